@@ -1,0 +1,133 @@
+"""Fixtures that generate projects from a copy of the template, away from the user's home.
+
+``bake`` calls cookiecutter's Python API, ``run_cookiecutter`` the command line as a process.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[1]
+PARSERS = {
+    "toml": tomllib.loads,
+    "lock": tomllib.loads,
+    "json": json.loads,
+    # Compose has tags of its own (`!override`), so nodes are composed, not turned into objects.
+    "yml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
+    "yaml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
+}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """Return a copy of the template without what linting it in place leaves behind.
+
+    Cookiecutter copies whatever it finds, so a test run in the tree would change what is generated.
+    """
+    copy = tmp_path_factory.mktemp("template") / "gatehouse"
+    leftovers = ".git", ".venv", "build", "__pycache__", ".*_cache", ".env", "*.sqlite3*"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*leftovers))
+    return copy
+
+
+@pytest.fixture(scope="session")
+def project_source(template):
+    """Return the folder of the template that becomes the project."""
+    return template / "{{cookiecutter.project_slug}}"
+
+
+@pytest.fixture(scope="session")
+def cookiecutter_config(tmp_path_factory):
+    """Return a user configuration that keeps clones and replay files out of the user's home."""
+    folder = tmp_path_factory.mktemp("cookiecutter")
+    config = folder / "config.yml"
+    folders = {"cookiecutters_dir": str(folder / "clones"), "replay_dir": str(folder / "replay")}
+    config.write_text(yaml.safe_dump(folders), encoding="utf-8")
+    return config
+
+
+@pytest.fixture(scope="session")
+def bake(template, cookiecutter_config, tmp_path_factory):
+    """Return a function that generates a project with some `answers` and returns its folder."""
+
+    def bake(answers=None, *, source=template, output_dir=None, **options):
+        return Path(
+            cookiecutter(
+                str(source),
+                no_input=True,
+                extra_context=answers or {},
+                output_dir=str(output_dir or tmp_path_factory.mktemp("output")),
+                config_file=str(cookiecutter_config),
+                **options,
+            )
+        )
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def project(bake):
+    """Return the folder of one project with the default answers, for tests that only read it."""
+    return bake()
+
+
+@pytest.fixture
+def run_cookiecutter(cookiecutter_config, tmp_path):
+    """Return a function that runs the command line in an empty folder and returns the process."""
+
+    def run_cookiecutter(*arguments, typed=""):
+        return subprocess.run(
+            [sys.executable, "-m", "cookiecutter", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ
+            | {"COOKIECUTTER_CONFIG": str(cookiecutter_config), "PYTHONIOENCODING": "utf-8"},
+            input=typed,
+            capture_output=True,
+            encoding="utf-8",
+        )
+
+    return run_cookiecutter
+
+
+@pytest.fixture(scope="session")
+def load_module():
+    """Return a function that imports a Python file by its path."""
+
+    def load_module(path):
+        spec = importlib.util.spec_from_file_location(f"loaded_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load_module
+
+
+@pytest.fixture(scope="session")
+def hook(template, load_module):
+    """Return ``pre_gen_project`` as a module: its Jinja is inside main(), which is not called."""
+    return load_module(template / "hooks" / "pre_gen_project.py")
+
+
+@pytest.fixture(scope="session")
+def files_that_do_not_parse():
+    """Return a function that lists the data files of a folder, of some kinds, that do not parse."""
+
+    def files_that_do_not_parse(folder, kinds=tuple(PARSERS)):
+        broken = []
+        for path in sorted(path for kind in kinds for path in folder.rglob(f"*.{kind}")):
+            try:
+                PARSERS[path.suffix.removeprefix(".")](path.read_text(encoding="utf-8"))
+            except (ValueError, yaml.YAMLError) as error:
+                broken.append(f"{path.relative_to(folder)}: {error}")
+        return broken
+
+    return files_that_do_not_parse
