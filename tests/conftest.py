@@ -80,6 +80,49 @@ def project(bake):
     return bake()
 
 
+@pytest.fixture(scope="session")
+def project_without_hooks(bake):
+    """Return a project without resource servers and `.env`, for tests that only read it."""
+    return bake(accept_hooks=False)
+
+
+@pytest.fixture
+def bare_project(project_without_hooks, tmp_path):
+    """Return a copy of it, for a test that changes it."""
+    return shutil.copytree(project_without_hooks, tmp_path / "my_platform")
+
+
+@pytest.fixture
+def clean_environment():
+    """Return the environment of this process without what would lead scripts to other files."""
+    return {key: value for key, value in os.environ.items() if key not in ("ENV_FILE", "DATA_DIR")}
+
+
+@pytest.fixture
+def run_script(clean_environment):
+    """Return a function that runs a script of a project, with some more variables, to its end."""
+
+    def run_script(project, name, *arguments, python=(sys.executable, "-B"), **variables):
+        return subprocess.run(
+            [*python, project / "scripts" / f"{name}.py", *arguments],
+            cwd=project,
+            env=clean_environment | variables,
+            capture_output=True,
+            encoding="utf-8",
+        )
+
+    return run_script
+
+
+@pytest.fixture
+def old_python(tmp_path):
+    """Return the variables with which a script takes this Python for one before 3.11."""
+    (tmp_path / "old_python").mkdir()
+    module = "raise ModuleNotFoundError('No module named tomllib')"
+    (tmp_path / "old_python" / "tomllib.py").write_text(module, encoding="utf-8")
+    return {"PYTHONPATH": str(tmp_path / "old_python")}
+
+
 @pytest.fixture
 def run_cookiecutter(cookiecutter_config, tmp_path):
     """Return a function that runs the command line in an empty folder and returns the process."""

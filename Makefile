@@ -1,0 +1,37 @@
+# `make` alone lists the targets. Each makes what it needs from a bare checkout: Python 3.11 or newer,
+# make and git are enough.
+PYTHON ?= python3
+# Generated projects take uv from here, and build their environment with the same Python.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export UV_PYTHON ?= $(shell $(PYTHON) -c "import sys; print(sys.executable)")
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint lock
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /:  /' | column -t -s ':'
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet "uv>=0.9"
+
+install: .venv/bin/uv  ## install what the lock file says into .venv
+	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Gatehouse needs Python 3.11 or newer: run make PYTHON=python3.13, say.')"
+	uv sync --quiet
+
+demo: install  ## generate a project into build/demo, start it, try the whole flow, stop it
+	python tests/demo.py
+
+test: install lint  ## run every test; the slow ones run generated projects
+	pytest -n 2 --dist loadgroup
+
+test-fast: install  ## run the tests that start no service
+	pytest -n 2 -m "not slow"
+
+lint: install  ## check style
+	ruff check
+	ruff format --check
+
+lock: install  ## renew the lock file of generated projects
+	python tests/lock.py

@@ -1,0 +1,93 @@
+"""Run a generated project as its user would: ``make`` in its folder, Ctrl-C to stop."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+START_SECONDS = 120
+
+
+def make(project, *arguments, **options):
+    """Run ``make`` in the folder `project` and return the process."""
+    return subprocess.run(["make", "--no-print-directory", *arguments], cwd=project, **options)
+
+
+def output_of(project, *arguments):
+    """Return what ``make`` prints in `project`, whatever its exit code is."""
+    process = make(
+        project,
+        *arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    return process.stdout
+
+
+def read_env(project):
+    """Return the variables in the `.env` of `project` by name."""
+    lines = (project / ".env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
+
+
+def urls(project):
+    """Return the addresses of the services of `project`."""
+    return [value for name, value in read_env(project).items() if name.endswith("_URL")]
+
+
+def ready(url):
+    """Return whether the service at `url` is ready."""
+    with suppress(OSError):  # URLError and HTTPError are OSErrors too
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as response:
+            return response.status == 200
+    return False
+
+
+@contextmanager
+def running(project, **options):
+    """Run ``make run`` until the block is left; exit when it does not get ready."""
+    process = subprocess.Popen(
+        ["make", "--no-print-directory", "run"], cwd=project, start_new_session=True, **options
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not all(map(ready, urls(project))):
+            if process.poll() is not None or time.monotonic() > deadline:
+                sys.exit("`make run` did not get ready; the reason stands above.")
+            time.sleep(0.2)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
+        process.wait(timeout=30)
+
+
+def use_free_ports(project):
+    """Give each service in the `.env` of `project` a port that nobody listens on now."""
+    path = project / ".env"
+    text = path.read_text(encoding="utf-8")
+    for old in re.findall(r"^\w+_PORT=(\d+)$", text, flags=re.M):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            text = re.sub(rf"\b{old}$", str(listener.getsockname()[1]), text, flags=re.M)
+    path.write_text(text, encoding="utf-8")
+
+
+def python_for_django_6_1():
+    """Return the path of a Python 3.12 or newer, or None where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    candidates = [sys.executable, *map(str, sorted(pyenv.glob("3.*/bin/python"), reverse=True))]
+    candidates += filter(None, (shutil.which(f"python3.{minor}") for minor in (14, 13, 12)))
+    code = "import sys; sys.exit(sys.version_info < (3, 12))"
+    for python in candidates:
+        if subprocess.run([python, "-c", code], capture_output=True).returncode == 0:
+            return python
+    return None

@@ -1,0 +1,479 @@
+"""`scripts/add_resource_server.py` adds all of a resource server, or nothing and says why."""
+
+import ast
+import re
+import shutil
+import sys
+import tomllib
+
+import pytest
+from test_hooks import imported_packages
+from test_output import contents_of
+
+STANDARD_LIBRARY_ONLY = ["_names", "_project", "_wiring", "add_resource_server", "init_env"]
+WIRED_FILES = ["Procfile", "compose.yml", ".env.example"]
+HAND_EDITED = {
+    "Procfile": "# ours\nworker: python -m worker\n\n# the end, without a line break",
+    "compose.yml": (
+        "name: shop # ours\n\ninclude: # what we run\n    # first\n    - path: other.yml\n"
+        "      env_file: other.env\n\n# services of ours\nservices:\n  db:\n    image: postgres\n"
+    ),
+    ".env.example": "# ours\nSHOP_PORT=8001\n\n# the end\nLAST='8003'\n",
+}
+
+
+@pytest.fixture
+def add(bare_project, run_script):
+    """Return a function that runs the script, in a project that has no resource server yet."""
+
+    def add(*names, **options):
+        return run_script(bare_project, "add_resource_server", *names, **options)
+
+    return add
+
+
+@pytest.fixture
+def refused(add, bare_project):
+    """Return a function that is refused, changes nothing, and returns the message."""
+
+    def refused(*names):
+        before = contents_of(bare_project)
+        run = add(*names)
+        assert (run.returncode, run.stdout, contents_of(bare_project)) == (1, "", before)
+        assert "Traceback" not in run.stderr
+        return run.stderr
+
+    return refused
+
+
+@pytest.fixture
+def hand_edited(bare_project):
+    """Return a project whose files people have rewritten."""
+    for name, text in HAND_EDITED.items():
+        (bare_project / name).write_bytes(text.encode())
+    return bare_project
+
+
+def manifest_of(project, name):
+    """Return the manifest of the resource server `name`."""
+    path = project / "resource_servers" / name / "resource_server.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def value_of(project, name, file=".env.example"):
+    """Return the value of the variable `name`."""
+    [value] = re.findall(rf"^{name}=(.*)$", (project / file).read_text("utf-8"), re.MULTILINE)
+    return value
+
+
+def processes_of(project):
+    """Return the names in Procfile, in their order."""
+    return re.findall(r"^([\w-]+):", (project / "Procfile").read_text("utf-8"), re.MULTILINE)
+
+
+def includes_of(project):
+    """Return the resource servers that compose.yml includes, in their order."""
+    text = (project / "compose.yml").read_text(encoding="utf-8")
+    return re.findall(r"^ *- resource_servers/(.+)/compose\.yml$", text, re.MULTILINE)
+
+
+def undo(project, name):
+    """Follow the steps that ``--help`` lists."""
+    shutil.rmtree(project / "resource_servers" / name)
+    for file, line in {
+        "Procfile": rf"^{name}:.*\n",
+        "compose.yml": rf"^ *- resource_servers/{name}/compose\.yml\n",
+        ".env.example": rf"\n^# === Resource server: {name} (?s:.*?)(?=\n# ===|\Z)",
+        ".env": rf"\n^# === Resource server: {name} (?s:.*?)(?=\n# ===|\Z)",
+    }.items():
+        if (project / file).exists():
+            text = (project / file).read_bytes().decode()
+            edited, count = re.subn(line, "", text, flags=re.MULTILINE)
+            assert count == 1
+            (project / file).write_bytes(edited.encode())
+
+
+# --- What is added -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("orders", "Orders"), ("order-history", "Order history"), ("a1", "A1")]
+)
+def test_the_manifest_says_what_the_resource_server_is(add, bare_project, name, title):
+    add(name)
+    manifest = manifest_of(bare_project, name)
+    assert (manifest["name"], manifest["title"], list(manifest["scopes"])) == (
+        name,
+        title,
+        [f"{name}:read", f"{name}:write"],
+    )
+
+
+def test_the_audience_is_under_the_domain_of_the_project(bake, run_script, tmp_path):
+    project = bake({"domain": "shop.example.org"}, accept_hooks=False, output_dir=tmp_path)
+    run_script(project, "add_resource_server", "orders")
+    assert manifest_of(project, "orders")["audience"] == "https://orders.shop.example.org"
+
+
+def test_each_scope_has_a_description(add, bare_project):
+    add("order-history")
+    assert all(
+        "Order history" in text
+        for text in manifest_of(bare_project, "order-history")["scopes"].values()
+    )
+
+
+def test_the_code_is_that_of_the_skeleton(add, bare_project):
+    add("orders")
+    code = {
+        path.relative_to(bare_project / "resource_servers" / "orders"): path.read_bytes()
+        for path in bare_project.glob("resource_servers/orders/**/*.py")
+    }
+    skeleton = bare_project / "scripts" / "resource_server_skeleton"
+    assert code == {
+        path.relative_to(skeleton): path.read_bytes() for path in skeleton.rglob("*.py")
+    }
+
+
+def test_no_placeholder_is_left_in_a_data_file(add, bare_project):
+    add("orders")
+    files = contents_of(bare_project / "resource_servers" / "orders")
+    left = re.compile(b"resource-server-name|Resource server name|RESOURCE_SERVER_NAME")
+    assert [path for path in files if not path.endswith(".py") and left.search(files[path])] == []
+
+
+def test_what_running_the_skeleton_leaves_behind_is_not_copied(add, bare_project):
+    skeleton = bare_project / "scripts" / "resource_server_skeleton"
+    (skeleton / "api" / "__pycache__").mkdir()
+    (skeleton / ".pytest_cache").mkdir()
+    (skeleton / "db.sqlite3").touch()
+    add("orders")
+    names = {path.name for path in (bare_project / "resource_servers" / "orders").rglob("*")}
+    assert names & {"__pycache__", ".pytest_cache", "db.sqlite3"} == set()
+
+
+def test_procfile_compose_and_ports_follow_the_order_of_the_names(add, bare_project):
+    add("b", "a")
+    add("c")
+    assert (processes_of(bare_project)[1:], includes_of(bare_project)) == (list("bac"), list("bac"))
+    assert [value_of(bare_project, f"{name}_PORT") for name in "BAC"] == ["8001", "8002", "8003"]
+
+
+def test_a_hyphen_in_the_name_is_an_underscore_in_its_variables(add, bare_project):
+    add("order-history")
+    assert value_of(bare_project, "ORDER_HISTORY_URL") == "http://localhost:8001"
+    assert "--bind 127.0.0.1:$ORDER_HISTORY_PORT " in (bare_project / "Procfile").read_text("utf-8")
+
+
+@pytest.mark.parametrize("file", [".env", ".env.example"])
+def test_a_port_that_is_used_is_skipped(add, bare_project, file):
+    with (bare_project / file).open("a", encoding="utf-8") as env:
+        env.write("SHOP_PORT=8001 \nWIKI_PORT='8002'\n")
+    add("orders")
+    assert value_of(bare_project, "ORDERS_PORT") == "8003"
+
+
+def test_the_example_holds_no_secret(add, bare_project):
+    add("orders")
+    assert value_of(bare_project, "ORDERS_SECRET_KEY") == "change-me"
+    assert value_of(bare_project, "ORDERS_INTROSPECTION_CLIENT_SECRET") == "change-me"
+
+
+def test_env_gets_secrets_and_keeps_what_it_had(add, bare_project, run_script):
+    run_script(bare_project, "init_env")
+    before = (bare_project / ".env").read_bytes()
+    run = add("orders")
+    secret = value_of(bare_project, "ORDERS_INTROSPECTION_CLIENT_SECRET", ".env")
+    assert (bare_project / ".env").read_bytes().startswith(before)
+    assert len(secret) == 43
+    assert secret not in run.stdout
+
+
+def test_no_env_is_made(add, bare_project):
+    add("orders")
+    assert not (bare_project / ".env").exists()
+
+
+def test_env_file_is_completed_in_the_place_of_env(add, bare_project, tmp_path):
+    (tmp_path / "other").touch()
+    add("orders", ENV_FILE=str(tmp_path / "other"))
+    assert value_of(bare_project, "ORDERS_PORT", tmp_path / "other") == "8001"
+
+
+def test_each_thing_that_was_done_has_a_line(add):
+    assert add("orders", "inventory").stdout.splitlines() == [
+        "resource_servers/orders: made",
+        "resource_servers/inventory: made",
+        "Procfile: added orders, inventory",
+        "compose.yml: added orders, inventory",
+        ".env.example: added orders, inventory",
+    ]
+
+
+def test_adding_one_later_gives_the_same_bytes_as_at_generation(add, bare_project, bake, tmp_path):
+    add("orders")
+    add("inventory")
+    generated = contents_of(bake(output_dir=tmp_path / "generated"))
+    del generated[".env"]
+    assert contents_of(bare_project) == generated
+
+
+def test_generating_over_a_project_gives_the_same_example(bake, tmp_path):
+    project = bake(output_dir=tmp_path)
+    before = contents_of(project)
+    bake(output_dir=tmp_path, overwrite_if_exists=True)
+    assert contents_of(project) == before
+
+
+# --- Again, and after an interruption ------------------------------------------------------------
+
+
+def test_adding_it_twice_changes_nothing_and_says_so(add, bare_project, run_script):
+    run_script(bare_project, "init_env")
+    add("orders")
+    before = contents_of(bare_project)
+    assert add("orders").stdout == "orders: nothing to do, all is there\n"
+    assert contents_of(bare_project) == before
+
+
+@pytest.mark.parametrize(
+    "unwritten",
+    [[".env.example"], ["compose.yml", ".env.example"], WIRED_FILES],
+    ids=["before the example", "before compose.yml", "before Procfile"],
+)
+def test_an_interrupted_run_is_completed_by_another(add, bare_project, unwritten):
+    originals = {name: (bare_project / name).read_bytes() for name in unwritten}
+    add("orders", "inventory")
+    complete = contents_of(bare_project)
+    for name, content in originals.items():
+        (bare_project / name).write_bytes(content)
+    assert add("orders", "inventory").returncode == 0
+    assert contents_of(bare_project) == complete
+
+
+def test_a_run_interrupted_between_two_folders_is_completed_by_another(add, bare_project):
+    originals = {name: (bare_project / name).read_bytes() for name in WIRED_FILES}
+    add("orders", "inventory")
+    complete = contents_of(bare_project)
+    for name, content in originals.items():
+        (bare_project / name).write_bytes(content)
+    shutil.rmtree(bare_project / "resource_servers" / "inventory")
+    add("orders", "inventory")
+    assert contents_of(bare_project) == complete
+
+
+def test_a_run_interrupted_while_copying_is_completed_by_another(add, bare_project):
+    half = bare_project / "resource_servers" / ".unfinished" / "orders"
+    half.mkdir(parents=True)
+    (half / "resource_server.toml").write_text('name = "orders"', encoding="utf-8")
+    add("orders")
+    assert manifest_of(bare_project, "orders")["title"] == "Orders"
+    assert not half.parent.exists()
+
+
+def test_a_run_interrupted_before_env_is_completed_by_another(add, bare_project):
+    add("orders")
+    (bare_project / ".env").write_text("DEBUG=true\n", encoding="utf-8")
+    add("orders")
+    assert value_of(bare_project, "ORDERS_PORT", ".env") == "8001"
+
+
+def test_a_line_that_people_have_changed_counts_as_there(add, bare_project):
+    add("orders")
+    procfile = bare_project / "Procfile"
+    changed = procfile.read_text("utf-8").replace("$ORDERS_PORT", "$ORDERS_PORT --threads 2")
+    procfile.write_text(changed, encoding="utf-8")
+    add("orders")
+    assert procfile.read_text(encoding="utf-8") == changed
+
+
+# --- Files that people edit, and undoing ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_env", [True, False], ids=["with .env", "without .env"])
+def test_the_documented_steps_undo_it(add, bare_project, run_script, with_env):
+    add("orders", "inventory")
+    if with_env:
+        run_script(bare_project, "init_env")
+    before = contents_of(bare_project)
+    add("billing")
+    undo(bare_project, "billing")
+    assert contents_of(bare_project) == before
+
+
+def test_one_in_the_middle_can_be_undone(add, bare_project):
+    add("orders", "inventory")
+    before = contents_of(bare_project)
+    undo(bare_project, "orders")
+    add("orders")
+    after = contents_of(bare_project)
+    changed = [name for name in before if sorted(before[name]) != sorted(after[name])]
+    assert changed == []
+
+
+def test_the_help_says_how_to_undo_it(add):
+    text = add("--help").stdout
+    words = (
+        "resource_servers/NAME",
+        "Procfile",
+        "compose.yml",
+        ".env.example",
+        "ensure_clients --prune",
+    )
+    assert [word for word in words if word not in text] == []
+
+
+def test_what_people_have_written_survives(add, hand_edited):
+    assert add("billing").returncode == 0
+    lines = {name: (hand_edited / name).read_text("utf-8").splitlines() for name in HAND_EDITED}
+    assert [
+        line
+        for name, text in HAND_EDITED.items()
+        for line in text.splitlines()
+        if line not in lines[name]
+    ] == []
+
+
+def test_the_include_goes_to_the_end_of_the_list_as_it_is_indented(add, hand_edited):
+    add("billing")
+    text = (hand_edited / "compose.yml").read_text(encoding="utf-8")
+    line = "    - resource_servers/billing/compose.yml"
+    assert f"      env_file: other.env\n{line}\n\n# services of ours\n" in text
+
+
+def test_a_last_line_without_a_line_break_stays_a_line(add, hand_edited):
+    add("billing")
+    procfile = (hand_edited / "Procfile").read_text(encoding="utf-8")
+    assert "\n# the end, without a line break\nbilling: gunicorn " in procfile
+
+
+@pytest.mark.parametrize("line", ["include:", "include: []", "include: [ ]  # none yet"])
+def test_an_empty_list_of_includes_is_filled(add, bare_project, line):
+    (bare_project / "compose.yml").write_text(f"{line}\nservices: {{}}\n", encoding="utf-8")
+    add("a", "b")
+    text = (bare_project / "compose.yml").read_text(encoding="utf-8")
+    assert re.fullmatch(
+        r"include:(  # none yet)?\n"
+        r"  - resource_servers/a/compose.yml\n  - resource_servers/b/compose.yml\nservices: \{\}\n",
+        text,
+    )
+
+
+def test_a_list_that_is_not_indented_is_continued(add, bare_project):
+    (bare_project / "compose.yml").write_text("include:\n- other.yml\n", encoding="utf-8")
+    add("a")
+    assert (bare_project / "compose.yml").read_text(encoding="utf-8") == (
+        "include:\n- other.yml\n- resource_servers/a/compose.yml\n"
+    )
+
+
+def test_an_include_that_people_have_written_themselves_counts_as_there(add, bare_project):
+    text = "include: [resource_servers/billing/compose.yml]\n"
+    (bare_project / "compose.yml").write_text(text, encoding="utf-8")
+    assert add("billing").returncode == 0
+    assert (bare_project / "compose.yml").read_text(encoding="utf-8") == text
+
+
+def test_windows_line_endings_are_not_added(add, bare_project):
+    add("orders")
+    assert [name for name, content in contents_of(bare_project).items() if b"\r" in content] == []
+
+
+# --- Refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["Orders", "order_history", "orders-", "a--b", "x" * 33, "django", "import", "", "a.b"]
+)
+def test_a_name_that_breaks_the_rules_is_refused(refused, name):
+    assert repr(name) in refused("billing", name)
+
+
+def test_the_same_name_twice_is_refused(refused):
+    assert "'orders' is there 2 times" in refused("orders", "orders")
+
+
+def test_more_than_20_in_all_are_refused(add, refused):
+    add(*(f"server-{number}" for number in range(1, 20)))
+    assert "21 resource servers, and 20 is the most" in refused("one", "two")
+
+
+def test_a_folder_that_is_something_else_is_refused(refused, bare_project):
+    (bare_project / "resource_servers" / "billing").mkdir()
+    assert "resource_servers/billing is there" in refused("billing")
+
+
+def test_a_folder_with_the_manifest_of_another_is_refused(add, refused, bare_project):
+    add("orders")
+    (bare_project / "resource_servers" / "orders").rename(bare_project / "resource_servers" / "b")
+    assert "resource_servers/b is there" in refused("b")
+
+
+def test_another_process_of_that_name_is_refused(refused, bare_project):
+    with (bare_project / "Procfile").open("a", encoding="utf-8") as procfile:
+        procfile.write("billing: gunicorn --chdir resource_servers/billing-old config.wsgi\n")
+    assert "another process named 'billing'" in refused("billing")
+
+
+@pytest.mark.parametrize("file", [".env", ".env.example"])
+def test_a_variable_that_is_taken_is_refused(refused, bare_project, file):
+    with (bare_project / file).open("a", encoding="utf-8") as env:
+        env.write("BILLING_URL=https://billing.example.net\n")
+    assert f"needs BILLING_URL for itself, which {file} has" in refused("billing")
+
+
+def test_a_name_that_shares_a_variable_with_another_is_refused(add, refused):
+    add("orders")
+    assert "share ORDERS_DATABASE_URL with 'orders'" in refused("orders-database")
+
+
+def test_two_names_that_share_a_variable_are_refused(refused):
+    assert "share A_DATABASE_URL with 'a'" in refused("a", "a-database")
+
+
+def test_a_name_that_shares_a_variable_with_the_authorization_server_is_refused(refused):
+    assert "AUTHORIZATION_SERVER_INTERNAL_URL" in refused("authorization-server-internal")
+
+
+@pytest.mark.parametrize("text", ["services: {}\n", "include: [other.yml]\n", "# include:\n"])
+def test_a_compose_file_without_the_list_is_refused_with_what_to_add(refused, bare_project, text):
+    (bare_project / "compose.yml").write_text(text, encoding="utf-8")
+    assert "- resource_servers/billing/compose.yml" in refused("billing")
+
+
+@pytest.mark.parametrize("file", [*WIRED_FILES, "project.toml"])
+def test_a_missing_file_is_named(refused, bare_project, file):
+    (bare_project / file).unlink()
+    assert refused("billing").startswith(f"{file} cannot be read")
+
+
+def test_a_broken_manifest_is_named(add, refused, bare_project):
+    add("orders")
+    manifest = bare_project / "resource_servers" / "orders" / "resource_server.toml"
+    manifest.write_text("name = orders\n", encoding="utf-8")
+    assert "resource_servers/orders/resource_server.toml is not valid TOML" in refused("billing")
+
+
+def test_all_problems_are_in_one_message(refused, bare_project):
+    (bare_project / "resource_servers" / "billing").mkdir()
+    (bare_project / "compose.yml").write_text("services: {}\n", encoding="utf-8")
+    message = refused("billing", "Orders", "django")
+    words = "Nothing was changed", "'Orders'", "'django'", "resource_servers/billing is", "include:"
+    assert [word for word in words if word not in message] == []
+
+
+def test_a_python_before_3_11_is_refused_in_one_sentence(add, old_python):
+    run = add("orders", **old_python)
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
+def test_what_the_hook_runs_imports_the_standard_library_only(project_source, name):
+    tree = ast.parse((project_source / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
+    assert imported_packages(tree) <= sys.stdlib_module_names | set(STANDARD_LIBRARY_ONLY)
+
+
+@pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
+def test_what_the_hook_runs_parses_on_the_old_pythons_that_it_refuses(project_source, name):
+    source = (project_source / "scripts" / f"{name}.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 8))

@@ -1,0 +1,218 @@
+"""`scripts/init_env.py` makes and completes `.env`, and never changes or prints what is in it."""
+
+import os
+import re
+import stat
+
+import pytest
+
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+
+
+@pytest.fixture
+def init_env(bare_project, run_script):
+    """Return a function that runs the script in a project without `.env`."""
+
+    def init_env(**options):
+        return run_script(bare_project, "init_env", **options)
+
+    return init_env
+
+
+@pytest.fixture
+def env(bare_project):
+    """Return the path of the project's `.env`."""
+    return bare_project / ".env"
+
+
+@pytest.fixture
+def example(bare_project):
+    """Return the variables of `.env.example`."""
+    return variables_of(bare_project / ".env.example")
+
+
+def variables_of(path):
+    """Return the variables of an env file by name."""
+    return dict(re.findall(r"^(\w+)=(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def secrets_of(path, example):
+    """Return the values of an env file that the example does not give away."""
+    names = [name for name, value in example.items() if value == "change-me"]
+    return [variables_of(path)[name] for name in names]
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_every_name_of_the_example_is_there(init_env, env, example):
+    init_env()
+    assert list(variables_of(env)) == list(example)
+
+
+def test_the_names_that_others_rely_on_are_there(example):
+    names = (
+        *("AUTHORIZATION_SERVER_URL", "DEMO_USERNAME", "DEMO_PASSWORD", "DEMO_MACHINE_CLIENT_ID"),
+        *("DEMO_MACHINE_CLIENT_SECRET", "DEMO_BROWSER_CLIENT_ID", "DEMO_DEVICE_CLIENT_ID"),
+    )
+    assert [name for name in names if name not in example] == []
+
+
+def test_each_secret_is_43_url_safe_characters(init_env, env, example):
+    init_env()
+    secrets = secrets_of(env, example)
+    assert [secret for secret in secrets if not re.fullmatch(r"[A-Za-z0-9_-]{43}", secret)] == []
+
+
+def test_no_two_secrets_are_the_same(init_env, env, example):
+    init_env()
+    secrets = secrets_of(env, example)
+    assert len(set(secrets)) == len(secrets) > 1
+
+
+def test_what_is_no_secret_stays_as_in_the_example(init_env, env, example):
+    init_env()
+    made = variables_of(env)
+    assert {name: made[name] for name, value in example.items() if value != "change-me"} == {
+        name: value for name, value in example.items() if value != "change-me"
+    }
+
+
+def test_the_comments_of_the_example_are_there(init_env, env, bare_project, example):
+    init_env()
+    text = env.read_text(encoding="utf-8")
+    for secret in secrets_of(env, example):
+        text = text.replace(f"={secret}", "=change-me")
+    assert text == (bare_project / ".env.example").read_text(encoding="utf-8")
+
+
+def test_each_variable_of_the_example_has_a_comment_above_it(bare_project):
+    lines = (bare_project / ".env.example").read_text(encoding="utf-8").splitlines()
+    bare = [
+        line
+        for above, line in zip(["", *lines], lines, strict=False)
+        if "=" in line and not line.startswith("#") and not above.startswith("#")
+    ]
+    assert bare == []
+
+
+@posix
+def test_only_the_owner_can_read_it_whatever_the_umask(init_env, env):
+    before = os.umask(0)
+    try:
+        init_env()
+    finally:
+        os.umask(before)
+    assert mode_of(env) == 0o600
+
+
+@posix
+def test_completing_it_keeps_it_for_the_owner_only(init_env, env):
+    env.write_text("DEMO_USERNAME=maria@example.com\n", encoding="utf-8")
+    env.chmod(0o644)
+    init_env()
+    assert mode_of(env) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DEMO_USERNAME=maria@example.com\n",
+        "# mine\n\nDEMO_USERNAME='maria@example.com'\nEXTRA=1\n",
+        "export DEMO_USERNAME=maria@example.com",
+        "DEMO_USERNAME=\r\nDEBUG=true\r\n",
+        "this is no assignment\n",
+        "",
+    ],
+    ids=["plain", "quoted", "exported, without a last line break", "CRLF", "broken", "empty"],
+)
+def test_what_is_there_stays_byte_for_byte(init_env, env, text):
+    env.write_bytes(text.encode())
+    init_env()
+    assert env.read_bytes().startswith(text.encode())
+
+
+def test_only_missing_names_are_added(init_env, env, example):
+    env.write_text("DEMO_USERNAME=maria@example.com\n", encoding="utf-8")
+    init_env()
+    lines = env.read_text(encoding="utf-8").splitlines()
+    names = [line.partition("=")[0] for line in lines if re.match(r"\w+=", line)]
+    assert sorted(names) == sorted(example)
+
+
+def test_added_names_bring_their_comments(init_env, env):
+    env.write_text("DEMO_USERNAME=maria@example.com\n", encoding="utf-8")
+    init_env()
+    assert "\n# The password of that person" in env.read_text(encoding="utf-8")
+
+
+def test_a_name_that_is_given_as_a_file_is_not_missing(init_env, env):
+    env.write_text("DEMO_PASSWORD_FILE=/run/secrets/demo\n", encoding="utf-8")
+    init_env()
+    assert "DEMO_PASSWORD" not in variables_of(env)
+
+
+def test_a_second_run_changes_nothing(init_env, env):
+    init_env()
+    before = env.read_bytes()
+    init_env()
+    assert env.read_bytes() == before
+
+
+def test_no_other_file_is_left(init_env, env, bare_project):
+    env.write_text("DEBUG=true\n", encoding="utf-8")
+    before = {path.name for path in bare_project.iterdir()}
+    init_env()
+    assert {path.name for path in bare_project.iterdir()} == before
+
+
+@posix
+def test_a_symbolic_link_stays_one(init_env, env, tmp_path):
+    (tmp_path / "elsewhere").write_text("DEBUG=true\n", encoding="utf-8")
+    env.symlink_to(tmp_path / "elsewhere")
+    init_env()
+    assert env.is_symlink()
+    assert "DEMO_PASSWORD" in variables_of(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("before", [None, "DEBUG=true\n"], ids=["making", "completing"])
+def test_no_secret_is_printed(init_env, env, example, before):
+    if before:
+        env.write_text(before, encoding="utf-8")
+    run = init_env()
+    secrets = secrets_of(env, example)
+    assert [secret for secret in secrets if secret in run.stdout + run.stderr] == []
+
+
+def test_the_names_that_were_added_are_printed(init_env, env, example):
+    env.write_text("\n".join(f"{name}=x" for name in example if name != "DEBUG"), encoding="utf-8")
+    assert init_env().stdout == ".env: added DEBUG\n"
+
+
+def test_an_example_value_in_env_is_refused_by_name(init_env, env):
+    env.write_text("DEMO_PASSWORD=change-me\n", encoding="utf-8")
+    run = init_env()
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert "for DEMO_PASSWORD: delete" in run.stderr
+
+
+def test_env_file_takes_the_place_of_env(init_env, env, tmp_path, example):
+    init_env(ENV_FILE=str(tmp_path / "other"))
+    assert (list(variables_of(tmp_path / "other")), env.exists()) == (list(example), False)
+
+
+def test_an_empty_env_file_means_none(init_env, env):
+    run = init_env(ENV_FILE="")
+    assert (run.returncode, env.exists()) == (0, False)
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(init_env, tmp_path):
+    run = init_env(ENV_FILE=str(tmp_path / "missing" / ".env"))
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+
+
+def test_a_python_before_3_11_is_refused_in_one_sentence(init_env, env, old_python):
+    run = init_env(**old_python)
+    assert (run.returncode, run.stderr.count("\n"), env.exists()) == (1, 1, False)
+    assert "Python 3.11" in run.stderr

@@ -1,0 +1,64 @@
+"""The commands of both READMEs work, one after the other, as a newcomer would type them."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from stack import running, use_free_ports
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+# What a command would ask for at the terminal.
+ANSWERS = {
+    "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
+    "DJANGO_SUPERUSER_PASSWORD": "a long passphrase for a test",
+}
+
+
+def commands_of(readme):
+    """Return the shell blocks of a README, in their order."""
+    text = readme.read_text(encoding="utf-8")
+    blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", text, flags=re.M | re.S)
+    return [re.sub(rf"^{indent}", "", block, flags=re.M).strip() for indent, block in blocks]
+
+
+def run(commands, folder):
+    """Run `commands` in one shell and return what it printed if one of them failed, or ''."""
+    process = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
+        cwd=folder,
+        env=os.environ | ANSWERS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    return process.stdout if process.returncode else ""
+
+
+@pytest.mark.xdist_group("readme")
+def test_the_commands_of_a_generated_project_work(bake):
+    project = bake()
+    use_free_ports(project)
+    first, *others = commands_of(project / "README.md")
+    assert first == "make run"
+    with running(project):
+        # `make test` has a test of its own, and takes as long as all others together.
+        others = [block.replace("make test\n", "") for block in others]
+        others = [block.replace("createsuperuser", "createsuperuser --no-input") for block in others]
+        assert run(others, project) == ""
+
+
+@pytest.mark.xdist_group("readme")
+def test_the_commands_of_the_template_work(tmp_path, template, cookiecutter_config):
+    generate, smoke, *others = commands_of(ROOT / "README.md")
+    generate = generate.replace("gh:org/gatehouse", f"--no-input {template}")
+    generate, start = generate.rsplit("\n", 1)
+    environment = f"export COOKIECUTTER_CONFIG={cookiecutter_config}"
+    assert (start, others) == ("make run", ["make demo", "make test"])
+    assert run([environment, generate], tmp_path) == ""
+    project = tmp_path / "my_platform"
+    use_free_ports(project)
+    with running(project):
+        assert run([smoke], project) == ""

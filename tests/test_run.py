@@ -1,0 +1,352 @@
+"""`scripts/run.py` prepares and starts the services, and says each fault in one sentence.
+
+The services here are small programs that answer and log; the real ones run in the project's tests.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
+
+WAIT_SECONDS = 30
+# Logs its step with some of its environment; fails where a file of that name says with which words.
+MANAGE = """
+import json, os, pathlib, sys
+step = sys.argv[1]
+with open(os.environ["LOG"], "a") as log:
+    names = "ENV_FILE", "DATA_DIR", "DEBUG", "ORDERS_PORT"
+    variables = {name: os.environ.get(name) for name in names}
+    print(json.dumps([pathlib.Path.cwd().name, step, variables]), file=log)
+fails = pathlib.Path("fails-" + step)
+if fails.exists():
+    sys.exit(fails.read_text())
+print("a step that works is not heard")
+"""
+WAIT_FOR_PORT = """
+import socket, time
+while socket.socket().connect_ex(("127.0.0.1", int(os.environ["ORDERS_PORT"]))):
+    time.sleep(0.05)
+"""
+SERVE = "{name}: python -m http.server --bind 127.0.0.1 ${prefix}_PORT\n"
+
+
+def free_port():
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def answers(port):
+    """Return whether something speaks HTTP on `port`."""
+    with (
+        suppress(OSError),  # of which URLError is one
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as response,
+    ):
+        return response.status == 200
+    return False
+
+
+def wait_until(condition):
+    """Return when `condition` is true; fail when that takes too long."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def ports():
+    """Return a free port for each service."""
+    return {"AUTHORIZATION_SERVER": free_port(), "ORDERS": free_port()}
+
+
+@pytest.fixture
+def platform(bare_project, run_script, ports):
+    """Return a project with the resource server orders, whose services are small programs."""
+    run_script(bare_project, "add_resource_server", "orders")
+    for folder in ("authorization_server", "resource_servers/orders"):
+        (bare_project / folder / "manage.py").write_text(MANAGE, encoding="utf-8")
+    (bare_project / "Procfile").write_text(
+        SERVE.format(name="authorization-server", prefix="AUTHORIZATION_SERVER")
+        + SERVE.format(name="orders", prefix="ORDERS"),
+        encoding="utf-8",
+    )
+    lines = [f"{prefix}_PORT={port}\n" for prefix, port in ports.items()]
+    (bare_project / ".env").write_text("".join(lines), encoding="utf-8")
+    return bare_project
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Return the path of the log that the steps write."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def fails(platform, run_script, log):
+    """Return a function that runs the script, which fails, and returns what it says on stderr."""
+
+    def fails(**options):
+        run = run_script(platform, "run", LOG=str(log), **options)
+        assert (run.returncode, "Traceback" in run.stderr) == (1, False)
+        return run.stderr
+
+    return fails
+
+
+@pytest.fixture
+def start(platform, clean_environment, log):
+    """Return a function that starts the script, until the end of the test, as a process."""
+    processes = []
+
+    def start(**variables):
+        process = subprocess.Popen(
+            [sys.executable, "-B", "scripts/run.py"],
+            cwd=platform,
+            env=clean_environment | {"LOG": str(log)} | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=WAIT_SECONDS)
+
+
+@pytest.fixture
+def running(start, ports):
+    """Return the process of the script once every service answers."""
+    process = start()
+    wait_until(lambda: all(map(answers, ports.values())))
+    return process
+
+
+def steps_in(log, folder):
+    """Return the steps of the service in `folder`, in order, and the variables of the last."""
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return [step for where, step, _ in entries if where == folder], entries[-1][2]
+
+
+# --- Preparing and starting ----------------------------------------------------------------------
+
+
+def test_the_authorization_server_is_prepared_in_order(running, log):
+    steps, _ = steps_in(log, "authorization_server")
+    assert steps == ["ensure_signing_key", "migrate", "ensure_clients", "ensure_demo_user"]
+
+
+def test_each_resource_server_is_migrated(running, log):
+    assert steps_in(log, "orders")[0] == ["migrate"]
+
+
+def test_it_says_what_it_has_done_and_where_everything_is(running):
+    running.terminate()
+    output = running.communicate(timeout=WAIT_SECONDS)[0]
+    words = (
+        *("orders: migrate", "authorization-server: ensure_clients", "make smoke"),
+        *("http://localhost:8000/accounts/login/", "http://localhost:8001/api/docs/"),
+    )
+    assert [word for word in words if word not in output] == []
+    assert "a step that works is not heard" not in output
+
+
+def test_no_secret_is_printed(running, platform):
+    running.terminate()
+    output = running.communicate(timeout=WAIT_SECONDS)[0]
+    lines = (platform / ".env").read_text(encoding="utf-8").splitlines()
+    secrets = [line.partition("=")[2] for line in lines if "SECRET" in line or "PASSWORD=" in line]
+    assert [secret for secret in secrets if secret and secret in output] == []
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_every_service(running, ports, sent, code):
+    running.send_signal(sent)
+    running.communicate(timeout=WAIT_SECONDS)
+    assert (running.returncode, [port for port in ports.values() if answers(port)]) == (code, [])
+
+
+def test_ctrl_c_while_preparing_prints_no_traceback(start, platform, log):
+    manage = platform / "authorization_server" / "manage.py"
+    manage.write_text(f"{MANAGE}\nimport time; time.sleep({WAIT_SECONDS})", encoding="utf-8")
+    process = start()
+    wait_until(log.exists)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    output = process.communicate(timeout=WAIT_SECONDS)[0]
+    assert (process.returncode, "Traceback" in output) == (130, False)
+
+
+@pytest.mark.parametrize(("command", "code"), [("exit 7", 7), ("exit 0", 1)])
+def test_a_service_that_ends_stops_the_others(start, platform, ports, command, code):
+    with (platform / "Procfile").open("a", encoding="utf-8") as procfile:
+        procfile.write(f"short: {command}\n")
+    process = start()
+    process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, [port for port in ports.values() if answers(port)]) == (code, [])
+
+
+def test_programs_are_found_beside_the_python_that_runs_it(start, platform):
+    (platform / "Procfile").write_text("which: command -v python\n", encoding="utf-8")
+    output = start(PATH=os.defpath).communicate(timeout=WAIT_SECONDS)[0]
+    assert f"| {os.path.dirname(sys.executable)}/python\n" in output
+
+
+def test_the_environment_wins_over_env(start, log):
+    port = str(free_port())
+    start(ORDERS_PORT=port)
+    wait_until(lambda: answers(port))
+    assert steps_in(log, "orders")[1]["ORDERS_PORT"] == port
+
+
+def test_the_variables_of_env_reach_every_step(running, log):
+    assert steps_in(log, "orders")[1]["DEBUG"] == "false"
+
+
+def test_relative_paths_mean_the_same_in_every_folder(start, platform, ports, log):
+    (platform / ".env").rename(platform / "other.env")
+    start(ENV_FILE="other.env", DATA_DIR="data")
+    wait_until(lambda: all(map(answers, ports.values())))
+    variables = steps_in(log, "orders")[1]
+    assert (variables["ENV_FILE"], variables["DATA_DIR"]) == (
+        str(platform / "other.env"),
+        str(platform / "data"),
+    )
+    assert not (platform / ".env").exists()
+
+
+def test_no_process_gets_a_port_that_nobody_has_asked_for(start, platform):
+    # honcho's command line would set PORT, which gunicorn listens on unless it is told otherwise.
+    (platform / "Procfile").write_text("port: echo port=$PORT.\n", encoding="utf-8")
+    assert "| port=.\n" in start(PORT="").communicate(timeout=WAIT_SECONDS)[0]
+
+
+def test_env_is_completed_first(running, platform):
+    assert "\nORDERS_SECRET_KEY=" in (platform / ".env").read_text(encoding="utf-8")
+
+
+def test_a_missing_env_is_made(start, platform):
+    (platform / ".env").unlink()
+    (platform / "Procfile").write_text("end: exit 1\n", encoding="utf-8")
+    free = {f"{prefix}_PORT": str(free_port()) for prefix in ("AUTHORIZATION_SERVER", "ORDERS")}
+    start(**free).communicate(timeout=WAIT_SECONDS)
+    assert "\nDEMO_PASSWORD=" in (platform / ".env").read_text(encoding="utf-8")
+
+
+def test_a_project_whose_hooks_were_refused_gets_its_resource_servers(
+    bare_project, run_script, log
+):
+    for folder in ("authorization_server", "scripts/resource_server_skeleton"):
+        (bare_project / folder / "manage.py").write_text(MANAGE, encoding="utf-8")
+    (bare_project / "authorization_server" / "fails-ensure_signing_key").touch()
+    prefixes = "AUTHORIZATION_SERVER", "ORDERS", "INVENTORY"
+    free = {f"{prefix}_PORT": str(free_port()) for prefix in prefixes}
+    run_script(bare_project, "run", LOG=str(log), **free)
+    assert (steps_in(log, "orders")[0], steps_in(log, "inventory")[0]) == (["migrate"], ["migrate"])
+
+
+# --- Faults --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prefix", "service"), [("AUTHORIZATION_SERVER", "authorization-server"), ("ORDERS", "orders")]
+)
+def test_a_port_in_use_is_named_with_the_lines_to_change(fails, ports, log, prefix, service):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", ports[prefix]))
+        other.listen()
+        message = fails()
+    assert message == (
+        f"Port {ports[prefix]} of {service}: Address already in use. Stop what uses it, or change "
+        f"{prefix}_PORT and {prefix}_URL in .env.\n"
+    )
+    assert not log.exists()
+
+
+def test_each_port_in_use_has_a_line(fails, ports):
+    with socket.socket() as one, socket.socket() as other:
+        for listener, port in zip((one, other), ports.values(), strict=True):
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        assert fails().count("\n") == 2
+
+
+def test_a_port_that_is_taken_while_preparing_is_named(start, platform, ports, log):
+    manage = platform / "authorization_server" / "manage.py"
+    manage.write_text(MANAGE + WAIT_FOR_PORT, encoding="utf-8")
+    process = start()
+    wait_until(log.exists)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", ports["ORDERS"]))
+        other.listen()
+        output = process.communicate(timeout=WAIT_SECONDS)[0]
+    assert (process.returncode, f"Port {ports['ORDERS']} of orders" in output) == (1, True)
+
+
+def test_one_port_for_two_services_is_refused(fails, ports):
+    message = fails(ORDERS_PORT=str(ports["AUTHORIZATION_SERVER"]))
+    assert message.startswith(f"Port {ports['AUTHORIZATION_SERVER']} of orders: ")
+
+
+@pytest.mark.parametrize("port", ["", "http", "65536", "-1"])
+def test_what_is_no_port_is_refused(fails, port):
+    assert fails(ORDERS_PORT=port).startswith(
+        f"Port {port} of orders: not a number from 1 to 65535."
+    )
+
+
+def test_a_failed_step_is_named_after_its_own_output(fails, platform):
+    fault = platform / "resource_servers" / "orders" / "fails-migrate"
+    fault.write_text("the disk is full", encoding="utf-8")
+    assert (
+        fails()
+        == "the disk is full\n`manage.py migrate --no-input` failed for orders: see above.\n"
+    )
+
+
+def test_no_step_follows_one_that_has_failed(fails, platform, log):
+    (platform / "authorization_server" / "fails-migrate").touch()
+    fails()
+    assert steps_in(log, "authorization_server")[0] == ["ensure_signing_key", "migrate"]
+
+
+def test_no_service_is_started_after_a_failed_step(fails, platform, tmp_path):
+    (platform / "Procfile").write_text(f"end: touch {tmp_path / 'started'}\n", encoding="utf-8")
+    (platform / "authorization_server" / "fails-ensure_clients").touch()
+    fails()
+    assert not (tmp_path / "started").exists()
+
+
+def test_missing_dependencies_are_one_sentence(fails):
+    # -S leaves out the packages of the environment.
+    message = fails(python=(sys.executable, "-B", "-S"))
+    assert message == "The dependencies are not installed: run `make install`.\n"
+
+
+def test_an_example_value_in_env_is_one_sentence(fails, platform):
+    (platform / ".env").write_text("DEMO_PASSWORD=change-me\n", encoding="utf-8")
+    assert fails().count("\n") == 1
+
+
+def test_no_resource_server_is_one_sentence(fails, platform):
+    shutil.rmtree(platform / "resource_servers" / "orders")
+    (platform / "project.toml").write_text('name = "Shop"\n', encoding="utf-8")
+    assert "make resource-server name=" in fails()
+
+
+def test_a_python_before_3_11_is_refused_in_one_sentence(fails, old_python):
+    assert fails(**old_python).count("\n") == 1

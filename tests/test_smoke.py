@@ -1,0 +1,375 @@
+"""`scripts/smoke.py` accepts the right answers only, and says in one sentence what else it got.
+
+The platform here is one small HTTP server that answers as the contract says, unless a test has it
+answer something else; the real services answer in the project's tests.
+"""
+
+import base64
+import json
+import re
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+CLIENT_ID = "demo-machine"
+SECRET = "the-secret-of-the-demo-machine-0123456789"
+TOKEN = "an-access-token-"
+BASIC = "Basic " + base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
+# Of the report with two resource servers.
+LINES = 29
+WITHOUT_PATIENCE = """
+import sys
+sys.path.insert(0, "scripts")
+import smoke
+smoke.READY_SECONDS = 0
+smoke.main()
+"""
+
+# A request, words in its answer, what stands there instead, and the line that ends the report.
+WRONG_ANSWERS = {
+    "metadata of another issuer": ("GET /.well-known/", "http:", "https:", "discovery (RFC 8414)"),
+    "a token of another type": ("POST /o/token/", "Bearer", "MAC", "token for all scopes"),
+    "a token without an end": ("POST /o/token/", "expires_in", "x", "token for all scopes"),
+    "no token": ("POST /o/token/", "access_token", "x", "token for all scopes"),
+    "another subject": ("GET /orders/", f'"sub": "{CLIENT_ID}"', '"sub": "m"', "orders: whoami"),
+    "another client": ("GET /orders/", '"client_id": "', '"client_id": "x', "orders: whoami"),
+    "a redirect": ("GET /orders/api/whoami/", "200", "302", "orders: whoami"),
+    "an item without an id": ("POST /orders/", '"id"', '"x"', "orders: create an item"),
+    "an item that is not found": ("GET /orders/", '"count": 1', '"count": 0', "orders: find it"),
+    "an item that is not deleted": ("DELETE /orders/", "204", "202", "orders: delete it"),
+    "an error without a token": ("GET /orders/", 'realm="r"', 'error="x"', "orders: no token"),
+    "a malformed header as a 401": ("GET /orders/", "400", "401", "orders: malformed header"),
+    "a malformed header as something else": (
+        *("GET /orders/", "invalid_request", "x"),
+        "orders: malformed header",
+    ),
+    "garbage as something else": ("GET /orders/", "invalid_token", "x", "orders: garbage"),
+    "a missing scope as a 401": ("POST /orders/", "403", "401", "orders: create with the token"),
+    "a missing scope that is another one": (
+        *("POST /orders/", "orders:write", "orders:read"),
+        "orders: create with the token",
+    ),
+    "a revocation that fails": ("POST /o/revoke_token/", "200", "401", "revoke that token"),
+    "introspection by everybody": ("POST /o/introspect/", "401", "200", "introspection by"),
+    "introspection that fails otherwise": (
+        *("POST /o/introspect/", "invalid_client", "x"),
+        "introspection by",
+    ),
+}
+
+
+class Platform:
+    """What the small server knows: who has which token, and how a test wants it to answer."""
+
+    def __init__(self):
+        self.requests = []
+        self.scopes = {}
+        self.revoked = set()
+        self.names = {}
+        self.wrong_from = None
+        self.tampered = None
+        self.unready = 0
+
+    def answer(self, method, target, headers, body):
+        """Return status, challenge and JSON body, wrong where a test wants it."""
+        self.requests.append(f"{method} {target.path}")
+        if self.wrong_from is not None and len(self.requests) >= self.wrong_from:
+            return 418, "", {}
+        status, challenge, answer = self.right_answer(method, target, headers, body)
+        if self.tampered and f"{method} {target.path}".startswith(self.tampered[0]):
+            return tamper(status, challenge, answer, *self.tampered[1:3])
+        return status, challenge, answer
+
+    def right_answer(self, method, target, headers, body):
+        """Return what the contract says."""
+        if target.path.endswith("/health/ready"):
+            self.unready -= 1
+            return (503 if self.unready >= 0 else 200), "", {}
+        if target.path.startswith(("/o/", "/.well-known/")):
+            return self.authorization_server(target.path, headers, parse_qs(body))
+        name, path = target.path.removeprefix("/").split("/api/")
+        return self.resource_server(name, f"{method} {path}", target, headers, body)
+
+    def authorization_server(self, path, headers, form):
+        """Answer one request to the authorization server."""
+        if path == "/.well-known/oauth-authorization-server":
+            return 200, "", {"issuer": f"http://{headers['Host']}"}
+        assert headers["Authorization"] == BASIC
+        if path == "/o/token/":
+            token = f"{TOKEN}{len(self.scopes)}"
+            self.scopes[token] = form["scope"][0].split()
+            return 200, "", {"access_token": token, "token_type": "Bearer", "expires_in": 600}
+        if path == "/o/revoke_token/":
+            self.revoked.add(form["token"][0])
+            return 200, "", {}
+        return 401, 'Basic realm="r"', {"error": "invalid_client"}
+
+    def resource_server(self, name, request, target, headers, body):
+        """Answer one request to the resource server `name`."""
+        words = headers.get("Authorization", "").split()
+        if not words:
+            return 401, 'Bearer realm="r"', {"detail": "Who are you?"}
+        if len(words) > 2:
+            return 400, 'Bearer realm="r", error="invalid_request"', {}
+        scopes = [scope for scope in self.scopes.get(words[1], []) if scope.startswith(f"{name}:")]
+        if words[1] in self.revoked or not scopes:
+            return 401, 'Bearer realm="r", error="invalid_token"', {"detail": "No good."}
+        if request == "POST items/" and f"{name}:write" not in scopes:
+            return 403, f'Bearer error="insufficient_scope", scope="{name}:write"', {}
+        return self.items(name, request, target, body)
+
+    def items(self, name, request, target, body):
+        """Answer one request that is allowed."""
+        if request == "POST items/":
+            self.names[name] = json.loads(body)["name"]
+            return 201, "", {"id": 1}
+        if request == "GET items/":
+            found = parse_qs(target.query)["name"] == [self.names.get(name)]
+            return 200, "", {"count": int(found), "results": []}
+        if request == "DELETE items/1/":
+            del self.names[name]
+            return 204, "", {}
+        return 200, "", {"sub": CLIENT_ID, "client_id": CLIENT_ID}
+
+
+def tamper(status, challenge, answer, old, new):
+    """Return an answer with the words `old` replaced, as its status, in its challenge or body."""
+    return (
+        int(new) if str(status) == old else status,
+        challenge.replace(old, new),
+        json.loads(json.dumps(answer).replace(old, new)),
+    )
+
+
+@pytest.fixture
+def platform():
+    return Platform()
+
+
+@pytest.fixture
+def url(platform):
+    """Start the small server and return its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_request(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            status, challenge, answer = platform.answer(
+                self.command, urlsplit(self.path), self.headers, body
+            )
+            content = b"" if status == 204 else json.dumps(answer).encode()
+            self.send_response(status)
+            if challenge:
+                self.send_header("WWW-Authenticate", challenge)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = handle_request
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def project(bare_project, run_script, url):
+    """Return a project with two resource servers, whose services are all the small server."""
+    run_script(bare_project, "add_resource_server", "orders", "inventory")
+    write_env(bare_project, url)
+    return bare_project
+
+
+@pytest.fixture
+def smoke(project, run_script):
+    """Return a function that runs the script."""
+
+    def smoke(**options):
+        run = run_script(project, "smoke", **options)
+        assert "Traceback" not in run.stderr
+        assert run.stderr.count("\n") == (1 if run.returncode else 0)
+        return run
+
+    return smoke
+
+
+def write_env(project, url):
+    """Write the `.env` of a project whose services are all at `url`."""
+    lines = [
+        f"AUTHORIZATION_SERVER_URL={url}",
+        f"ORDERS_URL={url}/orders",
+        f"INVENTORY_URL={url}/inventory",
+        f"DEMO_MACHINE_CLIENT_ID={CLIENT_ID}",
+        f"DEMO_MACHINE_CLIENT_SECRET={SECRET}",
+        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0",
+    ]
+    (project / ".env").write_text("\n".join(lines), encoding="utf-8")
+
+
+def numbers_in(report):
+    """Return the numbers of the lines of a report."""
+    return [int(number) for number in re.findall(r"^ *(\d+)  ", report, re.MULTILINE)]
+
+
+# --- The report -----------------------------------------------------------------------------------
+
+
+def test_right_answers_are_accepted(smoke):
+    run = smoke()
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_each_request_has_a_numbered_line(smoke):
+    assert numbers_in(smoke().stdout) == list(range(1, LINES + 1))
+
+
+def test_a_line_says_what_was_asked_what_came_and_how_long_it_took(smoke):
+    assert re.search(
+        r"^ *\d+  orders: create with the token for reading +"
+        r"403 error=insufficient_scope scope=orders:write +\d+ ms$",
+        smoke().stdout,
+        re.MULTILINE,
+    )
+
+
+def test_no_token_and_no_secret_is_printed(smoke):
+    run = smoke()
+    assert [word for word in (SECRET, TOKEN) if word in run.stdout + run.stderr] == []
+
+
+def test_with_one_resource_server_the_step_that_needs_two_is_skipped(bare_project, run_script, url):
+    run_script(bare_project, "add_resource_server", "orders")
+    write_env(bare_project, url)
+    run = run_script(bare_project, "smoke")
+    assert (run.returncode, run.stdout.count("skipped")) == (0, 1)
+
+
+def test_scopes_that_were_added_to_a_manifest_are_asked_for(smoke, project, platform):
+    manifest = project / "resource_servers" / "orders" / "resource_server.toml"
+    with manifest.open("a", encoding="utf-8") as file:
+        file.write('"orders:refund" = "Give money back"\n')
+    smoke()
+    assert "orders:refund" in platform.scopes[f"{TOKEN}0"]
+
+
+# --- Wrong answers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(1, LINES + 1))
+def test_the_first_wrong_answer_ends_it(smoke, platform, number):
+    platform.wrong_from = number
+    run = smoke(python=(sys.executable, "-B", "-c", WITHOUT_PATIENCE))
+    assert (run.returncode, numbers_in(run.stdout)[-1]) == (1, number)
+    assert "418" in run.stderr
+
+
+@pytest.mark.parametrize("tampered", WRONG_ANSWERS.values(), ids=WRONG_ANSWERS)
+def test_an_answer_that_is_wrong_in_one_word_is_refused(smoke, platform, tampered):
+    platform.tampered = tampered
+    run = smoke()
+    assert (run.returncode, run.stderr.startswith("Wrong answer to ")) == (1, True)
+    assert run.stdout.splitlines()[-1].lstrip(" 0123456789").startswith(tampered[3])
+
+
+def test_a_wrong_answer_is_told_with_what_was_expected_and_what_came(smoke, platform, url):
+    platform.tampered = ("POST /orders/", "orders:write", "orders:read")
+    assert smoke().stderr == (
+        f"Wrong answer to POST {url}/orders/api/items/: "
+        "403 error=insufficient_scope scope=orders:write expected, "
+        "403 error=insufficient_scope scope=orders:read came (it does not say why).\n"
+    )
+
+
+def test_what_was_made_is_deleted_after_the_last_step(smoke, platform):
+    smoke()
+    assert (platform.names, platform.revoked) == ({}, set(platform.scopes))
+
+
+def test_what_was_made_is_deleted_after_a_wrong_answer(smoke, platform):
+    platform.tampered = ("GET /orders/api/items/", '"count": 1', '"count": 0')
+    smoke()
+    assert (platform.names, platform.revoked) == ({}, set(platform.scopes))
+
+
+def test_a_service_that_is_not_ready_yet_is_asked_again(smoke, platform):
+    platform.unready = 2
+    assert smoke().returncode == 0
+
+
+# --- Nobody there ---------------------------------------------------------------------------------
+
+
+def test_no_answer_says_what_to_start(smoke, project):
+    write_env(project, "http://127.0.0.1:1")
+    run = smoke()
+    assert run.stderr == (
+        "Nothing answers at http://127.0.0.1:1/health/ready: start it with `make run`.\n"
+    )
+
+
+def test_a_missing_env_says_what_makes_it(smoke, project):
+    (project / ".env").unlink()
+    assert smoke().stderr == "There is no .env yet: `make run` makes it.\n"
+
+
+def test_a_missing_variable_is_named(smoke, project):
+    (project / ".env").write_text("AUTHORIZATION_SERVER_URL=http://127.0.0.1:1\n", encoding="utf-8")
+    assert smoke().stderr.startswith("INVENTORY_URL is missing in .env: ")
+
+
+def test_no_resource_server_says_how_to_add_one(run_script, bare_project, url):
+    write_env(bare_project, url)
+    run = run_script(bare_project, "smoke")
+    assert (run.returncode, "make resource-server name=" in run.stderr) == (1, True)
+
+
+def test_an_address_that_is_none_is_one_sentence(smoke):
+    assert smoke(ORDERS_URL="localhost").stderr.startswith(
+        "No answer from localhost/health/ready: "
+    )
+
+
+def test_missing_dependencies_are_one_sentence(smoke):
+    # -S leaves out the packages of the environment.
+    assert (
+        smoke(python=(sys.executable, "-B", "-S")).stderr
+        == "The dependencies are not installed: run `make install`.\n"
+    )
+
+
+def test_a_python_before_3_11_is_refused_in_one_sentence(smoke, old_python):
+    assert smoke(**old_python).returncode == 1
+
+
+# --- Where it reads ------------------------------------------------------------------------------
+
+
+def test_env_file_is_read_in_the_place_of_env(smoke, project):
+    (project / ".env").rename(project / "other.env")
+    assert smoke(ENV_FILE="other.env").returncode == 0
+
+
+def test_without_an_env_file_the_environment_is_read(smoke, project, url):
+    text = (project / ".env").read_text(encoding="utf-8")
+    (project / ".env").unlink()
+    variables = dict(line.split("=", 1) for line in text.splitlines())
+    assert smoke(ENV_FILE="", **variables).returncode == 0
+
+
+def test_a_secret_is_read_from_the_file_that_is_named(smoke, tmp_path):
+    (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
+    run = smoke(
+        DEMO_MACHINE_CLIENT_SECRET="wrong",
+        DEMO_MACHINE_CLIENT_SECRET_FILE=str(tmp_path / "secret"),
+    )
+    assert run.returncode == 0
+
+
+def test_a_proxy_of_the_environment_is_not_used(smoke):
+    assert smoke(HTTP_PROXY="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1").returncode == 0

@@ -1,0 +1,23 @@
+"""System checks: ``manage.py check`` runs them, and most commands do before they start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from accounts.signing_key import problem_with
+
+
+@register
+def check_signing_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E001: no ID token can be signed."""
+    problem = problem_with(settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"])
+    if problem is None:
+        return []
+    return [
+        Error(
+            f"The key that signs ID tokens cannot be used. {problem}",
+            hint=f"`manage.py ensure_signing_key` makes {settings.OIDC_RSA_PRIVATE_KEY_FILE}.",
+            id="accounts.E001",
+        )
+    ]

@@ -1,0 +1,23 @@
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.signing_key import ensure_signing_key
+
+
+class Command(BaseCommand):
+    help = "Make the key that signs ID tokens, unless there is one."
+    # The check that there is a key would keep this from making it.
+    requires_system_checks: ClassVar[list[str]] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path = settings.OIDC_RSA_PRIVATE_KEY_FILE
+        if settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"] and not path.exists():
+            self.stdout.write("signing key: the one in OIDC_RSA_PRIVATE_KEY")
+            return
+        try:
+            made = ensure_signing_key(path)
+        except OSError as error:
+            raise CommandError(f"The signing key cannot be made: {error}") from error
+        self.stdout.write(f"signing key: {'created' if made else 'unchanged'}, {path}")

@@ -1,0 +1,82 @@
+"""The person: an e-mail address to sign in with, and a UUID by which everybody else knows them."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+
+class LowerCaseEmailField(models.EmailField):
+    """An address stored in lower case, so that capitals make neither a second account nor a typo.
+
+    Lookups are turned into lower case as well, and use the unique index on every database.
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        return value.lower() if isinstance(value, str) else value
+
+    def to_python(self, value: Any) -> Any:
+        value = super().to_python(value)
+        return value.lower() if isinstance(value, str) else value
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes people and administrators; ``createsuperuser`` uses it too."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make a person. Without `password` they cannot sign in until one is set."""
+        if not email:
+            raise ValueError("A user needs an e-mail address.")
+        user = self.model(email=email, **fields)
+        user.set_password(password)
+        user.full_clean()
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make a person who may do everything on the administration site."""
+        return self.create_user(email, password, **fields | {"is_staff": True, "is_superuser": True})
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Somebody who signs in. `id` is their ``sub``: it never changes and is never used again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = LowerCaseEmailField("e-mail address", unique=True)
+    name = models.CharField("full name", max_length=150, blank=True)
+    is_staff = models.BooleanField(
+        "staff status", default=False, help_text="May open the administration site."
+    )
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        help_text="Unselect this instead of deleting an account: it ends every session and token.",
+    )
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = "user"
+        verbose_name_plural = "users"
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_full_name(self) -> str:
+        """Return the name, or the address of somebody who has given none."""
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        """Return what :meth:`get_full_name` does; the administration site greets with it."""
+        return self.get_full_name()

@@ -1,0 +1,53 @@
+"""The RSA key that signs ID tokens: made once, and never overwritten."""
+
+import os
+import secrets
+from pathlib import Path
+
+from jwcrypto import jwk
+
+KEY_SIZE = 3072  # bits: what NIST SP 800-57 asks for beyond 2030
+SMALLEST_KEY_SIZE = 2048  # bits: RFC 7518 section 3.3
+
+
+def ensure_signing_key(path: Path) -> bool:
+    """Make a key in `path`, readable by its owner only, unless something is there.
+
+    The key appears in one step: a process that is killed leaves no half of one, and of several
+    processes at the same time one wins, with whose key the others go on.
+
+    Returns:
+        Whether this call has made it.
+    """
+    if path.exists():
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = jwk.JWK.generate(kty="RSA", size=KEY_SIZE).export_to_pem(private_key=True, password=None)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, because a rename would replace the key of a process that was faster.
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def problem_with(pem: str) -> str | None:
+    """Say what is wrong with `pem` as the key that signs; None: nothing."""
+    if not pem:
+        return "There is none."
+    try:
+        key = jwk.JWK.from_pem(pem.encode())
+    except (ValueError, TypeError):
+        return "It is not a PEM file without a passphrase."
+    if key["kty"] != "RSA" or not key.has_private:
+        return "It is not a private RSA key."
+    if key.get_op_key("sign").key_size < SMALLEST_KEY_SIZE:
+        return f"It is shorter than {SMALLEST_KEY_SIZE} bits."
+    return None

@@ -1,0 +1,39 @@
+"""Clients on the administration site: to look at, and to switch off in an emergency."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from client_registry.models import RegisteredClient
+
+
+class DeclaredAdmin(admin.ModelAdmin):
+    """A page without the buttons to add and to delete: ``ensure_clients`` does both."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ApplicationAdmin(DeclaredAdmin):
+    """django-oauth-toolkit's APPLICATION_ADMIN_CLASS, which it registers itself."""
+
+    list_display = ("client_id", "name", "client_type", "authorization_grant_type")
+    search_fields = ("client_id", "name")
+    exclude = ("client_secret", "hash_client_secret", "cimd_expires_at", "registration_source")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(RegisteredClient)
+class RegisteredClientAdmin(DeclaredAdmin):
+    list_display = ("name", "application", "resource_server", "is_active")
+    list_filter = ("is_active",)
+    list_select_related = ("application",)
+    search_fields = ("name", "application__client_id")
+    readonly_fields = ("name", "application", "resource_server", "scopes", "default_scopes")
+    fields = (*readonly_fields, "is_active")

@@ -1,0 +1,43 @@
+"""What django-oauth-toolkit's Application has no field for. Its models are never swapped."""
+
+from django.db import models
+
+
+class RegisteredClient(models.Model):
+    """Says that an Application was declared, and what it may ask for.
+
+    An Application without this row can do nothing at all.
+    """
+
+    application = models.OneToOneField(
+        "oauth2_provider.Application",
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="registration",
+        editable=False,
+    )
+    name = models.SlugField(max_length=100, unique=True, editable=False)
+    resource_server = models.CharField(max_length=100, blank=True, editable=False)
+    scopes = models.JSONField(default=list, editable=False)
+    default_scopes = models.JSONField(default=list, blank=True, editable=False)
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        help_text="The emergency switch: unselected, the client and all of its tokens are refused.",
+    )
+
+    class Meta:
+        verbose_name = "registered client"
+        verbose_name_plural = "registered clients"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def active_registration(application: object) -> RegisteredClient | None:
+    """Return the registration of `application`, None where it has none or is switched off.
+
+    Costs a query, unless ``select_related("registration")`` has brought it along.
+    """
+    registration: RegisteredClient | None = getattr(application, "registration", None)
+    return registration if registration and registration.is_active else None

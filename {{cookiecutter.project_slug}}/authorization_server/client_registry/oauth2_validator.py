@@ -1,0 +1,141 @@
+"""What this server accepts, where django-oauth-toolkit (3.4) would accept more.
+
+`_save_bearer_token` is the one place that every token passes, of every grant type.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from oauth2_provider.models import Application, DeviceGrant, Grant
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.scopes import get_scopes_backend
+from oauthlib.common import Request
+from oauthlib.oauth2 import DeviceCodeGrant
+from oauthlib.oauth2.rfc6749 import errors
+
+from accounts.models import User
+from client_registry.hashers import verify_secret
+from client_registry.manifests import resource_servers
+from client_registry.models import active_registration
+
+DEVICE_STATUS = {
+    DeviceGrant.AUTHORIZED: DeviceCodeGrant.DEVICE_CODE_AUTHORIZED,
+    DeviceGrant.AUTHORIZATION_PENDING: DeviceCodeGrant.DEVICE_CODE_PENDING,
+    DeviceGrant.DENIED: DeviceCodeGrant.DEVICE_CODE_DENIED,
+}
+
+
+def is_active_user(user: Any) -> bool:
+    """Return whether `user` is somebody who is here and active. Machines have no user."""
+    return isinstance(user, User) and user.is_active
+
+
+class RegisteredClientValidator(OAuth2Validator):
+    """django-oauth-toolkit's OAUTH2_VALIDATOR_CLASS."""
+
+    # ---- Who asks ----
+
+    def _load_application(self, client_id: str, request: Request) -> Application | None:
+        """Load only clients that are registered and active."""
+        application = super()._load_application(client_id, request)
+        if active_registration(application) is None:
+            request.client = None
+        return request.client
+
+    def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
+        return verify_secret(provided_secret, stored_secret)
+
+    # ---- What they ask for ----
+
+    def validate_scopes(
+        self, client_id: str, scopes: Collection[str], client: Any, request: Request, *args: Any
+    ) -> bool:
+        """Refuse a request for nothing: a token without a scope is good for no resource server."""
+        return bool(scopes) and super().validate_scopes(client_id, scopes, client, request, *args)
+
+    def _validate_resource_uris(self, request: Request, resources: Collection[str]) -> None:
+        """Refuse a resource that is not the audience of a resource server (RFC 8707 section 2)."""
+        super()._validate_resource_uris(request, resources)
+        audiences = {server.audience for server in resource_servers().values()}
+        if not audiences.issuperset(resources):
+            raise errors.CustomOAuth2Error(
+                error="invalid_target",
+                description="There is no such resource server.",
+                request=request,
+            )
+
+    def _create_authorization_code(
+        self, request: Request, code: dict[str, str], expires: Any = None
+    ) -> Grant:
+        """Check the resource before the person is sent back, not only when the code is used."""
+        self._validate_resource_uris(request, request.resource or [])
+        return super()._create_authorization_code(request, code, expires)
+
+    def validate_device_code(self, client_id: str, code: str, request: Request) -> str | None:
+        """Return how far the person is (RFC 8628 section 3.5); None: not a code of this client."""
+        grants = DeviceGrant.objects.select_related("user")
+        grant = grants.filter(device_code=code, client_id=request.client.client_id).first()
+        if grant is None:
+            return None
+        if grant.is_expired():
+            return DeviceCodeGrant.DEVICE_CODE_EXPIRED
+        request.user, request.scopes = grant.user, grant.scope.split()
+        return DEVICE_STATUS.get(grant.status)
+
+    # ---- What they get ----
+
+    def _save_bearer_token(
+        self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any
+    ) -> None:
+        """Refuse what has changed since the code or the refresh token was issued."""
+        if request.grant_type != "client_credentials" and not is_active_user(request.user):
+            raise errors.InvalidGrantError("The user is not active.", request=request)
+        scopes = set(token["scope"].split())
+        available = get_scopes_backend().get_available_scopes(request.client, request)
+        if not scopes or not scopes.issubset(available):
+            raise errors.InvalidScopeError(request=request)
+        if request.grant_type == Application.GRANT_DEVICE_CODE:
+            self._use_up_device_code(request)
+        super()._save_bearer_token(token, request, *args, **kwargs)
+
+    def _use_up_device_code(self, request: Request) -> None:
+        """End the code with the transaction that stores its token: of two requests, one fails.
+
+        The row stays, because the page that says "connected" reads it.
+        """
+        now = timezone.now()
+        unused = DeviceGrant.objects.filter(device_code=request.device_code, expires__gt=now)
+        if not unused.update(expires=now):
+            raise errors.InvalidGrantError(request=request)
+
+    # ---- OpenID Connect ----
+
+    def validate_silent_login(self, request: Request) -> bool:
+        """Go on: the view has the session, and answers login_required where there is none."""
+        return True
+
+    def validate_silent_authorization(self, request: Request) -> bool:
+        """Return whether nobody has to consent; if somebody has, the error is consent_required."""
+        return bool(request.client.skip_authorization)
+
+    def _get_key_for_token(self, token: str) -> Any:
+        """Return the key of the client that an ID token hint names, None if it names none."""
+        try:
+            return super()._get_key_for_token(token)
+        except (ValueError, TypeError, ImproperlyConfigured):
+            return None
+
+    def validate_bearer_token(self, token: str, scopes: Any, request: Request) -> bool:
+        """Accept an access token at the UserInfo endpoint, which is for people only."""
+        return (
+            super().validate_bearer_token(token, scopes, request)
+            and is_active_user(request.user)
+            and active_registration(request.client) is not None
+        )
+
+    def get_additional_claims(self) -> dict[str, Callable[[Request], str]]:
+        """Return the claims next to ``sub``. Nobody has verified the e-mail address, so no claim
+        says so."""
+        return {"email": lambda r: r.user.email, "name": lambda r: r.user.get_full_name()}

@@ -1,0 +1,153 @@
+"""Make the database agree with the declarations. The second of two runs writes nothing."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from oauth2_provider.models import Application
+from oauth2_provider.settings import oauth2_settings
+
+from client_registry.credentials import Client
+from client_registry.errors import RegistryError
+from client_registry.hashers import verify_secret
+from client_registry.models import RegisteredClient
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the client `name`, and which of its fields were not as declared."""
+
+    name: str
+    action: str
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.action}" + (f" ({', '.join(self.fields)})" * bool(self.fields))
+
+
+@transaction.atomic
+def ensure_clients(
+    clients: Collection[Client],
+    elsewhere: Collection[str] = (),
+    *,
+    prune: bool = False,
+    check: bool = False,
+) -> list[Outcome]:
+    """Create and update `clients`, and with `prune` delete those that are no longer declared.
+
+    Whether a client is active is left as it is.
+
+    Args:
+        elsewhere: names of clients that are declared for other environments only.
+        check: write nothing, and return what would have happened.
+
+    Raises:
+        RegistryError: nothing was written.
+    """
+    declared = [client.declaration.name for client in clients]
+    outcomes = []
+    for registration in RegisteredClient.objects.exclude(name__in=declared).order_by("name"):
+        if registration.name in elsewhere and registration.is_active and not prune:
+            raise RegistryError(
+                f"{registration.name} is registered, but declared for another environment: "
+                "run with --prune, or deactivate it"
+            )
+        if prune and not check:
+            registration.application.delete()
+        outcomes.append(Outcome(registration.name, "deleted" if prune else "not declared"))
+    return outcomes + [ensure_client(client, check=check) for client in clients]
+
+
+def ensure_client(client: Client, *, check: bool) -> Outcome:
+    """Create or update one client, or with `check` say which of the two it needs."""
+    name = client.declaration.name
+    found = RegisteredClient.objects.select_for_update().select_related("application")
+    registration = found.filter(name=name).first()
+    if registration is None and check:
+        return Outcome(name, "created")
+    created = registration is None
+    registration = registration or register(client)
+    changed = update_fields(registration, client)
+    if changed and not check:
+        save(registration)
+    if created:
+        return Outcome(name, "created")
+    return Outcome(name, "updated", tuple(changed)) if changed else Outcome(name, "unchanged")
+
+
+def register(client: Client) -> RegisteredClient:
+    """Make the two rows of a client, or take those that a concurrent run has just made."""
+    name = client.declaration.name
+    application, _ = Application.objects.get_or_create(client_id=client.client_id)
+    registration, _ = RegisteredClient.objects.get_or_create(
+        application=application, defaults={"name": name}
+    )
+    if registration.name != name:
+        raise RegistryError(
+            f"{name} cannot have the client_id {client.client_id}, which {registration.name} has"
+        )
+    return registration
+
+
+def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
+    """Set every field as declared, and return the names of those that were not."""
+    declaration, application = client.declaration, registration.application
+    changed = assign(
+        application,
+        client_id=client.client_id,
+        name=declaration.title,
+        client_type=declaration.client_type,
+        authorization_grant_type=declaration.grant_type,
+        redirect_uris=" ".join(declaration.redirect_uris),
+        post_logout_redirect_uris=" ".join(declaration.post_logout_redirect_uris),
+        allowed_origins=" ".join(declaration.allowed_origins),
+        skip_authorization=declaration.skip_authorization,
+        algorithm=declaration.algorithm,
+        hash_client_secret=True,
+    )
+    changed += assign(
+        registration,
+        resource_server=declaration.resource_server,
+        scopes=list(declaration.scopes),
+        default_scopes=list(declaration.default_scopes),
+    )
+    if "client_type" in changed or not has_secret(application, client.secret):
+        # A public client gets a secret that nobody knows: with an empty one, everybody who leaves
+        # it out would be authenticated.
+        secret = client.secret or secrets.token_urlsafe(32)
+        application.client_secret = make_password(secret, hasher=oauth2_settings.CLIENT_SECRET_HASHER)
+        changed.append("client_secret")
+    return changed
+
+
+def has_secret(application: Application, secret: str) -> bool:
+    """Return whether `secret` is stored with today's hasher; "": any that is not empty."""
+    stored = application.client_secret
+    is_current = stored.startswith(f"{oauth2_settings.CLIENT_SECRET_HASHER}$")
+    return is_current and verify_secret(secret, stored) == bool(secret)
+
+
+def assign(instance: models.Model, **values: Any) -> list[str]:
+    """Set the fields of `instance`, and return the names of those that had another value."""
+    changed = [name for name, value in values.items() if getattr(instance, name) != value]
+    for name in changed:
+        setattr(instance, name, values[name])
+    return changed
+
+
+def save(registration: RegisteredClient) -> None:
+    """Write both rows, unless django-oauth-toolkit finds a fault with the application."""
+    application = registration.application
+    try:
+        application.full_clean(exclude={"client_secret"})
+    except ValidationError as error:
+        problems = (
+            f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items()
+        )
+        raise RegistryError(f"{registration.name}: {'; '.join(problems)}") from error
+    application.save()
+    registration.save()

@@ -1,0 +1,64 @@
+"""Which scopes there are, and which client may have which (RFC 6749 section 3.3)."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from oauth2_provider.scopes import BaseScopes
+
+from client_registry.manifests import resource_servers
+from client_registry.models import active_registration
+
+# Only the client of a resource server gets it. Nobody is ever asked to consent to it.
+INTROSPECTION = "introspection"
+
+# https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims
+OPENID_SCOPES = {
+    "openid": "Know who you are when you come back",
+    "profile": "See your name",
+    "email": "See your e-mail address",
+}
+
+
+class ManifestScopes(BaseScopes):
+    """django-oauth-toolkit's SCOPES_BACKEND_CLASS: the scopes are those of the manifests."""
+
+    def get_all_scopes(self) -> dict[str, str]:
+        """Return what people are told about each scope that they can consent to."""
+        scopes = dict(OPENID_SCOPES)
+        for server in resource_servers().values():
+            scopes |= server.scopes
+        return scopes
+
+    def get_available_scopes(
+        self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> list[str]:
+        """Return what `application` may ask for; None: what the metadata offers."""
+        if application is None:
+            return list(self.get_all_scopes())
+        registration = active_registration(application)
+        if registration is None:
+            return []
+        if registration.resource_server:
+            return [INTROSPECTION] if registration.resource_server in resource_servers() else []
+        return [
+            scope
+            for scope in self.get_all_scopes()
+            if matches(scope, registration.scopes)
+            # Without an algorithm no ID token can be signed, and a program is nobody to know.
+            and (application.algorithm or scope not in OPENID_SCOPES)
+        ]
+
+    def get_default_scopes(
+        self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> list[str]:
+        """Return what a request without ``scope`` gets. Nothing: it is refused."""
+        available = self.get_available_scopes(application)
+        registration = active_registration(application)
+        defaults = registration.default_scopes if registration else []
+        return [scope for scope in available if matches(scope, defaults)]
+
+
+def matches(scope: str, patterns: Iterable[str]) -> bool:
+    """Return whether one of the `patterns` (``fnmatch``) matches the whole `scope`."""
+    return any(fnmatchcase(scope, pattern) for pattern in patterns)

@@ -1,0 +1,54 @@
+"""The cast: Alice and Bob, who sign in, and the clients of the demo, which are registered."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from accounts.models import User
+from tests.flows import Browser
+
+
+@pytest.fixture
+def registered(db):
+    """Register the clients of ``clients.toml`` and of both resource servers."""
+    call_command("ensure_clients", stdout=io.StringIO())
+
+
+@pytest.fixture
+def alice(db):
+    """Return a person without a password, which takes a slow hash to set."""
+    return User.objects.create_user("alice@example.com", name="Alice")
+
+
+@pytest.fixture
+def bob(db):
+    """Return another person."""
+    return User.objects.create_user("bob@example.com")
+
+
+@pytest.fixture
+def browser(registered, alice):
+    """Return a browser in which Alice is signed in, and which is not followed by redirects."""
+    browser = Browser(enforce_csrf_checks=False)
+    browser.force_login(alice)
+    return browser
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs a management command and returns what it prints."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        call_command(*arguments)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def anonymous(registered):
+    """Return a client of which nobody is signed in."""
+    return Client()

@@ -1,0 +1,35 @@
+"""The settings of the tests: those of the service, with an environment that is always the same."""
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from jwcrypto import jwk
+
+CLIENTS = "DEMO_MACHINE", "DEMO_BROWSER", "DEMO_DEVICE"
+CONFIDENTIAL = "DEMO_MACHINE", "ORDERS_INTROSPECTION", "INVENTORY_INTROSPECTION"
+
+os.environ |= {
+    "ENV_FILE": "",
+    "ENVIRONMENT": "development",
+    "DEBUG": "false",
+    "AUTHORIZATION_SERVER_URL": "http://localhost:8000",
+    "AUTHORIZATION_SERVER_SECRET_KEY": secrets.token_urlsafe(32),
+    "AUTHORIZATION_SERVER_ALLOWED_HOSTS": "testserver",
+    "DATA_DIR": tempfile.mkdtemp(),
+    "RESOURCE_SERVERS_DIR": str(Path(__file__).parent / "resource_servers"),
+    "OIDC_RSA_PRIVATE_KEY": (
+        jwk.JWK.generate(kty="RSA", size=2048)
+        .export_to_pem(private_key=True, password=None)
+        .decode()
+    ),
+    "DEMO_USERNAME": "demo@example.com",
+    "DEMO_PASSWORD": secrets.token_urlsafe(32),
+}
+for name in {*CLIENTS, *CONFIDENTIAL}:
+    os.environ[f"{name}_CLIENT_ID"] = name.lower().replace("_", "-")
+for name in CONFIDENTIAL:
+    os.environ[f"{name}_CLIENT_SECRET"] = secrets.token_urlsafe(32)
+
+from config.settings import *  # noqa: E402, F403

@@ -1,0 +1,165 @@
+"""ID tokens, the UserInfo endpoint and signing out (OpenID Connect)."""
+
+import time
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from oauth2_provider.models import AccessToken, IDToken
+
+from client_registry.models import RegisteredClient
+from tests.flows import bearer, is_active, machine_token, refresh
+
+ALL = "openid profile email orders:read"
+pytestmark = pytest.mark.usefixtures("registered")
+
+
+@pytest.fixture
+def claims(client):
+    """Return a function that verifies an ID token with the published keys."""
+
+    def claims(id_token):
+        keys = KeySet.import_key_set(client.get("/o/.well-known/jwks.json").json())
+        return jwt.decode(id_token, keys).claims
+
+    return claims
+
+
+def userinfo(client, token):
+    return client.get("/o/userinfo/", headers=bearer(token))
+
+
+def test_an_id_token_is_signed_with_a_published_key(browser, alice, claims):
+    verified = claims(browser.tokens(nonce="a-nonce").json()["id_token"])
+    assert verified["sub"] == str(alice.pk)
+    assert verified["iss"] == "http://localhost:8000"
+    assert verified["aud"] == "demo-browser"
+    assert verified["nonce"] == "a-nonce"
+
+
+def test_an_id_token_lives_ten_minutes(browser, claims):
+    verified = claims(browser.tokens().json()["id_token"])
+    assert 598 <= verified["exp"] - verified["iat"] <= 601
+
+
+def test_an_id_token_says_what_the_scopes_allow(browser, claims):
+    verified = claims(browser.tokens(scope=ALL).json()["id_token"])
+    assert verified["name"] == "Alice"
+    assert verified["email"] == "alice@example.com"
+
+
+def test_an_id_token_says_no_more_than_that(browser, claims):
+    verified = claims(browser.tokens().json()["id_token"])
+    assert {"name", "email"}.isdisjoint(verified)
+
+
+def test_nobody_claims_that_an_address_was_verified(browser, claims):
+    assert "email_verified" not in claims(browser.tokens(scope=ALL).json()["id_token"])
+
+
+def test_there_is_no_id_token_without_the_scope_openid(browser):
+    assert "id_token" not in browser.tokens(scope="orders:read").json()
+
+
+def test_only_the_public_key_is_published(client):
+    (key,) = client.get("/o/.well-known/jwks.json").json()["keys"]
+    assert set(key) == {"kty", "n", "e", "kid", "alg", "use"}
+
+
+def test_userinfo_says_what_the_scopes_allow(browser, client, alice):
+    token = browser.tokens(scope=ALL).json()["access_token"]
+    assert userinfo(client, token).json() == {
+        "sub": str(alice.pk),
+        "name": "Alice",
+        "email": "alice@example.com",
+    }
+
+
+def test_userinfo_needs_the_scope_openid(browser, client):
+    token = browser.tokens(scope="orders:read").json()["access_token"]
+    assert userinfo(client, token).status_code in (401, 403)
+
+
+def test_userinfo_refuses_a_token_of_somebody_who_was_deactivated(browser, client, alice):
+    token = browser.tokens().json()["access_token"]
+    type(alice).objects.update(is_active=False)
+    assert userinfo(client, token).status_code == 401
+
+
+def test_userinfo_refuses_a_token_of_a_client_that_was_switched_off(browser, client):
+    token = browser.tokens().json()["access_token"]
+    RegisteredClient.objects.update(is_active=False)
+    assert userinfo(client, token).status_code == 401
+
+
+def test_userinfo_refuses_the_token_of_a_machine(client):
+    token = machine_token()
+    AccessToken.objects.update(scope="openid")
+    assert userinfo(client, token).status_code == 401
+
+
+def test_userinfo_refuses_a_token_in_the_address(browser, client):
+    token = browser.tokens().json()["access_token"]
+    assert client.get(f"/o/userinfo/?access_token={token}").status_code == 400
+
+
+def test_prompt_login_asks_for_the_password_again(browser):
+    assert browser.authorize(prompt="login")["Location"].startswith("/accounts/login/")
+
+
+def test_prompt_none_is_an_error_where_nobody_is_signed_in(browser):
+    browser.logout()
+    location = browser.authorize(prompt="none")["Location"]
+    assert "error=consent_required" in location
+    assert "iss=" in location
+
+
+def test_signing_out_asks_first(browser):
+    page = browser.get("/o/logout/", {"client_id": "demo-browser"})
+    assert "Sign out?" in page.text
+    assert "Demo browser" in page.text
+
+
+def test_signing_out_ends_the_session_and_the_tokens(browser):
+    tokens = browser.tokens().json()
+    browser.post("/o/logout/", {"id_token_hint": tokens["id_token"], "allow": "true"})
+    assert browser.authorize()["Location"].startswith("/accounts/login/")
+    assert not is_active(tokens["access_token"])
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_signing_out_goes_back_to_the_client(browser):
+    response = browser.post(
+        "/o/logout/",
+        {
+            "client_id": "demo-browser",
+            "post_logout_redirect_uri": "http://127.0.0.1:8765/",
+            "state": "a-state",
+            "allow": "true",
+        },
+    )
+    assert response["Location"] == "http://127.0.0.1:8765/?state=a-state"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"client_id": "nobody"},
+        {"client_id": "demo-browser", "post_logout_redirect_uri": "https://attacker.example/"},
+        {"post_logout_redirect_uri": "http://127.0.0.1:8765/"},
+        {"id_token_hint": "nonsense"},
+        {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.bm90IGpzb24.c2ln"},  # the payload: not json
+        {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOjV9.c2ln"},  # {"aud":5}
+        {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJkZW1vLW1hY2hpbmUifQ.c2ln"},
+    ],
+)
+def test_signing_out_is_refused(browser, parameters):
+    response = browser.get("/o/logout/", parameters)
+    assert response.status_code == 400
+    assert "Signing out did not work" in response.text
+
+
+def test_an_id_token_says_when_the_person_signed_in(browser, claims):
+    verified = claims(browser.tokens().json()["id_token"])
+    assert verified["auth_time"] <= time.time()
+    assert IDToken.objects.count() == 1

@@ -1,0 +1,96 @@
+"""Refresh tokens rotate, and one that is used twice ends its family (RFC 9700 section 4.14)."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, RefreshToken
+
+from client_registry.models import RegisteredClient
+from tests.flows import is_active, refresh
+
+
+@pytest.fixture
+def tokens(browser):
+    """Return the tokens that Alice has given to the demo browser."""
+    return browser.tokens().json()
+
+
+def test_a_refresh_token_is_worth_new_tokens(tokens):
+    new = refresh(tokens["refresh_token"]).json()
+    assert is_active(new["access_token"])
+    assert new["refresh_token"] != tokens["refresh_token"]
+
+
+def test_the_old_access_token_ends(tokens):
+    refresh(tokens["refresh_token"])
+    assert not is_active(tokens["access_token"])
+
+
+def test_a_refresh_token_that_is_used_twice_is_refused(tokens):
+    refresh(tokens["refresh_token"])
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_a_refresh_token_that_is_used_twice_ends_what_came_from_it(tokens):
+    new = refresh(tokens["refresh_token"]).json()
+    refresh(tokens["refresh_token"])
+    assert not is_active(new["access_token"])
+    assert refresh(new["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_the_scope_can_become_smaller(tokens):
+    assert refresh(tokens["refresh_token"], scope="orders:read").json()["scope"] == "orders:read"
+
+
+def test_the_scope_cannot_become_larger(tokens):
+    response = refresh(tokens["refresh_token"], scope="orders:read orders:write")
+    assert response.json()["error"] == "invalid_scope"
+
+
+def test_a_scope_that_was_taken_away_meanwhile_is_refused(tokens):
+    RegisteredClient.objects.filter(name="demo-browser").update(scopes=["openid"])
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_scope"
+
+
+def test_after_a_refusal_the_refresh_token_is_still_there(tokens):
+    clients = RegisteredClient.objects.filter(name="demo-browser")
+    clients.update(scopes=["openid"])
+    refresh(tokens["refresh_token"])
+    clients.update(scopes=["*"])
+    assert refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_a_refresh_token_of_another_client_is_refused(tokens):
+    response = refresh(tokens["refresh_token"], client_id="demo-device")
+    assert response.json()["error"] == "invalid_grant"
+
+
+def test_a_refresh_token_of_somebody_who_was_deactivated_is_refused(tokens, alice):
+    type(alice).objects.update(is_active=False)
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_a_refresh_token_of_a_client_that_was_switched_off_is_refused(tokens):
+    RegisteredClient.objects.filter(name="demo-browser").update(is_active=False)
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_client"
+
+
+def test_a_refresh_token_ends_14_days_after_its_access_token(tokens):
+    AccessToken.objects.update(expires=timezone.now() - timedelta(days=14))
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_a_refresh_token_is_good_until_then(tokens):
+    AccessToken.objects.update(expires=timezone.now() - timedelta(days=13, hours=23))
+    assert refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_a_resource_cannot_be_added(browser):
+    tokens = browser.tokens(resource="https://orders.example.com").json()
+    response = refresh(tokens["refresh_token"], resource="https://inventory.example.com")
+    assert response.json()["error"] == "invalid_target"
+
+
+def test_refresh_tokens_are_not_stored_in_clear(tokens):
+    assert RefreshToken.objects.get().token == ""

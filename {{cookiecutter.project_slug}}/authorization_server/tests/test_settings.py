@@ -1,0 +1,181 @@
+"""The settings refuse what is not safe, in a process of their own and in one sentence."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BASE_DIR = Path(__file__).parents[1]
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "AUTHORIZATION_SERVER_URL": "https://auth.example.com",
+}
+
+
+@pytest.fixture
+def manage(tmp_path):
+    """Return a function that runs ``manage.py`` with some variables; None unsets one."""
+
+    def manage(*arguments, **variables):
+        environment = os.environ | {"DATA_DIR": str(tmp_path)} | variables
+        environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        return subprocess.run(
+            [sys.executable, "-W", "error", "manage.py", *arguments],
+            cwd=BASE_DIR,
+            env={name: value for name, value in environment.items() if value is not None},
+            capture_output=True,
+            text=True,
+        )
+
+    return manage
+
+
+def show(name):
+    """Return the arguments that print a setting."""
+    return "shell", "--no-imports", "-c", f"from django.conf import settings as s; print(s.{name})"
+
+
+def test_production_passes_the_deployment_check(manage):
+    result = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    assert result.returncode == 0, result.stderr
+
+
+def test_production_is_what_runs_where_nothing_is_said(manage):
+    result = manage("check", ENVIRONMENT=None)
+    assert "AUTHORIZATION_SERVER_URL must begin with https://" in result.stderr
+
+
+def test_migrations_are_complete(manage):
+    assert manage("makemigrations", "--check", "--dry-run").returncode == 0
+
+
+BAD = {
+    "an unknown environment": ({"ENVIRONMENT": "staging"}, "ENVIRONMENT is 'staging'"),
+    "no secret key": ({"AUTHORIZATION_SERVER_SECRET_KEY": None}, "is not set"),
+    "the example as the secret key": (
+        {"AUTHORIZATION_SERVER_SECRET_KEY": "change-me-to-something-of-more-than-32-letters"},
+        "still the example value",
+    ),
+    "a short secret key": ({"AUTHORIZATION_SERVER_SECRET_KEY": "0123456789abcdef"}, "too easy"),
+    "a secret key of one letter": ({"AUTHORIZATION_SERVER_SECRET_KEY": "a" * 50}, "too easy"),
+    "no address": ({"AUTHORIZATION_SERVER_URL": None}, "AUTHORIZATION_SERVER_URL is not set"),
+    "an address with a slash at the end": (
+        {"AUTHORIZATION_SERVER_URL": "http://localhost:8000/"},
+        "no slash at the end",
+    ),
+    "an address with a path": ({"AUTHORIZATION_SERVER_URL": "http://localhost/auth"}, "no path"),
+    "an address without a scheme": ({"AUTHORIZATION_SERVER_URL": "localhost:8000"}, "http://"),
+    "an internal address with an underscore": (
+        {"AUTHORIZATION_SERVER_INTERNAL_URL": "http://authorization_server:8000"},
+        "AUTHORIZATION_SERVER_INTERNAL_URL",
+    ),
+    "DEBUG that is no flag": ({"DEBUG": "yes please"}, "not true or false"),
+    "a file that is not there": (
+        {"AUTHORIZATION_SERVER_SECRET_KEY_FILE": "/nowhere/key"},
+        "AUTHORIZATION_SERVER_SECRET_KEY_FILE cannot be read",
+    ),
+    "an ENV_FILE that is not there": ({"ENV_FILE": "/nowhere/env"}, "no such file"),
+}
+BAD_IN_PRODUCTION = {
+    "an http:// address": (
+        {"AUTHORIZATION_SERVER_URL": "http://auth.example.com"},
+        "must begin with https://",
+    ),
+    "DEBUG": ({"DEBUG": "true"}, "DEBUG=true"),
+    "no signing key": ({"OIDC_RSA_PRIVATE_KEY": None}, "ensure_signing_key"),
+    "HSTS that is no number": ({"SECURE_HSTS_SECONDS": "-1"}, "not a whole number"),
+}
+
+
+def assert_refused(result, sentence):
+    assert result.returncode == 1
+    assert sentence in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("variables", "sentence"), BAD.values(), ids=BAD)
+def test_every_environment_refuses(manage, variables, sentence):
+    assert_refused(manage("check", **variables), sentence)
+
+
+@pytest.mark.parametrize(("variables", "sentence"), BAD_IN_PRODUCTION.values(), ids=BAD_IN_PRODUCTION)
+def test_production_refuses(manage, variables, sentence):
+    assert_refused(manage("check", **PRODUCTION | variables), sentence)
+
+
+def test_no_secret_is_in_the_message(manage):
+    result = manage("check", AUTHORIZATION_SERVER_SECRET_KEY="abcdefghijklmnop")
+    assert "abcdefghijklmnop" not in result.stderr + result.stdout
+
+
+def test_production_makes_its_signing_key_without_one(manage, tmp_path):
+    result = manage("ensure_signing_key", **PRODUCTION, OIDC_RSA_PRIVATE_KEY=None)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "oidc_private_key.pem").exists()
+
+
+def test_development_without_a_signing_key_fails_its_check(manage):
+    result = manage("check", OIDC_RSA_PRIVATE_KEY=None)
+    assert result.returncode == 1
+    assert "accounts.E001" in result.stderr
+
+
+def test_a_secret_can_come_from_a_file(manage, tmp_path):
+    path = tmp_path / "key"
+    path.write_text("0123456789abcdefghijklmnopqrstuvwxyz\n")
+    result = manage(*show("SECRET_KEY"), AUTHORIZATION_SERVER_SECRET_KEY_FILE=str(path))
+    assert result.stdout.strip() == "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture
+def env_file(tmp_path):
+    """Return a file of variables."""
+    path = tmp_path / "env"
+    path.write_text("AUTHORIZATION_SERVER_URL=https://from.example\nTRUST_PROXY_HEADERS=true\n")
+    return str(path)
+
+
+def test_variables_can_come_from_a_file(manage, env_file):
+    result = manage(*show("SECURE_PROXY_SSL_HEADER"), ENV_FILE=env_file)
+    assert "HTTP_X_FORWARDED_PROTO" in result.stdout
+
+
+def test_what_is_set_already_wins_over_the_file(manage, env_file):
+    result = manage(*show("AUTHORIZATION_SERVER_URL"), ENV_FILE=env_file)
+    assert result.stdout.strip() == "http://localhost:8000"
+
+
+def test_proxies_are_not_trusted_unless_somebody_says_so(manage):
+    assert manage(*show("SECURE_PROXY_SSL_HEADER")).stdout.strip() == "None"
+
+
+def test_hosts_are_those_of_the_addresses(manage):
+    result = manage(
+        *show("ALLOWED_HOSTS"),
+        **PRODUCTION,
+        AUTHORIZATION_SERVER_INTERNAL_URL="http://authorization-server:8000",
+        AUTHORIZATION_SERVER_ALLOWED_HOSTS="one.example, two.example",
+    )
+    hosts = ["auth.example.com", "authorization-server", "one.example", "two.example", "127.0.0.1"]
+    assert result.stdout.strip() == str(hosts)
+
+
+def test_another_database_can_be_chosen(manage):
+    result = manage(
+        *show("DATABASES['default']"),
+        AUTHORIZATION_SERVER_DATABASE_URL="postgres://user:secret@db:5432/authorization_server",
+    )
+    assert "django.db.backends.postgresql" in result.stdout
+
+
+def test_production_forbids_http_in_redirect_uris(manage):
+    result = manage(*show("OAUTH2_PROVIDER['ALLOWED_REDIRECT_URI_SCHEMES']"), **PRODUCTION)
+    assert result.stdout.strip() == "['https']"
+
+
+def test_production_sends_everything_but_introspection_and_health_to_https(settings, client, db):
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/accounts/login/").status_code == 301
+    assert client.get("/health/live").status_code == 200
+    assert client.post("/o/introspect/").status_code == 415

@@ -1,0 +1,37 @@
+"""What resource servers share: access tokens are accepted by RFC 7662 token introspection.
+
+A resource server imports this package; this package imports no resource server and no
+authorization server. The names below can be imported before the apps are ready. The modules, in
+the order in which a token meets them, each importing from further down only::
+
+    authentication               REST framework: takes the token from the header (RFC 6750)
+    decorators, oauth2_validator     plain views, by way of DOT: the same
+    validation                   the one place that says yes or no
+    cache                        what was said a moment ago
+    issuer                       whose tokens are accepted
+    introspection, judgement     asks; then, separately, judges the answer (RFC 7662)
+    users                        the row of a person, made when it is first touched
+    tokens, errors, conf         the ground floor, which imports nobody
+
+``exception_handler`` and ``middleware`` turn what is raised on that way into responses, in the
+words of ``answers``. ``permissions`` and ``throttling`` are for views; ``health``, ``checks`` and
+``schema`` for those who run and describe the service.
+"""
+
+from token_introspection.errors import (
+    AuthorizationServerUnavailable,
+    IntrospectionCredentialsRefused,
+    IntrospectionResponseInvalid,
+    ResourceOwnerRefused,
+    TokenIntrospectionError,
+)
+from token_introspection.tokens import AccessToken
+
+__all__ = [
+    "AccessToken",
+    "AuthorizationServerUnavailable",
+    "IntrospectionCredentialsRefused",
+    "IntrospectionResponseInvalid",
+    "ResourceOwnerRefused",
+    "TokenIntrospectionError",
+]

@@ -1,0 +1,122 @@
+"""Authentication for Django REST Framework: from the header of a request to its access token.
+
+The answers are those of RFC 6750 section 3.1, and 503 when nobody can say what they should be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import QueryDict
+from django.utils.functional import SimpleLazyObject
+from oauth2_provider.contrib.rest_framework import OAuth2ProtectedResourceAuthentication
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+from token_introspection import answers
+from token_introspection.errors import ResourceOwnerRefused, TokenIntrospectionError
+from token_introspection.tokens import AccessToken
+from token_introspection.users import local_user
+from token_introspection.validation import is_well_formed, validate
+
+
+class InvalidRequest(APIException):
+    """400: the request carries a token in a way that it must not, or none where it claims one."""
+
+    status_code = 400
+
+    def __init__(self, request: Request, detail: str) -> None:
+        super().__init__(answers.body(answers.INVALID_REQUEST, detail))
+        # The framework adds the header to a 401 by itself, to a 400 only what it finds here.
+        self.auth_header = answers.challenge(
+            request, error=answers.INVALID_REQUEST, error_description=detail
+        )
+
+
+class InvalidToken(AuthenticationFailed):
+    """401: the token is no good, or its owner may not use it here."""
+
+    def __init__(self, request: Request, detail: str) -> None:
+        super().__init__(answers.body(answers.INVALID_TOKEN, detail))
+        # Where `authenticate_header` looks, here and in DOT.
+        request.oauth2_error = {  # type: ignore[attr-defined]
+            "error": answers.INVALID_TOKEN,
+            "error_description": detail,
+        }
+
+
+class TemporarilyUnavailable(APIException):
+    """503: the token may be good. Logs why; the framework sends `wait`, in seconds."""
+
+    status_code = 503
+
+    def __init__(self, error: TokenIntrospectionError) -> None:
+        super().__init__(answers.UNAVAILABLE)
+        self.wait = answers.report(error)
+
+
+class TokenIntrospectionAuthentication(OAuth2ProtectedResourceAuthentication):  # type: ignore[misc]
+    """Accepts a bearer token in the Authorization header; refuses one anywhere else.
+
+    ``request.auth`` becomes an `AccessToken`. ``request.user`` becomes the local user, which costs
+    no query until it is touched, or an ``AnonymousUser`` where no person stands behind the token.
+    DOT's permissions know the class as one of theirs, but the request does not go through oauthlib.
+    """
+
+    def authenticate(
+        self, request: Request
+    ) -> tuple[AnonymousUser | SimpleLazyObject[Any], AccessToken] | None:
+        """Return user and token; None without a token.
+
+        Raises:
+            InvalidRequest: Answered with 400.
+            InvalidToken: Answered with 401.
+            TemporarilyUnavailable: Answered with 503.
+        """
+        token = bearer_token(request)
+        if token is None:
+            return None
+        try:
+            access_token = validate(token)
+        except TokenIntrospectionError as error:
+            raise TemporarilyUnavailable(error) from error
+        if access_token is None:
+            raise InvalidToken(request, answers.TOKEN_REFUSED)
+        if access_token.is_machine:
+            return AnonymousUser(), access_token
+        return SimpleLazyObject(lambda: _user(request, access_token)), access_token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401; without an error when there was no token."""
+        return answers.challenge(request, **getattr(request, "oauth2_error", {}))
+
+
+def bearer_token(request: Request) -> str | None:
+    """Return the token in the header (RFC 6750 section 2.1); None for none or another scheme.
+
+    Raises:
+        InvalidRequest: There is something else after ``Bearer``, or a token outside the header.
+    """
+    if "access_token" in request.query_params or "access_token" in _form(request):
+        raise InvalidRequest(request, "Send the access token in the Authorization header only.")
+    header: str = request.META.get("HTTP_AUTHORIZATION", "")
+    scheme, *rest = header.split() or [""]
+    if scheme.lower() != "bearer":
+        return None
+    if len(rest) != 1 or not is_well_formed(rest[0]):
+        raise InvalidRequest(request, "The Authorization header is not `Bearer` and one token.")
+    return rest[0]
+
+
+def _form(request: Request) -> QueryDict:
+    """Return the form in the body (section 2.2), whatever the parsers of the view."""
+    content_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    form = content_type == "application/x-www-form-urlencoded"
+    return QueryDict(request.body if form else b"")
+
+
+def _user(request: Request, access_token: AccessToken) -> Any:
+    try:
+        return local_user(access_token)
+    except ResourceOwnerRefused as error:
+        raise InvalidToken(request, answers.OWNER_REFUSED) from error

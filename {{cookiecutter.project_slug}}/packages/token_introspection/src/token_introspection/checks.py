@@ -1,0 +1,86 @@
+"""System checks: what is wrong with the settings, before the first request finds out."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Warning
+from token_introspection.conf import Conf, read_conf
+from token_introspection.users import AbstractResourceOwner
+
+URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
+CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS']"
+BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
+
+
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Return every problem; their numbers never change."""
+    conf = read_conf()
+    return [
+        *_check_url(conf),
+        *_check_credentials(conf),
+        *_check_issuer(conf),
+        *_check_numbers(conf),
+        *_check_user_model(),
+    ]
+
+
+def _error(number: int, message: str) -> Error:
+    return Error(message, id=f"token_introspection.E{number:03}")
+
+
+def _warning(number: int, message: str) -> Warning:
+    return Warning(message, id=f"token_introspection.W{number:03}")
+
+
+def _check_url(conf: Conf) -> Iterator[CheckMessage]:
+    if not conf.url:
+        yield _error(1, f"{URL} is not set.")
+        return
+    parts = urlsplit(conf.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        yield _error(2, f"{URL} is not an absolute http or https URL without credentials in it.")
+    elif not parts.path.endswith("/"):
+        yield _warning(3, f"{URL} does not end in a slash, as DOT's /o/introspect/ does.")
+
+
+def _check_credentials(conf: Conf) -> Iterator[CheckMessage]:
+    if bool(conf.credentials) == bool(conf.bearer_token):
+        yield _error(4, f"Exactly one of {CREDENTIALS} and {BEARER_TOKEN} must be set.")
+    elif conf.credentials and not (
+        isinstance(conf.credentials, tuple | list)
+        and len(conf.credentials) == 2
+        and all(isinstance(part, str) and part for part in conf.credentials)
+    ):
+        yield _error(5, f"{CREDENTIALS} is not a pair of client id and secret.")
+
+
+def _check_issuer(conf: Conf) -> Iterator[CheckMessage]:
+    if not conf.issuer:
+        yield _error(6, "TOKEN_INTROSPECTION['ISSUER'] is not set.")
+    elif conf.issuer.endswith("/"):
+        yield _warning(7, "TOKEN_INTROSPECTION['ISSUER'] ends in a slash. `iss` must do so too.")
+    if not conf.audience:
+        yield _warning(8, "TOKEN_INTROSPECTION['AUDIENCE'] is not set: tokens for others pass.")
+
+
+def _check_numbers(conf: Conf) -> Iterator[CheckMessage]:
+    bounds = {
+        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": (conf.caching_seconds, 0, 3600),
+        "RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": (conf.read_timeout, 0.01, 60),
+        "CONNECT_TIMEOUT_SECONDS": (conf.connect_timeout, 0.01, 60),
+        "INACTIVE_CACHING_SECONDS": (conf.inactive_caching_seconds, 0, 5),
+        "CACHE_MAX_ENTRIES": (conf.cache_max_entries, 1, 10_000_000),
+        "INACTIVE_CACHE_MAX_ENTRIES": (conf.inactive_cache_max_entries, 1, 10_000_000),
+        "RETRY_AFTER_SECONDS": (conf.retry_after, 1, 3600),
+        "POOL_SIZE": (conf.pool_size, 1, 1000),
+    }
+    for name, (value, least, most) in bounds.items():
+        if type(value) not in (int, float) or not least <= value <= most:
+            yield _error(9, f"{name} is {value!r}, not a number from {least} to {most}.")
+
+
+def _check_user_model() -> Iterator[CheckMessage]:
+    if not issubclass(get_user_model(), AbstractResourceOwner):
+        yield _error(10, "AUTH_USER_MODEL does not extend token_introspection's resource owner.")

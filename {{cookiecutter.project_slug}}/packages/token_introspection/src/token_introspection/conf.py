@@ -1,0 +1,109 @@
+"""The settings of the package, read when they are first needed and in this file only.
+
+``OAUTH2_PROVIDER`` holds what django-oauth-toolkit (DOT) has a name for, ``TOKEN_INTROSPECTION``
+the rest. The README describes each; ``checks.py`` says what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+T = TypeVar("T")
+_everything: list[PerProcess[Any]] = []
+
+
+class PerProcess(Generic[T]):
+    """Something that its threads share: made when it is first needed, once per process.
+
+    A forked child makes its own. Two processes must not write to one connection, and a lock that
+    another thread held during the fork would never be released in the child.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: T | None = None
+        self._lock = Lock()
+        _everything.append(self)
+
+    def __call__(self) -> T:
+        made = self._made
+        if made is None:
+            with self._lock:
+                made = self._made
+                if made is None:
+                    made = self._made = self._make()
+        return made
+
+    def forget(self) -> None:
+        """Make it anew when it is next needed."""
+        self._made = None
+        self._lock = Lock()
+
+
+def forget_everything() -> None:
+    """Forget whatever this process has made: in a forked child, or because a setting changed."""
+    for thing in _everything:
+        thing.forget()
+
+
+def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("OAUTH2_PROVIDER", "TOKEN_INTROSPECTION"):
+        forget_everything()
+
+
+setting_changed.connect(_on_setting_changed)
+if hasattr(os, "register_at_fork"):  # Not on Windows, which has no fork either.
+    os.register_at_fork(after_in_child=forget_everything)
+
+
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """The settings. Durations are seconds; `issuer` and `audience` are compared as they stand."""
+
+    url: str
+    credentials: tuple[str, str] | None = field(repr=False)
+    bearer_token: str | None = field(repr=False)
+    issuer: str
+    audience: str
+    realm: str
+    connect_timeout: float
+    read_timeout: float
+    caching_seconds: float
+    inactive_caching_seconds: float
+    cache_max_entries: int
+    inactive_cache_max_entries: int
+    retry_after: int
+    pool_size: int
+
+
+def read_conf() -> Conf:
+    """Read the settings as they stand, right or wrong."""
+    dot = getattr(settings, "OAUTH2_PROVIDER", None) or {}
+    own = getattr(settings, "TOKEN_INTROSPECTION", None) or {}
+    return Conf(
+        url=dot.get("RESOURCE_SERVER_INTROSPECTION_URL") or "",
+        credentials=dot.get("RESOURCE_SERVER_INTROSPECTION_CREDENTIALS"),
+        bearer_token=dot.get("RESOURCE_SERVER_AUTH_TOKEN"),
+        # DOT's default is ten hours, in which a revoked token stays good.
+        caching_seconds=dot.get("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60),
+        read_timeout=dot.get("RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS", 2),
+        issuer=own.get("ISSUER") or "",
+        audience=own.get("AUDIENCE") or "",
+        realm=own.get("REALM", "api"),
+        connect_timeout=own.get("CONNECT_TIMEOUT_SECONDS", 1),
+        inactive_caching_seconds=own.get("INACTIVE_CACHING_SECONDS", 5),
+        cache_max_entries=own.get("CACHE_MAX_ENTRIES", 10_000),
+        inactive_cache_max_entries=own.get("INACTIVE_CACHE_MAX_ENTRIES", 1_000),
+        retry_after=own.get("RETRY_AFTER_SECONDS", 5),
+        pool_size=own.get("POOL_SIZE", 10),
+    )
+
+
+conf = PerProcess(read_conf)

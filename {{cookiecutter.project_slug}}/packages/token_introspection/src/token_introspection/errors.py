@@ -1,0 +1,54 @@
+"""What can go wrong when an access token is introspected. A token that is not active is no error.
+
+::
+
+    TokenIntrospectionError              nobody knows whether the token is good: 503
+    ├── AuthorizationServerUnavailable   refused, timed out, cut off, 5xx or 429
+    ├── IntrospectionCredentialsRefused  it does not accept the credentials of this resource server
+    └── IntrospectionResponseInvalid     a redirect, or an answer that is not RFC 7662
+    ResourceOwnerRefused                 the token is good, its owner may not use it here: 401
+"""
+
+
+class TokenIntrospectionError(Exception):
+    """The authorization server could not be asked, or its answer could not be understood.
+
+    Holds what is needed to act on it, and never a token or a secret.
+
+    Attributes:
+        url: The introspection endpoint.
+        status: The HTTP status of the answer; None when there was none.
+        original_error: What the HTTP library raised; None when it raised nothing.
+        retry_after: Seconds that the authorization server asks to wait; None when it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str = "",
+        status: int | None = None,
+        original_error: Exception | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.url = url
+        self.status = status
+        self.original_error = original_error
+        self.retry_after = retry_after
+
+
+class AuthorizationServerUnavailable(TokenIntrospectionError):
+    """The authorization server is down, slow, overloaded or unreachable."""
+
+
+class IntrospectionCredentialsRefused(TokenIntrospectionError):
+    """The authorization server answered 401 or 403: it refuses the caller, not the token."""
+
+
+class IntrospectionResponseInvalid(TokenIntrospectionError):
+    """What answers at the introspection endpoint does not speak RFC 7662."""
+
+
+class ResourceOwnerRefused(Exception):
+    """The local account of the resource owner is deactivated, or has become a staff account."""

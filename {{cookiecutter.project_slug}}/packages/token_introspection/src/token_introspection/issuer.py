@@ -1,0 +1,51 @@
+"""Whose tokens these are: the authorization server that this resource server trusts."""
+
+from django.core.exceptions import ImproperlyConfigured
+from token_introspection.conf import PerProcess, conf
+from token_introspection.introspection import IntrospectionClient
+from token_introspection.judgement import judge
+from token_introspection.tokens import AccessToken
+
+
+class Issuer:
+    """One authorization server and how its tokens are recognised.
+
+    Args:
+        iss: Its issuer identifier, compared with ``iss`` character by character.
+        audience: What must stand in ``aud``; empty: accept any.
+        client: Asks it.
+    """
+
+    def __init__(self, iss: str, audience: str, client: IntrospectionClient) -> None:
+        self.iss = iss
+        self.audience = audience
+        self.client = client
+
+    def introspect(self, token: str) -> AccessToken | None:
+        """Ask about `token` and return what it stands for; None if it is no good here.
+
+        Raises:
+            TokenIntrospectionError: Nobody knows.
+        """
+        answer = self.client.introspect(token)
+        return judge(answer, iss=self.iss, aud=self.audience, url=self.client.url)
+
+
+@PerProcess
+def configured_issuer() -> Issuer:
+    """Return the issuer of the settings, with the one pool of connections of this process."""
+    now = conf()
+    if not now.url or not now.issuer:
+        # gunicorn runs no system check that would have said so.
+        raise ImproperlyConfigured(
+            "Introspection needs a URL and an ISSUER; see `manage.py check`."
+        )
+    client = IntrospectionClient(
+        now.url,
+        credentials=None if now.bearer_token else now.credentials,
+        bearer_token=now.bearer_token,
+        connect_timeout=now.connect_timeout,
+        read_timeout=now.read_timeout,
+        pool_size=now.pool_size,
+    )
+    return Issuer(now.issuer, now.audience, client)

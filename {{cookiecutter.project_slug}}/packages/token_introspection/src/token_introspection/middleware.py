@@ -1,0 +1,29 @@
+"""Answers for plain Django views, where no exception handler of a framework stands in between."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from token_introspection import answers
+from token_introspection.errors import ResourceOwnerRefused, TokenIntrospectionError
+
+
+class AuthorizationServerErrorMiddleware:
+    """Makes a 503 of an introspection that failed, and a 401 of a resource owner who is refused."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what a view has raised; None leaves it to Django."""
+        if isinstance(exception, TokenIntrospectionError):
+            headers = {"Retry-After": str(answers.report(exception))}
+            return JsonResponse(answers.UNAVAILABLE, status=503, headers=headers)
+        if isinstance(exception, ResourceOwnerRefused):
+            error, detail = answers.INVALID_TOKEN, answers.OWNER_REFUSED
+            challenge = answers.challenge(request, error=error, error_description=detail)
+            headers = {"WWW-Authenticate": challenge}
+            return JsonResponse(answers.body(error, detail), status=401, headers=headers)
+        return None

@@ -1,0 +1,68 @@
+"""The cast: an authorization server, and an API client for each token that it issues."""
+
+import pytest
+from rest_framework.test import APIClient
+from token_introspection.conf import forget_everything
+
+from .authorization_server import AuthorizationServer
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered():
+    yield
+    forget_everything()
+
+
+@pytest.fixture
+def configure(settings):
+    """Return a function that changes settings of the package by their names; None removes one."""
+
+    def configure(**changes):
+        for group, is_mine in (("OAUTH2_PROVIDER", True), ("TOKEN_INTROSPECTION", False)):
+            mine = {
+                name: value
+                for name, value in changes.items()
+                if name.startswith("RESOURCE_SERVER_") == is_mine
+            }
+            values = (getattr(settings, group) | mine).items()
+            setattr(settings, group, {name: value for name, value in values if value is not None})
+
+    return configure
+
+
+@pytest.fixture
+def authorization_server(configure):
+    """An authorization server that runs, and that the resource server asks."""
+    server = AuthorizationServer()
+    configure(RESOURCE_SERVER_INTROSPECTION_URL=server.url)
+    yield server
+    forget_everything()  # Closes the connections, before the other end goes away.
+    server.stop()
+
+
+@pytest.fixture
+def anonymous():
+    """An API client without a token."""
+    return APIClient()
+
+
+@pytest.fixture
+def client_with(authorization_server):
+    """Return a function that makes an API client with a token, which need not exist."""
+
+    def client_with(token):
+        return APIClient(headers={"Authorization": f"Bearer {token}"})
+
+    return client_with
+
+
+@pytest.fixture
+def alice(authorization_server, client_with):
+    """Alice, a person, in the application `shop`, with both scopes."""
+    return client_with(authorization_server.issue("alice-token"))
+
+
+@pytest.fixture
+def machine(authorization_server, client_with):
+    """`importer`, a client that acts for itself, with both scopes."""
+    return client_with(authorization_server.issue_to_machine("machine-token"))

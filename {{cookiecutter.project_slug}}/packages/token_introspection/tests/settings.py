@@ -1,0 +1,48 @@
+"""The smallest resource server: what a project must set, and nothing else."""
+
+SECRET_KEY = "only-for-tests"
+ALLOWED_HOSTS = ["testserver"]
+USE_TZ = True
+TIME_ZONE = "Pacific/Kiritimati"  # As far from UTC as it gets: 14 hours.
+ROOT_URLCONF = "tests.urls"
+AUTH_USER_MODEL = "tests.ResourceOwner"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+
+INSTALLED_APPS = [
+    "tests",
+    "token_introspection",
+    "oauth2_provider",
+    "rest_framework",
+    "drf_spectacular",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+]
+MIDDLEWARE = ["token_introspection.middleware.AuthorizationServerErrorMiddleware"]
+
+OAUTH2_PROVIDER = {
+    "RESOURCE_SERVER_INTROSPECTION_URL": "http://127.0.0.1:9/o/introspect/",
+    "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS": ("orders-introspection", "s3cret"),
+    "OAUTH2_VALIDATOR_CLASS": "token_introspection.oauth2_validator.TokenIntrospectionValidator",
+    "SCOPES": {"orders:read": "See your orders", "orders:write": "Change your orders"},
+    "DEFAULT_SCOPES": [],
+    "READ_SCOPE": "orders:read",
+    "WRITE_SCOPE": "orders:write",
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+}
+TOKEN_INTROSPECTION = {
+    "ISSUER": "https://as.example.com",
+    "AUDIENCE": "https://orders.example.com",
+    "REALM": "orders",
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "token_introspection.authentication.TokenIntrospectionAuthentication"
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["token_introspection.permissions.TokenRequired"],
+    "EXCEPTION_HANDLER": "token_introspection.exception_handler.exception_handler",
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_RATES": {"client": "2/day"},
+}

@@ -1,0 +1,81 @@
+"""System checks say what is wrong with the settings."""
+
+import pytest
+from django.core.checks.registry import registry
+from token_introspection.checks import check_settings
+
+PAIR = "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS"
+TOKEN = "RESOURCE_SERVER_AUTH_TOKEN"
+URL = "RESOURCE_SERVER_INTROSPECTION_URL"
+
+
+def found():
+    """The ids of all messages, without the name of the package."""
+    return [message.id.removeprefix("token_introspection.") for message in check_settings([])]
+
+
+def test_django_runs_the_check():
+    assert check_settings in registry.get_checks()
+
+
+def test_good_settings_are_good():
+    assert found() == []
+
+
+def test_a_bearer_token_will_do_for_credentials(configure):
+    configure(**{PAIR: None, TOKEN: "abc"})
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({URL: None}, "E001"),
+        ({URL: ""}, "E001"),
+        ({URL: "/o/introspect/"}, "E002"),
+        ({URL: "as.example.com/o/introspect/"}, "E002"),
+        ({URL: "ftp://as.example.com/o/introspect/"}, "E002"),
+        ({URL: "https:///o/introspect/"}, "E002"),
+        ({URL: "https://me:secret@as.example.com/o/introspect/"}, "E002"),
+        ({URL: "https://as.example.com/o/introspect"}, "W003"),
+        ({PAIR: None}, "E004"),
+        ({TOKEN: "abc"}, "E004"),
+        ({PAIR: "id:secret"}, "E005"),
+        ({PAIR: ("id",)}, "E005"),
+        ({PAIR: ("id", "")}, "E005"),
+        ({PAIR: ("id", None)}, "E005"),
+        ({"ISSUER": None}, "E006"),
+        ({"ISSUER": "https://as.example.com/"}, "W007"),
+        ({"AUDIENCE": None}, "W008"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": -1}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": "60"}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": True}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": 36_000}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": float("nan")}, "E009"),
+        ({"RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"CONNECT_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"INACTIVE_CACHING_SECONDS": 6}, "E009"),
+        ({"CACHE_MAX_ENTRIES": 0}, "E009"),
+        ({"INACTIVE_CACHE_MAX_ENTRIES": 0}, "E009"),
+        ({"RETRY_AFTER_SECONDS": 0}, "E009"),
+        ({"POOL_SIZE": 0}, "E009"),
+    ],
+)
+def test_a_bad_setting_is_found(configure, changes, number):
+    configure(**changes)
+    assert found() == [number]
+
+
+def test_a_cache_that_is_off_is_no_problem(configure):
+    configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0)
+    assert found() == []
+
+
+def test_another_user_model_is_found(settings):
+    settings.AUTH_USER_MODEL = "auth.User"
+    assert found() == ["E010"]
+
+
+def test_no_message_holds_a_secret(configure):
+    configure(**{PAIR: ("id", "very-secret", "very-secret"), TOKEN: "very-secret"})
+    assert not [message for message in check_settings([]) if "very-secret" in str(message)]

@@ -1,0 +1,165 @@
+"""`judge` says what an answer of the authorization server means (RFC 7662 section 2.2)."""
+
+import time
+
+import pytest
+from token_introspection import IntrospectionResponseInvalid
+from token_introspection.judgement import judge
+
+ISS = "https://as.example.com"
+AUD = "https://orders.example.com"
+
+
+def answer(**members):
+    """An answer about a good token; `members` replace its members, and `...` removes one."""
+    now = int(time.time())
+    good = {
+        "active": True,
+        "scope": "orders:read orders:write",
+        "client_id": "shop",
+        "token_type": "Bearer",
+        "exp": now + 600,
+        "iat": now,
+        "sub": "alice-uuid",
+        "aud": [AUD],
+        "iss": ISS,
+        "username": "alice",
+    } | members
+    return {name: value for name, value in good.items() if value is not ...}
+
+
+def judged(**members):
+    return judge(answer(**members), iss=ISS, aud=AUD)
+
+
+# A token that is good.
+
+
+@pytest.mark.parametrize("name", ["sub", "client_id", "scope", "username", "iss", "token_type"])
+def test_a_token_holds_the_strings_of_the_answer(name):
+    assert getattr(judged(), name) == answer()[name]
+
+
+@pytest.mark.parametrize("name", ["exp", "iat"])
+def test_a_token_holds_the_times_of_the_answer(name):
+    assert getattr(judged(**{name: 4_000_000_000}), name) == 4_000_000_000
+
+
+@pytest.mark.parametrize("name", ["exp", "iat"])
+def test_a_time_may_be_a_string_of_digits(name):
+    assert getattr(judged(**{name: "4000000000"}), name) == 4_000_000_000
+
+
+@pytest.mark.parametrize("aud", [AUD, [AUD], ["https://other.example.com", AUD]])
+def test_the_audience_may_be_a_string_or_a_list(aud):
+    assert AUD in judged(aud=aud).aud
+
+
+def test_members_that_are_not_known_do_not_matter():
+    assert judged(cnf={"x5t": "..."}, nbf="soon") is not None
+
+
+@pytest.mark.parametrize("nothing", [..., None])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scope", ""),
+        ("exp", None),
+        ("iat", None),
+        ("username", None),
+        ("client_id", ""),
+        ("token_type", "Bearer"),
+    ],
+)
+def test_a_member_may_be_missing(name, value, nothing):
+    assert getattr(judged(**{name: nothing}), name) == value
+
+
+def test_a_machine_without_sub_is_known_by_its_client_id():
+    assert judged(sub=..., username=...).sub == "shop"
+
+
+# A token that is not.
+
+
+def test_an_inactive_token_is_none():
+    assert judge({"active": False}, iss=ISS, aud=AUD) is None
+
+
+def test_nothing_else_about_an_inactive_token_matters():
+    assert judged(active=False, exp="never", sub=7) is None
+
+
+@pytest.mark.parametrize("seconds_ago", [0, 1, 600])
+def test_an_expired_token_is_none(seconds_ago):
+    assert judged(exp=int(time.time()) - seconds_ago) is None
+
+
+@pytest.mark.parametrize("iss", [..., None, "", f"{ISS}/", "https://other.example.com"])
+def test_a_token_of_another_issuer_is_none(iss):
+    assert judged(iss=iss) is None
+
+
+@pytest.mark.parametrize("aud", [..., None, "", [], f"{AUD}/", ["https://other.example.com"]])
+def test_a_token_for_another_audience_is_none(aud):
+    assert judged(aud=aud) is None
+
+
+@pytest.mark.parametrize("aud", [..., "https://other.example.com"])
+def test_any_audience_will_do_where_none_is_configured(aud):
+    assert judge(answer(aud=aud), iss=ISS) is not None
+
+
+def test_the_log_says_why_a_token_that_is_active_is_refused(caplog):
+    judged(iss="https://other.example.com")
+    assert "https://other.example.com" in caplog.text
+
+
+# An answer that is not RFC 7662.
+
+
+@pytest.mark.parametrize("active", [..., None, 1, "true", "yes", []])
+def test_active_must_be_true_or_false(active):
+    with pytest.raises(IntrospectionResponseInvalid, match="active"):
+        judged(active=active)
+
+
+@pytest.mark.parametrize("value", [7, True, ["x"], {"x": "y"}])
+@pytest.mark.parametrize("name", ["sub", "client_id", "scope", "username", "iss", "token_type"])
+def test_a_string_must_be_a_string(name, value):
+    with pytest.raises(IntrospectionResponseInvalid, match=name):
+        judged(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [True, 4e9, "", "4e9", "-1", "soon", "٤", "9" * 9_999, -1, 4_000_000_000_000, [4_000_000_000]],
+    ids=lambda value: str(value)[:13],
+)
+@pytest.mark.parametrize("name", ["exp", "iat"])
+def test_a_time_must_be_a_number_of_seconds(name, value):
+    with pytest.raises(IntrospectionResponseInvalid, match=name):
+        judged(**{name: value})
+
+
+@pytest.mark.parametrize("aud", [7, 0, True, False, {}, {"aud": AUD}, [AUD, 7], [[AUD]]])
+def test_the_audience_must_be_a_string_or_a_list_of_strings(aud):
+    with pytest.raises(IntrospectionResponseInvalid, match="aud"):
+        judged(aud=aud)
+
+
+@pytest.mark.parametrize("sub", [..., "", "x" * 256])
+def test_a_person_must_have_a_sub_that_fits(sub):
+    with pytest.raises(IntrospectionResponseInvalid, match="sub"):
+        judged(sub=sub)
+
+
+def test_somebody_must_stand_behind_a_token():
+    with pytest.raises(IntrospectionResponseInvalid, match="sub"):
+        judged(sub=..., client_id=..., username=...)
+
+
+def test_the_error_holds_the_url():
+    with pytest.raises(IntrospectionResponseInvalid) as raised:
+        judge({}, iss=ISS, url="https://as.example.com/o/introspect/")
+    assert raised.value.url == "https://as.example.com/o/introspect/"

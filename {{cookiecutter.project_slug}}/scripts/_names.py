@@ -1,0 +1,36 @@
+"""The rules for names of resource servers, and what follows from a name.
+
+All but ``env_prefix`` stands in the template's ``hooks/pre_gen_project.py`` too, which checks the
+names before there is a project to import from.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+NAME_PATTERN = re.compile(r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")
+MAX_RESOURCE_SERVERS = 20
+RESERVED = frozenset(
+    "accounts admin api authorization-server bootstrap client-registry config database db demo "  # noqa: SIM905
+    "deploy django docs email health introspection localhost migrate nginx offline-access openid "
+    "packages postgres profile proxy redis resource-server scripts site static test tests "
+    "token-introspection valkey www".split()
+)
+
+
+def problem_with_name(name: str) -> str | None:
+    """Say why `name` cannot be a resource server. Valid: a DNS label, no '--', not reserved."""
+    if not NAME_PATTERN.fullmatch(name) or "--" in name:
+        return (
+            f"{name!r} is not 1 to 32 lower-case letters, digits and single '-', "
+            "beginning with a letter and not ending in '-'"
+        )
+    if name in RESERVED or keyword.iskeyword(name.replace("-", "_")):
+        return f"{name!r} is reserved"
+    return None
+
+
+def env_prefix(name: str) -> str:
+    """Return what the variables of a service begin with: ORDER_HISTORY for order-history."""
+    return name.upper().replace("-", "_")

@@ -1,0 +1,149 @@
+"""What the scripts share: where things are, which services there are, and the variables of `.env`.
+
+Standard library only, because most scripts run before anything is installed. An expected fault ends
+a script with ``sys.exit(sentence)``: the sentence on stderr, exit code 1, no traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from _names import env_prefix
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    sys.exit("This needs Python 3.11 or newer: choose one with `make PYTHON=python3.13`, say.")
+
+ROOT = Path(__file__).resolve().parents[1]
+RESOURCE_SERVERS = ROOT / "resource_servers"
+NOT_INSTALLED = "The dependencies are not installed: run `make install`."
+
+# The lines that django-environ reads, too.
+ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One Django project: the authorization server or a resource server."""
+
+    name: str
+    folder: Path
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its variables begin with."""
+        return env_prefix(self.name)
+
+
+AUTHORIZATION_SERVER = Service("authorization-server", ROOT / "authorization_server")
+
+
+def resource_servers() -> list[Service]:
+    """Return the resource servers that have a manifest, by name."""
+    paths = sorted(RESOURCE_SERVERS.glob("*/resource_server.toml"))
+    manifests = [(read_toml(path), path.parent) for path in paths]
+    return [
+        Service(manifest.get("name", folder.name), folder, tuple(manifest.get("scopes", ())))
+        for manifest, folder in manifests
+    ]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; exit when it is missing or broken."""
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        sys.exit(f"{shown(path)} is not valid TOML: {error}.")
+
+
+def read_text(path: Path) -> str:
+    """Return what a file holds, line endings as they are; exit when there is no such file."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        sys.exit(f"{shown(path)} cannot be read: {error.strerror}.")
+
+
+def replace_text(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file in one step, so that an interruption leaves the old one whole.
+
+    Args:
+        path: A file that exists. Through a symbolic link, the file it leads to is replaced.
+        text: What it is to hold, line endings as they are.
+        mode: Its permissions; None keeps the ones it has.
+    """
+    path = path.resolve()
+    descriptor, temporary = tempfile.mkstemp(".tmp", f"{path.name}.", path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+        os.chmod(temporary, stat.S_IMODE(path.stat().st_mode) if mode is None else mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def env_file() -> Path | None:
+    """Return the file in the place of `.env`: ENV_FILE where it is set, None where it is empty."""
+    name = os.environ.get("ENV_FILE", str(ROOT / ".env"))
+    return Path(name).absolute() if name else None
+
+
+def shown(path: Path | None) -> str:
+    """Return how messages name a file: from the root of the project on, if it is inside."""
+    if path is None:
+        return "the environment"
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def assignments(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, value and lines of each variable in an env file.
+
+    The lines are its own and all before it since the last variable: the comments that explain it.
+    """
+    lines = ""
+    for line in text.splitlines(keepends=True):
+        lines += line
+        if match := ASSIGNMENT.fullmatch(line.rstrip("\r\n")):
+            yield match[1], unquoted(match[2]), lines
+            lines = ""
+
+
+def unquoted(value: str) -> str:
+    """Return a value without the blanks and the quotes around it, if it has any."""
+    value = value.strip()
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value
+
+
+def variables(text: str) -> dict[str, str]:
+    """Return the variables of an env file by name."""
+    return {name: value for name, value, _ in assignments(text)}
+
+
+def environment() -> dict[str, str]:
+    """Return what the services see: the variables of `.env`, those of this process over them."""
+    path = env_file()
+    if path and not path.exists():
+        sys.exit(f"There is no {shown(path)} yet: `make run` makes it.")
+    return (variables(read_text(path)) if path else {}) | os.environ
+
+
+def setting(environment: Mapping[str, str], name: str) -> str:
+    """Return a variable, from the file that NAME_FILE names where that is set; exit without it."""
+    if path := environment.get(f"{name}_FILE"):
+        return read_text(Path(path)).strip()
+    if value := environment.get(name):
+        return value
+    sys.exit(f"{name} is missing in {shown(env_file())}: run `python scripts/init_env.py`.")

@@ -1,0 +1,161 @@
+"""The lines of a resource server in Procfile, compose.yml and .env.example.
+
+Each ``with_`` function takes the text of such a file, the name of the resource server and the
+variables of `.env`. It returns the text with the lines, or as it is when they are there. Text is
+edited, not parsed and dumped, so that comments and order survive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+
+from _names import env_prefix
+from _project import AUTHORIZATION_SERVER, ROOT, assignments, read_text, replace_text, variables
+
+FIRST_PORT = 8001
+REQUIRED = ("PORT", "URL", "SECRET_KEY", "INTROSPECTION_CLIENT_ID", "INTROSPECTION_CLIENT_SECRET")
+OPTIONAL = ("DATABASE_URL", "ALLOWED_HOSTS")
+
+PROCESS = (
+    "{name}: gunicorn --config deploy/gunicorn.conf.py --chdir resource_servers/{name} "
+    "--bind 127.0.0.1:${prefix}_PORT config.wsgi\n"
+)
+# `include:` in block style, or empty in flow style, with or without a comment behind it.
+INCLUDE = re.compile(r"include:( *\[ *\])?( *#.*)?")
+VARIABLES = """
+{heading:=<100}
+
+# Where it listens on this machine. Read by `make run` and by Compose; any free port.
+{prefix}_PORT={port}
+# Its public address, without a slash at the end. Read by itself and by `make smoke`.
+{prefix}_URL=http://localhost:{port}
+# Signs what Django signs. Read by itself only.
+{prefix}_SECRET_KEY=change-me
+# The client as which it introspects tokens. Read by itself, and by the authorization server, where
+# `manage.py ensure_clients` registers it.
+{prefix}_INTROSPECTION_CLIENT_ID={name}-introspection
+# The secret of that client. Read by the same two.
+{prefix}_INTROSPECTION_CLIENT_SECRET=change-me
+"""
+
+
+class Clash(Exception):
+    """A file cannot take the lines. The message is a sentence that says what to do by hand."""
+
+
+class Wiring:
+    """The edits of all three files, collected in memory before any of them is written."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = env
+        self.texts = {file: read_text(ROOT / file) for file in EDITS}
+        self.added: dict[str, list[str]] = {}
+
+    def add(self, name: str) -> Iterator[str]:
+        """Add the resource server `name`; yield why a file cannot take it."""
+        for file, edit in EDITS.items():
+            try:
+                text = edit(self.texts[file], name, self.env)
+            except Clash as clash:
+                yield str(clash)
+            else:
+                if text != self.texts[file]:
+                    self.added.setdefault(file, []).append(name)
+                    self.texts[file] = text
+
+    def write(self) -> None:
+        """Write the files that have changed, and say so."""
+        for file, names in self.added.items():
+            replace_text(ROOT / file, self.texts[file])
+            print(f"{file}: added {', '.join(names)}")
+
+
+def with_process(text: str, name: str, env: dict[str, str]) -> str:
+    """Return a Procfile with the process of the resource server `name`."""
+    entry = re.search(rf"^{name}:(.*)", text, re.MULTILINE)
+    if entry is None:
+        return ended(text) + PROCESS.format(name=name, prefix=env_prefix(name))
+    if not re.search(rf"resource_servers/{name}(?![a-z0-9-])", entry[1]):
+        raise Clash(
+            f"Procfile has another process named {name!r}: rename it, or choose a new name."
+        )
+    return text
+
+
+def with_include(text: str, name: str, env: dict[str, str]) -> str:
+    """Return a compose.yml that includes the one of the resource server `name`."""
+    path = f"resource_servers/{name}/compose.yml"
+    if re.search(rf"^[^#\n]*{re.escape(path)}", text, re.MULTILINE):
+        return text
+    lines = ended(text).splitlines(keepends=True)
+    anchors = [n for n, line in enumerate(lines) if INCLUDE.fullmatch(line.rstrip())]
+    if not anchors:
+        raise Clash(
+            "compose.yml has no line `include:` with the list below it. "
+            f"Add by hand, at its top level:\n      include:\n        - {path}"
+        )
+    start = anchors[0] + 1
+    lines[start - 1] = re.sub(r" *\[ *\]", "", lines[start - 1], count=1)
+    end = end_of_block(lines, start)
+    indents = [
+        line.partition("-")[0] for line in lines[start:end] if line.lstrip().startswith("- ")
+    ]
+    lines.insert(end, f"{indents[0] if indents else '  '}- {path}\n")
+    return "".join(lines)
+
+
+def end_of_block(lines: list[str], start: int) -> int:
+    """Return the index behind the last line of the YAML list that begins at `start`."""
+    end = start
+    for number, line in enumerate(lines[start:], start + 1):
+        if line.strip() and line.startswith((" ", "- ")):
+            end = number
+        elif line.strip() and not line.startswith("#"):
+            break
+    return end
+
+
+def with_variables(text: str, name: str, env: dict[str, str]) -> str:
+    """Return an .env.example with the variables of the resource server `name`.
+
+    Its port is the first that no other service has in this file or in `.env`.
+    """
+    present = variables(text)
+    prefix = env_prefix(name)
+    taken = {port for taken in (present, env) for port in ports(taken, but=f"{prefix}_PORT")}
+    free = next(port for port in map(str, count(FIRST_PORT)) if port not in taken)
+    part = VARIABLES.format(
+        heading=f"# === Resource server: {name} ",
+        name=name,
+        prefix=prefix,
+        port=present.get(f"{prefix}_PORT", free),
+    )
+    missing = [lines for variable, _, lines in assignments(part) if variable not in present]
+    return ended(text) + "".join(missing) if missing else text
+
+
+EDITS = {"Procfile": with_process, "compose.yml": with_include, ".env.example": with_variables}
+
+
+def ports(variables: dict[str, str], *, but: str) -> set[str]:
+    """Return the ports that some variables give to services, without that of the variable `but`."""
+    return {port for name, port in variables.items() if name.endswith("_PORT") and name != but}
+
+
+def required_variables(name: str) -> set[str]:
+    """Return the variables that a resource server cannot be without."""
+    return {f"{env_prefix(name)}_{suffix}" for suffix in REQUIRED}
+
+
+def own_variables(name: str) -> set[str]:
+    """Return every variable that means something to the service `name`."""
+    internal_url = ["INTERNAL_URL"] if name == AUTHORIZATION_SERVER.name else []
+    optional = {f"{env_prefix(name)}_{suffix}" for suffix in [*OPTIONAL, *internal_url]}
+    return required_variables(name) | optional
+
+
+def ended(text: str) -> str:
+    """Return `text` with a line break behind its last line."""
+    return text if text.endswith("\n") or not text else f"{text}\n"

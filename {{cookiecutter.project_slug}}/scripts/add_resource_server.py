@@ -1,0 +1,160 @@
+"""Add resource servers: their folders, and their lines in Procfile, compose.yml and .env.example.
+
+Every clash is found before anything is written. After that each step can be done again: a run that
+was interrupted is completed by another one, and when all is there, nothing is changed. Standard
+library only, because the hook that generates the project runs this too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import init_env
+from _names import MAX_RESOURCE_SERVERS, env_prefix, problem_with_name
+from _project import (
+    AUTHORIZATION_SERVER,
+    RESOURCE_SERVERS,
+    ROOT,
+    env_file,
+    read_text,
+    read_toml,
+    resource_servers,
+    shown,
+    variables,
+)
+from _wiring import Wiring, own_variables, required_variables
+
+SKELETON = ROOT / "scripts" / "resource_server_skeleton"
+LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*_cache", "staticfiles", "*.sqlite3*")
+# A level below the folders that are searched for manifests, so that no half copy is found.
+UNFINISHED = RESOURCE_SERVERS / ".unfinished"
+UNDO = """\
+to undo it for the resource server NAME, while nothing runs:
+  1. delete the folder resource_servers/NAME
+  2. delete its line in Procfile, and its line below `include:` in compose.yml
+  3. delete its part in .env.example and in .env, from the blank line above its heading on
+  4. .venv/bin/python authorization_server/manage.py ensure_clients --prune
+  5. delete its database: var/NAME.sqlite3*, unless it has another
+"""
+
+
+def main() -> None:
+    """Add the resource servers that the command line names."""
+    parser = argparse.ArgumentParser(
+        description="Add resource servers to the project. Doing it again changes nothing.",
+        epilog=UNDO,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", metavar="NAME", nargs="+", help="billing, order-history, ...")
+    add(parser.parse_args().names)
+
+
+def add(names: list[str]) -> None:
+    """Add the resource servers `names`, or exit with everything that is against it."""
+    finished = {server.name for server in resource_servers() if server.folder.name == server.name}
+    valid = [name for name in dict.fromkeys(names) if problem_with_name(name) is None]
+    new = [name for name in valid if name not in finished]
+    domain = read_toml(ROOT / "project.toml").get("domain", "example.com")
+    env = env_variables()
+    wiring = Wiring(env)
+
+    taken = {".env.example": variables(wiring.texts[".env.example"]), shown(env_file()): env}
+    problems = [*problems_with_names(names, finished)]
+    for name in new:
+        problems += clashes(name, {*valid, *finished} - {name}, taken)
+    for name in valid:
+        problems += wiring.add(name)
+    if problems:
+        sys.exit("\n".join(["Nothing was changed:", *(f"  - {problem}" for problem in problems)]))
+
+    # Folders first: where there is one, the next run knows lines of an interrupted run as its own.
+    for name in new:
+        copy_skeleton(name, domain)
+    wiring.write()
+    if not (complete_env_file() or wiring.added or new):
+        print(f"{', '.join(names)}: nothing to do, all is there")
+
+
+def env_variables() -> dict[str, str]:
+    """Return the variables of the env file in use; none when there is no such file yet."""
+    path = env_file()
+    return variables(read_text(path)) if path and path.exists() else {}
+
+
+def problems_with_names(names: list[str], finished: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with the names by themselves."""
+    for name in dict.fromkeys(names):
+        if problem := problem_with_name(name):
+            yield f"{problem}. Valid: billing"
+        if names.count(name) > 1:
+            yield f"{name!r} is there {names.count(name)} times."
+    total = len({*names, *finished})
+    if total > MAX_RESOURCE_SERVERS:
+        yield f"That makes {total} resource servers, and {MAX_RESOURCE_SERVERS} is the most."
+
+
+def clashes(name: str, others: Collection[str], taken: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Yield what stands in the way of the new resource server `name`.
+
+    Args:
+        name: A valid name that no finished resource server has.
+        others: The names of the other resource servers.
+        taken: The variables of each env file.
+    """
+    folder = RESOURCE_SERVERS / name
+    if folder.exists():
+        yield f"{shown(folder)} is there and is no resource server of that name: move it away."
+    for file, present in taken.items():
+        if found := sorted(required_variables(name) & present.keys()):
+            yield (
+                f"{name!r} needs {', '.join(found)} for itself, which {file} has already: "
+                "delete that there, or choose a new name."
+            )
+    # "a" and "a-database", for example, would both read A_DATABASE_URL, each for its own purpose.
+    for other in sorted({*others, AUTHORIZATION_SERVER.name}):
+        for variable in sorted(own_variables(name) & own_variables(other)):
+            yield f"{name!r} would share {variable} with {other!r}: choose a new name."
+
+
+def copy_skeleton(name: str, domain: str) -> None:
+    """Make the folder of the resource server `name` from the skeleton, whole or not at all."""
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
+    copy = UNFINISHED / name
+    shutil.copytree(SKELETON, copy, ignore=LEFTOVERS)
+    fill_in(copy, name, domain)
+    copy.rename(RESOURCE_SERVERS / name)
+    UNFINISHED.rmdir()
+    print(f"{shown(RESOURCE_SERVERS / name)}: made")
+
+
+def fill_in(folder: Path, name: str, domain: str) -> None:
+    """Put the name in the place of the skeleton's; code is the same in each resource server."""
+    words = {
+        "resource-server-name.example.com": f"{name}.{domain}",
+        "resource-server-name": name,
+        "RESOURCE_SERVER_NAME": env_prefix(name),
+        "Resource server name": name.replace("-", " ").capitalize(),
+    }
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".py":
+            content = path.read_bytes()
+            for word, replacement in words.items():
+                content = content.replace(word.encode(), replacement.encode())
+            path.write_bytes(content)
+
+
+def complete_env_file() -> bool:
+    """Add what is new to the env file in use, and say so. Without one, the first start makes it."""
+    path = env_file()
+    added = init_env.complete(path) if path and path.exists() else []
+    if added:
+        print(f"{shown(path)}: added {', '.join(added)}")
+    return bool(added)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What goes over the wire."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from api.models import Item
+
+NAME_TAKEN = "You have an item of this name."
+
+
+class PingSerializer(serializers.Serializer[dict[str, Any]]):
+    """That the API answers, and which one it is."""
+
+    name = serializers.CharField(help_text="Name of the resource server")
+    title = serializers.CharField()
+    audience = serializers.CharField(help_text="RFC 8707 resource identifier")
+    scope = serializers.CharField(help_text="Scopes it knows, separated by spaces")
+    iss = serializers.CharField(help_text="Authorization server whose tokens it accepts")
+
+
+class WhoAmISerializer(serializers.Serializer[Any]):
+    """What the access token says (RFC 7662 section 2.2)."""
+
+    sub = serializers.CharField(help_text="Person, or the client itself for a machine token")
+    client_id = serializers.CharField()
+    scope = serializers.CharField(help_text="Scopes of this resource server, separated by spaces")
+    exp = serializers.IntegerField(help_text="End of the token in Unix seconds")
+    iss = serializers.CharField(help_text="Authorization server that issued the token")
+
+
+class ItemSerializer(serializers.ModelSerializer[Item]):
+    """An item, without its owner: that is always the one who asks."""
+
+    class Meta:
+        model = Item
+        fields = ["id", "name", "quantity", "created", "updated"]
+
+    def validate_name(self, name: str) -> str:
+        """Refuse a name that the owner has given to another item."""
+        same = self.context["view"].get_queryset().filter(name=name)
+        if self.instance is not None:
+            same = same.exclude(pk=self.instance.pk)
+        if same.exists():
+            raise serializers.ValidationError(NAME_TAKEN, code="unique")
+        return name

@@ -1,0 +1,93 @@
+"""The views of the API. Each says who may call it; the default is any valid token."""
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from oauth2_provider.contrib.rest_framework import TokenHasReadWriteScope
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+from rest_framework.viewsets import ModelViewSet
+
+from api.models import Item
+from api.serializers import NAME_TAKEN, ItemSerializer, PingSerializer, WhoAmISerializer
+
+PING = {
+    "name": settings.MANIFEST["name"],
+    "title": settings.MANIFEST["title"],
+    "audience": settings.MANIFEST["audience"],
+    "scope": " ".join(settings.MANIFEST["scopes"]),
+    "iss": settings.AUTHORIZATION_SERVER_URL,
+}
+
+
+class PingView(APIView):
+    """Say that the API answers. Open to everybody, and otherwise as much work as `WhoAmIView`."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(responses=PingSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(PingSerializer(PING).data)
+
+
+class WhoAmIView(APIView):
+    """Say what the access token of the request says."""
+
+    @extend_schema(responses=WhoAmISerializer)
+    def get(self, request: Request) -> Response:
+        return Response(WhoAmISerializer(request.auth).data)
+
+
+class ItemFilter(filters.FilterSet):
+    """`?name=` (part of the name, in any case), `?min_quantity=` and `?max_quantity=`."""
+
+    name = filters.CharFilter(lookup_expr="icontains")
+    min_quantity = filters.NumberFilter(field_name="quantity", lookup_expr="gte")
+    max_quantity = filters.NumberFilter(field_name="quantity", lookup_expr="lte")
+
+
+class ItemPagination(PageNumberPagination):
+    """`?page=` and `?page_size=`, 20 items unless told, 100 at most."""
+
+    page_size = 20
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+
+class ItemViewSet(ModelViewSet[Item]):
+    """The items of whoever the token speaks for: a person, or a client that acts for itself.
+
+    Safe methods need the scope `<name>:read`, the others `<name>:write` (see `READ_SCOPE` and
+    `WRITE_SCOPE` in the settings).
+    """
+
+    permission_classes = (TokenHasReadWriteScope,)
+    serializer_class = ItemSerializer
+    filterset_class = ItemFilter
+    pagination_class = ItemPagination
+
+    def get_queryset(self) -> QuerySet[Item]:
+        if getattr(self, "swagger_fake_view", False):  # The schema is made without a request.
+            return Item.objects.none()
+        return Item.objects.filter(issuer=self.request.auth.iss, sub=self.request.auth.sub)
+
+    def perform_create(self, serializer: BaseSerializer[Item]) -> None:
+        self.save(serializer, issuer=self.request.auth.iss, sub=self.request.auth.sub)
+
+    def perform_update(self, serializer: BaseSerializer[Item]) -> None:
+        self.save(serializer)
+
+    def save(self, serializer: BaseSerializer[Item], **owner: str) -> None:
+        """Save, and refuse politely when another request has taken the name since it was checked."""
+        try:
+            with transaction.atomic():
+                serializer.save(**owner)
+        except IntegrityError as error:
+            raise ValidationError({"name": [NAME_TAKEN]}, code="unique") from error

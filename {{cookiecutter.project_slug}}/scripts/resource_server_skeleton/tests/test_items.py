@@ -1,0 +1,134 @@
+"""`/api/items/` keeps the items of each `sub` apart and asks for the scope that the method needs."""
+
+import dataclasses
+
+import pytest
+
+from .conftest import WRITE, access_token, client_of
+
+pytestmark = pytest.mark.django_db
+ITEMS = "/api/items/"
+
+
+@pytest.fixture
+def lamp(alice):
+    """An item of Alice's, as the API answers it."""
+    return alice.post(ITEMS, {"name": "Lamp", "quantity": 2}, format="json").json()
+
+
+def names(response):
+    return [item["name"] for item in response.json()["results"]]
+
+
+def test_an_item_can_be_created(alice):
+    response = alice.post(ITEMS, {"name": "Lamp"}, format="json")
+    assert (response.status_code, response.json()["quantity"]) == (201, 1)
+
+
+def test_an_item_can_be_retrieved(alice, lamp):
+    assert alice.get(f"{ITEMS}{lamp['id']}/").json() == lamp
+
+
+def test_an_item_can_be_changed(alice, lamp):
+    response = alice.patch(f"{ITEMS}{lamp['id']}/", {"quantity": 3}, format="json")
+    assert response.json()["quantity"] == 3
+
+
+def test_an_item_can_be_deleted(alice, lamp):
+    assert alice.delete(f"{ITEMS}{lamp['id']}/").status_code == 204
+
+
+def test_a_machine_owns_items_too(machine):
+    machine.post(ITEMS, {"name": "Imported"}, format="json")
+    assert names(machine.get(ITEMS)) == ["Imported"]
+
+
+def test_the_list_holds_only_ones_own_items(bob, lamp):
+    assert names(bob.get(ITEMS)) == []
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_the_items_of_others_are_not_found(bob, lamp, method):
+    response = getattr(bob, method)(f"{ITEMS}{lamp['id']}/", {"name": "Mine"}, format="json")
+    assert response.status_code == 404
+
+
+def test_the_same_sub_of_another_issuer_is_somebody_else(lamp):
+    token = dataclasses.replace(access_token("alice"), iss="https://other.example.com")
+    assert names(client_of(token).get(ITEMS)) == []
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_changing_needs_the_write_scope(reader, lamp, method):
+    address = ITEMS if method == "post" else f"{ITEMS}{lamp['id']}/"
+    response = getattr(reader, method)(address, {"name": "Mine"}, format="json")
+    assert response.status_code == 403
+
+
+def test_the_challenge_names_the_scope_that_is_missing(reader):
+    challenge = reader.post(ITEMS, {"name": "Mine"}, format="json").headers["WWW-Authenticate"]
+    assert ('error="insufficient_scope"' in challenge, f'scope="{WRITE}"' in challenge) == (
+        True,
+        True,
+    )
+
+
+def test_reading_needs_the_read_scope():
+    assert client_of(access_token("alice", scope=WRITE)).get(ITEMS).status_code == 403
+
+
+def test_a_request_without_a_token_is_refused(stranger):
+    assert stranger.get(ITEMS).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", ""), ("name", "x" * 101), ("quantity", -1), ("quantity", 1_000_001)],
+)
+def test_a_bad_value_is_refused_by_name(alice, field, value):
+    response = alice.post(ITEMS, {"name": "Lamp", field: value}, format="json")
+    assert (response.status_code, list(response.json())) == (400, [field])
+
+
+def test_a_second_item_of_the_same_name_is_refused(alice, lamp):
+    response = alice.post(ITEMS, {"name": "Lamp"}, format="json")
+    assert (response.status_code, list(response.json())) == (400, ["name"])
+
+
+def test_two_owners_may_use_the_same_name(bob, lamp):
+    assert bob.post(ITEMS, {"name": "Lamp"}, format="json").status_code == 201
+
+
+def test_an_item_may_keep_its_name_when_it_changes(alice, lamp):
+    response = alice.put(f"{ITEMS}{lamp['id']}/", {"name": "Lamp", "quantity": 9}, format="json")
+    assert response.status_code == 200
+
+
+def test_the_owner_cannot_be_set(alice, bob):
+    alice.post(ITEMS, {"name": "Lamp", "sub": "bob"}, format="json")
+    assert names(bob.get(ITEMS)) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("name=amp", ["Lamp"]),
+        ("min_quantity=5", ["Table"]),
+        ("max_quantity=5", ["Lamp"]),
+        ("min_quantity=2&max_quantity=9", ["Table", "Lamp"]),
+    ],
+)
+def test_the_list_can_be_filtered(alice, lamp, query, found):
+    alice.post(ITEMS, {"name": "Table", "quantity": 9}, format="json")
+    assert names(alice.get(f"{ITEMS}?{query}")) == found
+
+
+def test_the_list_comes_in_pages(alice):
+    for number in range(3):
+        alice.post(ITEMS, {"name": f"Item {number}"}, format="json")
+    assert names(alice.get(f"{ITEMS}?page=2&page_size=2")) == ["Item 0"]
+
+
+def test_the_list_needs_two_queries(alice, lamp, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        alice.get(ITEMS)

@@ -1,0 +1,73 @@
+"""The device authorization grant (RFC 8628): a device without a browser, by Authlib."""
+
+import pytest
+import requests
+from authlib.integrations.base_client import OAuthError
+
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+@pytest.fixture
+def client(stack):
+    return stack.client("DEMO_DEVICE")
+
+
+@pytest.fixture
+def device(stack, client, first):
+    """What the authorization server told the device."""
+    return requests.post(
+        f"{stack.url}/o/device-authorization/",
+        {"client_id": client.client_id, "scope": f"{first['name']}:read"},
+        timeout=10,
+    ).json()
+
+
+@pytest.fixture
+def poll(stack, client, device):
+    """Return a function with which the device asks for its token."""
+
+    def poll():
+        return client.fetch_token(
+            f"{stack.url}/o/token/",
+            grant_type=GRANT,
+            device_code=device["device_code"],
+            client_id=client.client_id,
+        )
+
+    return poll
+
+
+@pytest.fixture
+def decide(stack, browser, device):
+    """Return a function that lets the person log in, type the code and decide."""
+
+    def decide(action):
+        browser.open(device["verification_uri"])
+        browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+        browser.submit(user_code=device["user_code"])
+        browser.submit(action=action)
+
+    return decide
+
+
+def test_the_device_gets_a_token_that_the_api_accepts(stack, poll, decide, get, first):
+    decide("accept")
+    assert get(stack.api(first["name"]), poll()["access_token"]).status_code == 200
+
+
+def test_the_device_waits_until_the_person_has_decided(poll):
+    with pytest.raises(OAuthError, match="authorization_pending"):
+        poll()
+
+
+def test_a_device_that_is_denied_gets_no_token(poll, decide):
+    decide("deny")
+    with pytest.raises(OAuthError, match="access_denied"):
+        poll()
+
+
+def test_a_device_code_gives_one_token_only(poll, decide):
+    decide("accept")
+    poll()
+    with pytest.raises(OAuthError):
+        poll()
