@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
+from stack import copy_template
 
-ROOT = Path(__file__).parents[1]
 PARSERS = {
     "toml": tomllib.loads,
     "lock": tomllib.loads,
@@ -29,14 +29,8 @@ PARSERS = {
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
-    """Return a copy of the template without what linting it in place leaves behind.
-
-    Cookiecutter copies whatever it finds, so a test run in the tree would change what is generated.
-    """
-    copy = tmp_path_factory.mktemp("template") / "gatehouse"
-    leftovers = ".git", ".venv", "build", "__pycache__", ".*_cache", ".env", "*.sqlite3*"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*leftovers))
-    return copy
+    """Return a copy of the template without what linting it in place leaves behind."""
+    return copy_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
-from stack import make, running
+from stack import ROOT, copy_template, make, running
 
-ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "demo"
 
 
@@ -37,7 +36,8 @@ def main():
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     with step("cookiecutter: generate a project with the default answers"):
-        project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(BUILD)))
+        template = copy_template(BUILD)
+        project = Path(cookiecutter(str(template), no_input=True, output_dir=str(BUILD)))
     with step("make install: its environment"):
         make_or_exit(project, "install")
     with step("make run: start its services, and stop them at the end"), running(project):

@@ -10,14 +10,14 @@ import tempfile
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
-
-ROOT = Path(__file__).parents[1]
+from stack import ROOT, copy_template
 
 
 def main():
     """Write ``uv.lock`` into the template."""
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
+        template = copy_template(Path(folder))
+        project = Path(cookiecutter(str(template), no_input=True, output_dir=folder))
         subprocess.run(["uv", "lock", "--upgrade"], cwd=project, check=True)
         shutil.copy(project / "uv.lock", ROOT / "{{cookiecutter.project_slug}}")
 

@@ -12,7 +12,19 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+LEFTOVERS = ".git", ".venv", "build", "__pycache__", ".*_cache", ".env", "*.sqlite3*"
 START_SECONDS = 120
+
+
+def copy_template(folder):
+    """Copy the template into `folder` without what linting and testing it in place leaves behind.
+
+    Cookiecutter copies whatever it finds, so a cache in the tree would be part of a project.
+    """
+    return Path(
+        shutil.copytree(ROOT, folder / "gatehouse", ignore=shutil.ignore_patterns(*LEFTOVERS))
+    )
 
 
 def make(project, *arguments, **options):

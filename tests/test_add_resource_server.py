@@ -185,7 +185,7 @@ def test_env_gets_secrets_and_keeps_what_it_had(add, bare_project, run_script):
     run = add("orders")
     secret = value_of(bare_project, "ORDERS_INTROSPECTION_CLIENT_SECRET", ".env")
     assert (bare_project / ".env").read_bytes().startswith(before)
-    assert len(secret) == 43
+    assert len(secret) == 64
     assert secret not in run.stdout
 
 
@@ -276,6 +276,16 @@ def test_a_run_interrupted_before_env_is_completed_by_another(add, bare_project)
     (bare_project / ".env").write_text("DEBUG=true\n", encoding="utf-8")
     add("orders")
     assert value_of(bare_project, "ORDERS_PORT", ".env") == "8001"
+
+
+def test_a_fault_while_writing_is_one_sentence_and_mended_by_another_run(add, bare_project):
+    skeleton = bare_project / "scripts" / "resource_server_skeleton"
+    skeleton.rename(bare_project / "elsewhere")
+    run = add("orders")
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    (bare_project / "elsewhere").rename(skeleton)
+    assert add("orders").returncode == 0
+    assert (processes_of(bare_project)[1:], includes_of(bare_project)) == (["orders"], ["orders"])
 
 
 def test_a_line_that_people_have_changed_counts_as_there(add, bare_project):

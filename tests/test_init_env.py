@@ -59,10 +59,10 @@ def test_the_names_that_others_rely_on_are_there(example):
     assert [name for name in names if name not in example] == []
 
 
-def test_each_secret_is_43_url_safe_characters(init_env, env, example):
+def test_each_secret_is_64_url_safe_characters(init_env, env, example):
     init_env()
     secrets = secrets_of(env, example)
-    assert [secret for secret in secrets if not re.fullmatch(r"[A-Za-z0-9_-]{43}", secret)] == []
+    assert [secret for secret in secrets if not re.fullmatch(r"[A-Za-z0-9_-]{64}", secret)] == []
 
 
 def test_no_two_secrets_are_the_same(init_env, env, example):
@@ -205,6 +205,12 @@ def test_env_file_takes_the_place_of_env(init_env, env, tmp_path, example):
 def test_an_empty_env_file_means_none(init_env, env):
     run = init_env(ENV_FILE="")
     assert (run.returncode, env.exists()) == (0, False)
+
+
+def test_a_file_that_is_not_utf_8_is_one_sentence(init_env, env):
+    env.write_bytes("DEBUG=true\n".encode("utf-16"))
+    run = init_env()
+    assert (run.returncode, run.stderr) == (1, ".env cannot be read: it is not UTF-8.\n")
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(init_env, tmp_path):

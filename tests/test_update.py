@@ -13,8 +13,9 @@ def commit():
     """Return a function that commits all that stands in a folder."""
 
     def commit(folder, message):
-        for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", message]):
-            subprocess.run([*GIT, *arguments], cwd=folder, check=True)
+        for arguments in ("init --quiet", "add --all", "commit --quiet --message"):
+            words = [*GIT, *arguments.split(), *[message] * arguments.endswith("message")]
+            subprocess.run(words, cwd=folder, check=True)
 
     return commit
 
@@ -25,9 +26,7 @@ def cruft(cookiecutter_config):
 
     def cruft(folder, *arguments):
         config = ["--config-file", cookiecutter_config] if arguments[0] == "create" else []
-        subprocess.run(
-            [sys.executable, "-m", "cruft", *arguments, *config], cwd=folder, check=True
-        )
+        subprocess.run([sys.executable, "-m", "cruft", *arguments, *config], cwd=folder, check=True)
 
     return cruft
 
@@ -40,9 +39,7 @@ def own_template(bake, template, tmp_path):
     return shutil.copytree(template, tmp_path / "gatehouse")
 
 
-def test_an_update_leaves_no_conflict_and_keeps_the_secrets(
-    own_template, commit, cruft, tmp_path
-):
+def test_an_update_leaves_no_conflict_and_keeps_the_secrets(own_template, commit, cruft, tmp_path):
     commit(own_template, "One version")
     cruft(tmp_path, "create", str(own_template), "--no-input")
     project = tmp_path / "my_platform"

@@ -10,8 +10,8 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 # One process is what SQLite wants. With PostgreSQL: one or two for each core.
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 
-# A resource server asks the authorization server again and again over one connection. Longer than
-# the pool keeps one idle, so that the end that sends is the end that closes.
+# Seconds that an idle connection stays open: a resource server asks the authorization server again
+# and again over the same ones, and a proxy in front does likewise.
 keepalive = 75
 
 # No request takes that long; a worker that is silent for so long hangs and is replaced.
@@ -20,7 +20,7 @@ timeout = 30
 graceful_timeout = 10
 
 # The heartbeat file is written often. In memory it cannot be slowed down by a busy disk.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 
 # The default path is one file in the home directory, which several services cannot share.
 control_socket_disable = True

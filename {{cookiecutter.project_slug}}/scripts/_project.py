@@ -67,11 +67,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """Return what a file holds, line endings as they are; exit when there is no such file."""
+    """Return what a file holds, line endings as they are; exit when that is not possible."""
     try:
         return path.read_bytes().decode()
     except OSError as error:
         sys.exit(f"{shown(path)} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        sys.exit(f"{shown(path)} cannot be read: it is not UTF-8.")
 
 
 def replace_text(path: Path, text: str, mode: int | None = None) -> None:

@@ -50,7 +50,11 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", metavar="NAME", nargs="+", help="billing, order-history, ...")
-    add(parser.parse_args().names)
+    names = parser.parse_args().names
+    try:
+        add(names)
+    except OSError as error:
+        sys.exit(f"{error}. Mend that and run the same command again, which does the rest.")
 
 
 def add(names: list[str]) -> None:

@@ -43,8 +43,8 @@ def lines_to_add(example: str, present: Container[str]) -> Iterator[tuple[str, s
         if name not in present and f"{name}_FILE" not in present:
             if value == EXAMPLE:
                 before, _, after = lines.rpartition(EXAMPLE)
-                # 256 bits in 43 characters of [A-Za-z0-9_-].
-                lines = before + secrets.token_urlsafe(32) + after
+                # 384 bits in 64 characters of [A-Za-z0-9_-]: Django warns of a SECRET_KEY below 50.
+                lines = before + secrets.token_urlsafe(48) + after
             yield name, lines
 
 

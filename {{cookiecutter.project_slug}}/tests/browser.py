@@ -30,7 +30,7 @@ class Browser:
         self.page = None
 
     def open(self, url):
-        """Open `url` and follow redirects, except to a client's redirect URI; return that or None."""
+        """Open `url`, follow redirects; return the one that leads to a client, or None."""
         return self._follow(self.session.get(url, allow_redirects=False))
 
     def submit(self, **values):

@@ -75,7 +75,9 @@ class Stack:
     def machine_token(self, scope, **options):
         """Return a new access token of the demo machine."""
         client = self.client("DEMO_MACHINE", scope=scope)
-        token = client.fetch_token(f"{self.url}/o/token/", grant_type="client_credentials", **options)
+        token = client.fetch_token(
+            f"{self.url}/o/token/", grant_type="client_credentials", **options
+        )
         return token["access_token"]
 
     def manage(self, *arguments):

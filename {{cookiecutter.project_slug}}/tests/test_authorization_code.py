@@ -9,6 +9,13 @@ from browser import parameters
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+SWITCH = """
+from accounts.models import User
+user = User.objects.get(email="{}")
+user.is_active = {}
+user.save()
+"""
+
 
 @pytest.fixture
 def scope(first):
@@ -43,7 +50,9 @@ def test_the_id_token_is_signed_with_a_published_key_and_names_the_same_sub(
 
 
 def test_the_consent_page_shows_what_the_scopes_mean(stack, browser, first, scope):
-    client = stack.client("DEMO_BROWSER", scope=scope, redirect_uri="http://127.0.0.1:8765/callback")
+    client = stack.client(
+        "DEMO_BROWSER", scope=scope, redirect_uri="http://127.0.0.1:8765/callback"
+    )
     client.code_challenge_method = "S256"
     url, _ = client.create_authorization_url(f"{stack.url}/o/authorize/", code_verifier="v" * 43)
     browser.open(url)
@@ -115,12 +124,11 @@ def test_the_tokens_of_a_person_who_is_deactivated_stop_working(stack, sign_in, 
     url = stack.api(first["name"])
     assert get(url, token["access_token"]).status_code == 200
     email = stack.env["DEMO_USERNAME"]
-    switch = "from accounts.models import User; u = User.objects.get(email='{}'); u.is_active = {}; u.save()"
-    stack.manage("shell", "-c", switch.format(email, False))
+    stack.manage("shell", "-c", SWITCH.format(email, False))
     try:
         assert eventually_refused(lambda: get(url, token["access_token"]))
     finally:
-        stack.manage("shell", "-c", switch.format(email, True))
+        stack.manage("shell", "-c", SWITCH.format(email, True))
 
 
 def eventually_refused(ask):

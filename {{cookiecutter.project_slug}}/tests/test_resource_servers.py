@@ -1,4 +1,4 @@
-"""What the resource servers answer, with a real authorization server and real tokens behind them."""
+"""What the resource servers answer, with a real authorization server and real tokens."""
 
 import concurrent.futures
 import time

@@ -17,7 +17,7 @@ class UserCreationForm(AdminUserCreationForm):
 class UserEditForm(UserChangeForm):
     class Meta:
         model = User
-        fields = "__all__"  # noqa: DJ007  (UserAdmin.fieldsets names them)
+        fields = "__all__"
 
 
 @admin.register(User)

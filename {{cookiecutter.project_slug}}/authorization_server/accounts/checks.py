@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from oauth2_provider.settings import oauth2_settings
 
 from accounts.signing_key import problem_with
 
@@ -11,7 +12,7 @@ from accounts.signing_key import problem_with
 @register
 def check_signing_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E001: no ID token can be signed."""
-    problem = problem_with(settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"])
+    problem = problem_with(oauth2_settings.OIDC_RSA_PRIVATE_KEY)
     if problem is None:
         return []
     return [

@@ -41,7 +41,8 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Make a person who may do everything on the administration site."""
-        return self.create_user(email, password, **fields | {"is_staff": True, "is_superuser": True})
+        fields |= {"is_staff": True, "is_superuser": True}
+        return self.create_user(email, password, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):

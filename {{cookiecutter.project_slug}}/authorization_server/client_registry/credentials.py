@@ -5,7 +5,7 @@ No message says anything about a secret but what is wrong with it.
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ImproperlyConfigured
@@ -31,26 +31,37 @@ def read_clients(declarations: Iterable[ClientDeclaration]) -> list[Client]:
     """Return the `declarations` with their credentials, NAME_CLIENT_ID and NAME_CLIENT_SECRET.
 
     Raises:
-        RegistryError: one of them is missing, not safe or used twice.
+        RegistryError: some are missing, not safe or used twice. It names them all.
     """
-    problems, clients = [], []
+    clients: list[Client] = []
+    problems: list[str] = []
     for declaration in declarations:
         try:
-            client_id = read_client_id(declaration.variable("ID"))
-            variable = declaration.variable("SECRET")
-            secret = read_secret(variable) if declaration.is_confidential else ""
+            client = read_client(declaration)
         except (ImproperlyConfigured, RegistryError) as error:
             problems.append(str(error).rstrip("."))
             continue
-        for other in clients:
-            if client_id == other.client_id:
-                problems.append(f"{declaration.variable('ID')} is the client_id of {other.declaration.name}, too")
-            if secret and secret == other.secret:
-                problems.append(f"{variable} is the secret of {other.declaration.name}, too")
-        clients.append(Client(declaration, client_id, secret))
+        problems += [problem for other in clients for problem in clashes(client, other)]
+        clients.append(client)
     if problems:
         raise RegistryError("; ".join(problems))
     return clients
+
+
+def read_client(declaration: ClientDeclaration) -> Client:
+    """Return one client with its credentials."""
+    client_id = read_client_id(declaration.variable("ID"))
+    secret = read_secret(declaration.variable("SECRET")) if declaration.is_confidential else ""
+    return Client(declaration, client_id, secret)
+
+
+def clashes(client: Client, other: Client) -> Iterator[str]:
+    """Say what both clients have that only one may have."""
+    mine, theirs = client.declaration, other.declaration
+    if client.client_id == other.client_id:
+        yield f"{mine.variable('ID')} is the client_id of {theirs.name}, too"
+    if client.secret and client.secret == other.secret:
+        yield f"{mine.variable('SECRET')} is the secret of {theirs.name}, too"
 
 
 def read_client_id(variable: str) -> str:

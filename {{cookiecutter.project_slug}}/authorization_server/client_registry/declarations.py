@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-
 from oauth2_provider.models import AbstractApplication as Application
 
+from client_registry.errors import RegistryError
 from client_registry.manifests import ResourceServer
 from client_registry.scopes import INTROSPECTION, OPENID_SCOPES
-from client_registry.errors import RegistryError
 from client_registry.tables import Table, read_toml
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -56,7 +55,11 @@ class ClientDeclaration:
         return f"{self.name.upper().replace('-', '_')}_CLIENT_{suffix}"
 
 
-KEYS = [field.name for field in fields(ClientDeclaration)][1:-1]
+KEYS = [
+    field.name
+    for field in fields(ClientDeclaration)
+    if field.name not in ("name", "resource_server")
+]
 
 
 def read_declarations(

@@ -3,6 +3,7 @@
 `_save_bearer_token` is the one place that every token passes, of every grant type.
 """
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -16,6 +17,7 @@ from oauthlib.oauth2 import DeviceCodeGrant
 from oauthlib.oauth2.rfc6749 import errors
 
 from accounts.models import User
+from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import resource_servers
 from client_registry.models import active_registration
@@ -37,11 +39,11 @@ class RegisteredClientValidator(OAuth2Validator):
 
     # ---- Who asks ----
 
-    def _load_application(self, client_id: str, request: Request) -> Application | None:
+    def _load_application(self, client_id: str | None, request: Request) -> Application | None:
         """Load only clients that are registered and active."""
-        application = super()._load_application(client_id, request)
-        if active_registration(application) is None:
-            request.client = None
+        known = re.fullmatch(CLIENT_ID, client_id or "") is not None
+        application = super()._load_application(client_id, request) if known else None
+        request.client = application if active_registration(application) else None
         return request.client
 
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
@@ -92,7 +94,7 @@ class RegisteredClientValidator(OAuth2Validator):
         """Refuse what has changed since the code or the refresh token was issued."""
         if request.grant_type != "client_credentials" and not is_active_user(request.user):
             raise errors.InvalidGrantError("The user is not active.", request=request)
-        scopes = set(token["scope"].split())
+        scopes = set(token.get("scope", "").split())
         available = get_scopes_backend().get_available_scopes(request.client, request)
         if not scopes or not scopes.issubset(available):
             raise errors.InvalidScopeError(request=request)

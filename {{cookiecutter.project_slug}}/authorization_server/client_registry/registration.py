@@ -64,13 +64,13 @@ def ensure_clients(
 
 def ensure_client(client: Client, *, check: bool) -> Outcome:
     """Create or update one client, or with `check` say which of the two it needs."""
-    name = client.declaration.name
+    name, created = client.declaration.name, False
     found = RegisteredClient.objects.select_for_update().select_related("application")
     registration = found.filter(name=name).first()
-    if registration is None and check:
-        return Outcome(name, "created")
-    created = registration is None
-    registration = registration or register(client)
+    if registration is None:
+        if check:
+            return Outcome(name, "created")
+        registration, created = register(client)
     changed = update_fields(registration, client)
     if changed and not check:
         save(registration)
@@ -79,18 +79,18 @@ def ensure_client(client: Client, *, check: bool) -> Outcome:
     return Outcome(name, "updated", tuple(changed)) if changed else Outcome(name, "unchanged")
 
 
-def register(client: Client) -> RegisteredClient:
+def register(client: Client) -> tuple[RegisteredClient, bool]:
     """Make the two rows of a client, or take those that a concurrent run has just made."""
     name = client.declaration.name
     application, _ = Application.objects.get_or_create(client_id=client.client_id)
-    registration, _ = RegisteredClient.objects.get_or_create(
+    registration, created = RegisteredClient.objects.get_or_create(
         application=application, defaults={"name": name}
     )
     if registration.name != name:
         raise RegistryError(
             f"{name} cannot have the client_id {client.client_id}, which {registration.name} has"
         )
-    return registration
+    return registration, created
 
 
 def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
@@ -119,13 +119,14 @@ def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
         # A public client gets a secret that nobody knows: with an empty one, everybody who leaves
         # it out would be authenticated.
         secret = client.secret or secrets.token_urlsafe(32)
-        application.client_secret = make_password(secret, hasher=oauth2_settings.CLIENT_SECRET_HASHER)
+        hasher = oauth2_settings.CLIENT_SECRET_HASHER
+        application.client_secret = make_password(secret, hasher=hasher)
         changed.append("client_secret")
     return changed
 
 
 def has_secret(application: Application, secret: str) -> bool:
-    """Return whether `secret` is stored with today's hasher; "": any that is not empty."""
+    """Return whether `secret` is stored, with today's hasher; "": any other than the empty one."""
     stored = application.client_secret
     is_current = stored.startswith(f"{oauth2_settings.CLIENT_SECRET_HASHER}$")
     return is_current and verify_secret(secret, stored) == bool(secret)

@@ -47,7 +47,7 @@ class Table:
     def one_of(self, key: str, values: Collection[str], default: str | None = None) -> str:
         """Return a text that is one of `values`."""
         value = self.values.get(key, default)
-        if value not in values:
+        if not isinstance(value, str) or value not in values:
             raise self.error(key, f"{value!r} is not {' or '.join(map(repr, values))}")
         return value
 

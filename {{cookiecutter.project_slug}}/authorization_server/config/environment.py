@@ -33,18 +33,18 @@ def read_env_file(default: Path) -> None:
 
 
 def text(name: str, default: str | None = None) -> str:
-    """Return the value of `name` without the blanks around it; no `default` means it must be set.
+    """Return the value of `name` without the blanks around it, `default` where there is none.
 
     Raises:
-        ImproperlyConfigured: it is not set, or the file that NAME_FILE names cannot be read.
+        ImproperlyConfigured: there is no `default` either, or NAME_FILE cannot be read.
     """
     try:
-        value = ENVIRON.get(name, default)
+        value = ENVIRON.get(name, "").strip() or default
     except (OSError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
     if value is None:
         raise ImproperlyConfigured(f"{name} is not set.")
-    return str(value).strip()
+    return value
 
 
 def words(name: str) -> list[str]:
@@ -93,7 +93,7 @@ def base_url(name: str, default: str | None = None) -> str:
     value = text(name, default)
     if not BASE_URL.fullmatch(value):
         raise ImproperlyConfigured(
-            f"{name} is {value!r}, not http:// or https:// and a host: no path, no slash at the end."
+            f"{name} is {value!r}, not http(s):// and a host, with no path and no slash at the end."
         )
     return value.lower()
 
@@ -111,17 +111,16 @@ def database(name: str, default: Path) -> dict[str, object]:
     else:
         default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = {"ENGINE": SQLITE, "NAME": default}
-    if config["ENGINE"] != SQLITE:
-        return config | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # Readers never wait for the writer (WAL), and a writer waits for the one before it, up to
-    # `timeout` seconds: IMMEDIATE makes it queue, where a deferred transaction would fail at once.
-    return config | {
-        "OPTIONS": {
+    config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": config["ENGINE"] != SQLITE}
+    if config["ENGINE"] == SQLITE:
+        # Readers never wait for the writer (WAL), and a writer waits for the one before it, up to
+        # `timeout` seconds: IMMEDIATE makes it queue, where a deferred one would fail at once.
+        config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         }
-    }
+    return config
 
 
 def project(path: Path) -> tuple[str, str]:

@@ -5,6 +5,7 @@ Where nothing is set it is production: development has to be asked for.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -158,9 +159,7 @@ SILENCED_SYSTEM_CHECKS = [
 # ---- Clients and resource servers ----------------------------------------------------------------
 
 CLIENTS_FILE = Path(env.text("CLIENTS_FILE", str(BASE_DIR / "clients.toml")))
-RESOURCE_SERVERS_DIR = Path(
-    env.text("RESOURCE_SERVERS_DIR", str(PROJECT_DIR / "resource_servers"))
-)
+RESOURCE_SERVERS_DIR = Path(env.text("RESOURCE_SERVERS_DIR", str(PROJECT_DIR / "resource_servers")))
 
 # ---- OAuth 2.0 and OpenID Connect ----------------------------------------------------------------
 # https://django-oauth-toolkit.readthedocs.io/en/stable/settings.html
@@ -174,7 +173,7 @@ if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]
         "run `manage.py ensure_signing_key`, which makes one."
     )
 
-OAUTH2_PROVIDER = {
+OAUTH2_PROVIDER: dict[str, Any] = {
     "APPLICATION_ADMIN_CLASS": "client_registry.admin.ApplicationAdmin",
     "OAUTH2_BACKEND_CLASS": "config.endpoints.StrictOAuthLibCore",
     "OAUTH2_VALIDATOR_CLASS": "client_registry.oauth2_validator.RegisteredClientValidator",

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from oauth2_provider.settings import oauth2_settings
 
 from accounts.signing_key import problem_with
 
@@ -53,4 +53,4 @@ def is_database_migrated() -> bool:
 
 def has_signing_key() -> bool:
     """Return whether ID tokens can be signed."""
-    return problem_with(settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"]) is None
+    return problem_with(oauth2_settings.OIDC_RSA_PRIVATE_KEY) is None

@@ -67,18 +67,23 @@ def application_of_basic(value: str) -> Application | None:
 
 
 def application_of_token(value: str) -> Application | None:
-    """Return the application to which the token `value`, with the scope, was issued."""
+    """Return the application to which the token `value` was issued, for itself and with the scope.
+
+    One that is restricted to resources (RFC 8707) is for them, and not for this server.
+    """
     token = (
         AccessToken.objects.select_related("application__registration")
         .filter(token_checksum=hashlib.sha256(value.encode()).hexdigest())
         .first()
     )
-    return token.application if token and token.is_valid([INTROSPECTION]) else None
+    if token is None or token.user_id or token.resource or not token.is_valid([INTROSPECTION]):
+        return None
+    return token.application
 
 
 def resource_server_of(application: Application | None) -> ResourceServer | None:
     """Return the resource server that `application` is the client of."""
     registration = active_registration(application)
-    if registration is None or application.client_type != Application.CLIENT_CONFIDENTIAL:
+    if application is None or application.client_type != Application.CLIENT_CONFIDENTIAL:
         return None
-    return resource_servers().get(registration.resource_server)
+    return resource_servers().get(registration.resource_server) if registration else None

@@ -75,7 +75,8 @@ def parameters_of(response):
     """Return the parameters of an authorization response (RFC 6749 section 4.1.2)."""
     assert response.status_code == 302, response.content
     assert response["Location"].startswith(REDIRECT_URI)
-    return {name: value for name, (value,) in parse_qs(urlsplit(response["Location"]).query).items()}
+    query = urlsplit(response["Location"]).query
+    return {name: value for name, (value,) in parse_qs(query).items()}
 
 
 class Browser(Client):

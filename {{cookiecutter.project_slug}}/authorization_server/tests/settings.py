@@ -1,7 +1,9 @@
 """The settings of the tests: those of the service, with an environment that is always the same."""
 
+import atexit
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from jwcrypto import jwk
 CLIENTS = "DEMO_MACHINE", "DEMO_BROWSER", "DEMO_DEVICE"
 CONFIDENTIAL = "DEMO_MACHINE", "ORDERS_INTROSPECTION", "INVENTORY_INTROSPECTION"
 
+DATA = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+
 os.environ |= {
     "ENV_FILE": "",
     "ENVIRONMENT": "development",
@@ -17,7 +22,7 @@ os.environ |= {
     "AUTHORIZATION_SERVER_URL": "http://localhost:8000",
     "AUTHORIZATION_SERVER_SECRET_KEY": secrets.token_urlsafe(32),
     "AUTHORIZATION_SERVER_ALLOWED_HOSTS": "testserver",
-    "DATA_DIR": tempfile.mkdtemp(),
+    "DATA_DIR": DATA,
     "RESOURCE_SERVERS_DIR": str(Path(__file__).parent / "resource_servers"),
     "OIDC_RSA_PRIVATE_KEY": (
         jwk.JWK.generate(kty="RSA", size=2048)

@@ -72,6 +72,11 @@ def test_a_request_without_scope_gets_the_default(browser):
     assert browser.tokens(scope=None).json()["scope"] == "openid"
 
 
+def test_a_request_without_scope_is_refused_where_there_is_no_default(browser):
+    RegisteredClient.objects.filter(name="demo-browser").update(default_scopes=[])
+    assert parameters_of(browser.authorize(scope=None))["error"] == "invalid_scope"
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -100,7 +105,6 @@ def test_pkce_needs_s256(browser, method):
     "changes",
     [
         {"client_id": "nobody"},
-        {"client_id": "nobody\0"},
         {"client_id": "demo-machine"},
         {"redirect_uri": "http://127.0.0.1:8765/other"},
         {"redirect_uri": "https://attacker.example/"},
@@ -134,9 +138,10 @@ def test_a_form_with_the_client_id_of_nobody_is_refused(browser):
     assert browser.send_form(page, allow="true", client_id="nobody").status_code == 400
 
 
-def test_a_query_that_cannot_be_decoded_is_refused(browser):
+@pytest.mark.parametrize("parameter", ["%zz", "nonce=%00", "access_token=token"])
+def test_a_query_that_nobody_should_read_is_refused(browser, parameter):
     browser.authorize()
-    assert browser.get(f"{browser.address}&%zz").status_code == 400
+    assert browser.get(f"{browser.address}&{parameter}").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -156,6 +161,11 @@ def test_an_exchange_is_refused(browser, changes, error):
     response = exchange(browser.consent()["code"], **changes)
     assert response.status_code in (400, 401)
     assert response.json()["error"] == error
+
+
+@pytest.mark.parametrize("name", ["code", "client_id", "redirect_uri", "code_verifier"])
+def test_a_nul_character_is_refused(browser, name):
+    assert exchange(browser.consent()["code"], **{name: "\0"}).status_code == 400
 
 
 def test_a_code_works_once(browser):

@@ -58,6 +58,7 @@ def test_the_client_of_a_resource_server_gets_no_other_scope():
         basic("demo-machine", "wrong"),
         basic("demo-machine", ""),
         basic("nobody", "anything"),
+        basic("no%00body", "anything"),
         {"Authorization": "Basic ???"},
     ],
 )

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant
+from oauthlib.common import Request
+from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from client_registry.models import RegisteredClient
+from client_registry.oauth2_validator import RegisteredClientValidator
 from tests.flows import Browser, introspect, poll, post_form, refresh, start_device
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -92,6 +95,15 @@ def test_a_code_works_once(device, browser):
     assert AccessToken.objects.count() == 1
 
 
+def test_of_two_polls_at_the_same_time_one_gets_a_token(device, browser):
+    browser.connect(device["user_code"])
+    poll(device["device_code"])
+    # The other one has found the code as it was before.
+    request = Request("/o/token/", body={"device_code": device["device_code"]})
+    with pytest.raises(InvalidGrantError):
+        RegisteredClientValidator()._use_up_device_code(request)
+
+
 def test_a_code_works_until_it_expires(device, browser):
     browser.connect(device["user_code"])
     DeviceGrant.objects.update(expires=timezone.now() - timedelta(seconds=1))
@@ -168,7 +180,6 @@ def test_nobody_else_can_confirm_the_code(device, browser, bob):
         ({"client_id": "nobody"}, "invalid_request"),
         ({"client_id": None}, "invalid_request"),
         ({"client_id": "demo-browser"}, "unauthorized_client"),
-        ({"client_id": "demo-machine"}, "unauthorized_client"),
         ({"scope": "introspection"}, "invalid_scope"),
         ({"scope": "openid"}, "invalid_scope"),
     ],
@@ -178,6 +189,10 @@ def test_a_device_is_refused(changes, error):
     assert response.status_code == 400
     assert response.json()["error"] == error
     assert DeviceGrant.objects.count() == 0
+
+
+def test_a_confidential_client_has_to_authenticate():
+    assert start_device(client_id="demo-machine").status_code == 401
 
 
 def test_a_client_that_is_switched_off_gets_no_codes():

@@ -23,7 +23,7 @@ def test_the_demo_user_can_sign_in(demo_user, client):
 
 
 def test_the_demo_user_is_nobody_special(demo_user):
-    assert not (demo_user.is_staff or demo_user.is_superuser)
+    assert (demo_user.is_staff, demo_user.is_superuser) == (False, False)
 
 
 def test_the_second_run_changes_nothing(demo_user, run):
@@ -54,6 +54,12 @@ def test_a_bad_password_is_refused_without_being_printed(run, monkeypatch, passw
         run("ensure_demo_user")
     assert not password or password == "change-me" or password not in str(raised.value)
     assert not User.objects.exists()
+
+
+def test_a_name_that_is_no_address_is_refused(run, monkeypatch):
+    monkeypatch.setenv("DEMO_USERNAME", "demo")
+    with pytest.raises(CommandError, match="DEMO_USERNAME: Enter a valid email"):
+        run("ensure_demo_user")
 
 
 def test_production_has_none(run, settings):

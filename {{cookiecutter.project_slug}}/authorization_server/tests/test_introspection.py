@@ -233,8 +233,26 @@ def test_a_bearer_token_without_the_scope_is_refused(token):
     assert_refused(introspect(token, headers=bearer(token)), "invalid_token", "Bearer")
 
 
+def test_a_bearer_token_of_a_resource_server_needs_the_scope(token, introspection_token):
+    AccessToken.objects.update(scope="orders:read")
+    response = introspect(token, headers=bearer(introspection_token))
+    assert_refused(response, "invalid_token", "Bearer")
+
+
 def test_an_expired_bearer_token_is_refused(token, introspection_token):
     AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    response = introspect(token, headers=bearer(introspection_token))
+    assert_refused(response, "invalid_token", "Bearer")
+
+
+def test_a_bearer_token_for_a_resource_is_refused(token):
+    restricted = machine_token("orders-introspection", resource="https://orders.example.com")
+    response = introspect(token, headers=bearer(restricted))
+    assert_refused(response, "invalid_token", "Bearer")
+
+
+def test_a_bearer_token_of_a_person_is_refused(token, introspection_token, alice):
+    AccessToken.objects.update(user=alice)
     response = introspect(token, headers=bearer(introspection_token))
     assert_refused(response, "invalid_token", "Bearer")
 

@@ -145,6 +145,7 @@ def test_signing_out_goes_back_to_the_client(browser):
     "parameters",
     [
         {"client_id": "nobody"},
+        {"client_id": "\0"},
         {"client_id": "demo-browser", "post_logout_redirect_uri": "https://attacker.example/"},
         {"post_logout_redirect_uri": "http://127.0.0.1:8765/"},
         {"id_token_hint": "nonsense"},
@@ -157,6 +158,13 @@ def test_signing_out_is_refused(browser, parameters):
     response = browser.get("/o/logout/", parameters)
     assert response.status_code == 400
     assert "Signing out did not work" in response.text
+
+
+def test_signing_out_sends_nobody_to_a_client_that_is_switched_off(browser):
+    tokens = browser.tokens().json()
+    RegisteredClient.objects.filter(name="demo-browser").update(is_active=False)
+    for parameters in ({"client_id": "demo-browser"}, {"id_token_hint": tokens["id_token"]}):
+        assert browser.get("/o/logout/", parameters).status_code == 400
 
 
 def test_an_id_token_says_when_the_person_signed_in(browser, claims):

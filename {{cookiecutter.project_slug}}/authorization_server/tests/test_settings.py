@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,26 +16,38 @@ PRODUCTION = {
 
 
 @pytest.fixture
-def manage(tmp_path):
-    """Return a function that runs ``manage.py`` with some variables; None unsets one."""
+def python(tmp_path):
+    """Return a function that runs Python with some variables; None unsets one."""
 
-    def manage(*arguments, **variables):
+    def python(*arguments, **variables):
         environment = os.environ | {"DATA_DIR": str(tmp_path)} | variables
         environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
         return subprocess.run(
-            [sys.executable, "-W", "error", "manage.py", *arguments],
+            [sys.executable, "-W", "error", *arguments],
             cwd=BASE_DIR,
             env={name: value for name, value in environment.items() if value is not None},
             capture_output=True,
             text=True,
         )
 
-    return manage
+    return python
 
 
-def show(name):
-    """Return the arguments that print a setting."""
-    return "shell", "--no-imports", "-c", f"from django.conf import settings as s; print(s.{name})"
+@pytest.fixture
+def manage(python):
+    """Return a function that runs ``manage.py``."""
+    return partial(python, "manage.py")
+
+
+@pytest.fixture
+def setting(python):
+    """Return a function that returns a setting as it is printed."""
+
+    def setting(expression, **variables):
+        code = f"from config import settings as s; print(s.{expression})"
+        return python("-c", code, **variables).stdout.strip()
+
+    return setting
 
 
 def test_production_passes_the_deployment_check(manage):
@@ -66,7 +79,7 @@ BAD = {
         "no slash at the end",
     ),
     "an address with a path": ({"AUTHORIZATION_SERVER_URL": "http://localhost/auth"}, "no path"),
-    "an address without a scheme": ({"AUTHORIZATION_SERVER_URL": "localhost:8000"}, "http://"),
+    "an address without a scheme": ({"AUTHORIZATION_SERVER_URL": "localhost:8000"}, "http(s)://"),
     "an internal address with an underscore": (
         {"AUTHORIZATION_SERVER_INTERNAL_URL": "http://authorization_server:8000"},
         "AUTHORIZATION_SERVER_INTERNAL_URL",
@@ -78,7 +91,7 @@ BAD = {
     ),
     "an ENV_FILE that is not there": ({"ENV_FILE": "/nowhere/env"}, "no such file"),
 }
-BAD_IN_PRODUCTION = {
+UNSAFE = {
     "an http:// address": (
         {"AUTHORIZATION_SERVER_URL": "http://auth.example.com"},
         "must begin with https://",
@@ -99,7 +112,7 @@ def test_every_environment_refuses(manage, variables, sentence):
     assert_refused(manage("check", **variables), sentence)
 
 
-@pytest.mark.parametrize(("variables", "sentence"), BAD_IN_PRODUCTION.values(), ids=BAD_IN_PRODUCTION)
+@pytest.mark.parametrize(("variables", "sentence"), UNSAFE.values(), ids=UNSAFE)
 def test_production_refuses(manage, variables, sentence):
     assert_refused(manage("check", **PRODUCTION | variables), sentence)
 
@@ -115,17 +128,23 @@ def test_production_makes_its_signing_key_without_one(manage, tmp_path):
     assert (tmp_path / "oidc_private_key.pem").exists()
 
 
+def test_the_signing_key_is_made_where_the_checks_fail(manage, tmp_path):
+    result = manage("ensure_signing_key", OIDC_RSA_PRIVATE_KEY=None)
+    assert result.returncode == 0, result.stderr
+    assert "created" in result.stdout
+
+
 def test_development_without_a_signing_key_fails_its_check(manage):
     result = manage("check", OIDC_RSA_PRIVATE_KEY=None)
     assert result.returncode == 1
     assert "accounts.E001" in result.stderr
 
 
-def test_a_secret_can_come_from_a_file(manage, tmp_path):
+def test_a_secret_can_come_from_a_file(setting, tmp_path):
     path = tmp_path / "key"
     path.write_text("0123456789abcdefghijklmnopqrstuvwxyz\n")
-    result = manage(*show("SECRET_KEY"), AUTHORIZATION_SERVER_SECRET_KEY_FILE=str(path))
-    assert result.stdout.strip() == "0123456789abcdefghijklmnopqrstuvwxyz"
+    key = setting("SECRET_KEY", AUTHORIZATION_SERVER_SECRET_KEY_FILE=str(path))
+    assert key == "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture
@@ -136,42 +155,48 @@ def env_file(tmp_path):
     return str(path)
 
 
-def test_variables_can_come_from_a_file(manage, env_file):
-    result = manage(*show("SECURE_PROXY_SSL_HEADER"), ENV_FILE=env_file)
-    assert "HTTP_X_FORWARDED_PROTO" in result.stdout
+def test_variables_can_come_from_a_file(setting, env_file):
+    header = setting("SECURE_PROXY_SSL_HEADER", ENV_FILE=env_file)
+    assert header == "('HTTP_X_FORWARDED_PROTO', 'https')"
 
 
-def test_what_is_set_already_wins_over_the_file(manage, env_file):
-    result = manage(*show("AUTHORIZATION_SERVER_URL"), ENV_FILE=env_file)
-    assert result.stdout.strip() == "http://localhost:8000"
+def test_what_is_set_already_wins_over_the_file(setting, env_file):
+    assert setting("AUTHORIZATION_SERVER_URL", ENV_FILE=env_file) == "http://localhost:8000"
 
 
-def test_proxies_are_not_trusted_unless_somebody_says_so(manage):
-    assert manage(*show("SECURE_PROXY_SSL_HEADER")).stdout.strip() == "None"
+def test_an_empty_value_is_as_good_as_none(setting):
+    assert setting("DEBUG", DEBUG="") == "False"
 
 
-def test_hosts_are_those_of_the_addresses(manage):
-    result = manage(
-        *show("ALLOWED_HOSTS"),
+def test_proxies_are_not_trusted_unless_somebody_says_so(setting):
+    assert setting("SECURE_PROXY_SSL_HEADER") == ""
+
+
+def test_hosts_are_those_of_the_addresses(setting):
+    hosts = setting(
+        "ALLOWED_HOSTS",
         **PRODUCTION,
         AUTHORIZATION_SERVER_INTERNAL_URL="http://authorization-server:8000",
         AUTHORIZATION_SERVER_ALLOWED_HOSTS="one.example, two.example",
     )
-    hosts = ["auth.example.com", "authorization-server", "one.example", "two.example", "127.0.0.1"]
-    assert result.stdout.strip() == str(hosts)
+    expected = ["auth.example.com", "authorization-server", "one.example", "two.example"]
+    assert hosts == str([*expected, "127.0.0.1"])
 
 
-def test_another_database_can_be_chosen(manage):
-    result = manage(
-        *show("DATABASES['default']"),
-        AUTHORIZATION_SERVER_DATABASE_URL="postgres://user:secret@db:5432/authorization_server",
-    )
-    assert "django.db.backends.postgresql" in result.stdout
+def test_development_answers_to_this_machine(setting):
+    hosts = setting("ALLOWED_HOSTS", AUTHORIZATION_SERVER_URL="http://[::1]:8000")
+    assert hosts == "['[::1]', '[::1]', 'testserver', '127.0.0.1', 'localhost', '[::1]']"
 
 
-def test_production_forbids_http_in_redirect_uris(manage):
-    result = manage(*show("OAUTH2_PROVIDER['ALLOWED_REDIRECT_URI_SCHEMES']"), **PRODUCTION)
-    assert result.stdout.strip() == "['https']"
+def test_another_database_can_be_chosen(setting):
+    url = "postgres://user:secret@db:5432/authorization_server"
+    database = setting("DATABASES['default']", AUTHORIZATION_SERVER_DATABASE_URL=url)
+    assert "django.db.backends.postgresql" in database
+
+
+def test_production_forbids_http_in_redirect_uris(setting):
+    schemes = setting("OAUTH2_PROVIDER['ALLOWED_REDIRECT_URI_SCHEMES']", **PRODUCTION)
+    assert schemes == "['https']"
 
 
 def test_production_sends_everything_but_introspection_and_health_to_https(settings, client, db):

@@ -2,6 +2,7 @@
 
 import pytest
 from rest_framework.test import APIClient
+
 from token_introspection.conf import forget_everything
 
 from .authorization_server import AuthorizationServer

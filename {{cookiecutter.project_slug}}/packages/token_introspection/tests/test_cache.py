@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from cachetools import TLRUCache
+
 from token_introspection import AccessToken, AuthorizationServerUnavailable
 from token_introspection.cache import TokenCache
 

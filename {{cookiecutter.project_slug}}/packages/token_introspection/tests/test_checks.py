@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.checks.registry import registry
+
 from token_introspection.checks import check_settings
 
 PAIR = "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS"

@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+
 from token_introspection.conf import PerProcess, conf
 from token_introspection.issuer import configured_issuer
 from token_introspection.validation import validate

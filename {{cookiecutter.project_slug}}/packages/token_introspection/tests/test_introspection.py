@@ -5,6 +5,7 @@ import json
 import socket
 
 import pytest
+
 from token_introspection import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,

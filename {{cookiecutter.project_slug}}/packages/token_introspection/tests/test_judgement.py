@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from token_introspection import IntrospectionResponseInvalid
 from token_introspection.judgement import judge
 

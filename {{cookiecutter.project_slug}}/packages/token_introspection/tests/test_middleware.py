@@ -3,6 +3,7 @@
 import pytest
 from django.test import RequestFactory
 from rest_framework.test import APIRequestFactory
+
 from token_introspection import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import token_introspection
 from token_introspection import checks
 from token_introspection.conf import Conf

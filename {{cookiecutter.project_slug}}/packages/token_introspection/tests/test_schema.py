@@ -23,6 +23,11 @@ def test_tokens_come_from_the_authorization_server(scheme):
     assert scheme["flows"]["clientCredentials"]["tokenUrl"] == "https://as.example.com/o/token/"
 
 
+def test_a_token_can_be_pasted_into_the_documentation_page(schema):
+    scheme = schema["components"]["securitySchemes"]["bearer"]
+    assert scheme == {"type": "http", "scheme": "bearer"}
+
+
 def test_people_go_there_too(scheme):
     url = scheme["flows"]["authorizationCode"]["authorizationUrl"]
     assert url == "https://as.example.com/o/authorize/"
@@ -35,10 +40,10 @@ def test_the_scopes_are_those_of_the_settings(scheme):
 @pytest.mark.parametrize(
     ("view", "security"),
     [
-        ("scope", [{"oauth2": ["orders:write"]}]),
-        ("read-write", [{"oauth2": ["orders:read"]}]),
-        ("default", [{"oauth2": []}]),
-        ("open", [{"oauth2": []}, {}]),
+        ("scope", [{"oauth2": ["orders:write"]}, {"bearer": []}]),
+        ("read-write", [{"oauth2": ["orders:read"]}, {"bearer": []}]),
+        ("default", [{"oauth2": []}, {"bearer": []}]),
+        ("open", [{"oauth2": []}, {"bearer": []}, {}]),
     ],
 )
 def test_an_operation_says_what_it_needs(schema, view, security):

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.hashers import is_password_usable
 from django.db import IntegrityError, connection
 from rest_framework.serializers import ModelSerializer
+
 from token_introspection import AccessToken, ResourceOwnerRefused
 from token_introspection.users import local_user, username_of
 

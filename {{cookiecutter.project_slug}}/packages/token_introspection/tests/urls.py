@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 from oauth2_provider.urls import metadata_urlpatterns
+
 from token_introspection import health
 
 from . import views

@@ -16,6 +16,7 @@ from oauth2_provider.views.generic import (
 from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
 from token_introspection.decorators import protected_resource, rw_protected_resource
 from token_introspection.permissions import MachineRequired, PersonRequired, TokenRequired
 from token_introspection.throttling import ClientRateThrottle

@@ -1,4 +1,4 @@
-"""What this resource server keeps. `Item` is an example: change it, or put your models beside it."""
+"""What this resource server keeps. `Item` is an example to be changed or replaced."""
 
 from django.core.validators import MaxValueValidator
 from django.db import models

@@ -16,6 +16,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from api.models import Item
 from api.serializers import NAME_TAKEN, ItemSerializer, PingSerializer, WhoAmISerializer
+from token_introspection import AccessToken
 
 PING = {
     "name": settings.MANIFEST["name"],
@@ -45,7 +46,7 @@ class WhoAmIView(APIView):
         return Response(WhoAmISerializer(request.auth).data)
 
 
-class ItemFilter(filters.FilterSet):
+class ItemFilter(filters.FilterSet):  # type: ignore[misc]
     """`?name=` (part of the name, in any case), `?min_quantity=` and `?max_quantity=`."""
 
     name = filters.CharFilter(lookup_expr="icontains")
@@ -73,19 +74,24 @@ class ItemViewSet(ModelViewSet[Item]):
     filterset_class = ItemFilter
     pagination_class = ItemPagination
 
+    def owner(self) -> dict[str, str]:
+        """Return the fields of an item that say whose it is."""
+        token: AccessToken = self.request.auth  # type: ignore[assignment]
+        return {"issuer": token.iss, "sub": token.sub}
+
     def get_queryset(self) -> QuerySet[Item]:
         if getattr(self, "swagger_fake_view", False):  # The schema is made without a request.
             return Item.objects.none()
-        return Item.objects.filter(issuer=self.request.auth.iss, sub=self.request.auth.sub)
+        return Item.objects.filter(**self.owner())
 
     def perform_create(self, serializer: BaseSerializer[Item]) -> None:
-        self.save(serializer, issuer=self.request.auth.iss, sub=self.request.auth.sub)
+        self.save(serializer, **self.owner())
 
     def perform_update(self, serializer: BaseSerializer[Item]) -> None:
         self.save(serializer)
 
     def save(self, serializer: BaseSerializer[Item], **owner: str) -> None:
-        """Save, and refuse politely when another request has taken the name since it was checked."""
+        """Save; refuse politely when another request has taken the name since it was checked."""
         try:
             with transaction.atomic():
                 serializer.save(**owner)

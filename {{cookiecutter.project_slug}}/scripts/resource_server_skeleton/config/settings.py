@@ -34,7 +34,7 @@ def secret(name: str) -> str:
     return value
 
 
-# === Environment ===================================================================================
+# === Environment ==================================================================================
 # https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 
 ENVIRONMENT = env("ENVIRONMENT", default="production")
@@ -55,7 +55,7 @@ ALLOWED_HOSTS = [
     *([] if PRODUCTION else ["localhost", "[::1]"]),
 ]
 
-# === Tokens ========================================================================================
+# === Tokens =======================================================================================
 # https://django-oauth-toolkit.readthedocs.io/en/stable/resource_server.html
 
 AUTHORIZATION_SERVER_URL = env("AUTHORIZATION_SERVER_URL")
@@ -103,7 +103,7 @@ TOKEN_INTROSPECTION = {
     "REALM": MANIFEST["name"],
 }
 
-# === API ===========================================================================================
+# === API ==========================================================================================
 # https://www.django-rest-framework.org/api-guide/settings/
 # https://drf-spectacular.readthedocs.io/en/latest/settings.html
 
@@ -130,7 +130,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# === Django ========================================================================================
+# === Django =======================================================================================
 # https://docs.djangoproject.com/en/stable/ref/settings/
 
 INSTALLED_APPS = [
@@ -170,7 +170,7 @@ TEMPLATES = [
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
-# === Database ======================================================================================
+# === Database =====================================================================================
 # https://docs.djangoproject.com/en/stable/ref/databases/#sqlite-notes
 
 SQLITE_OPTIONS = {
@@ -191,7 +191,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
-# === Security ======================================================================================
+# === Security =====================================================================================
 # https://docs.djangoproject.com/en/stable/topics/security/
 
 # Cookies ignore the port: with Django's names, two services on localhost would share theirs.
@@ -213,7 +213,7 @@ if PRODUCTION:
 if env.bool("TRUST_PROXY_HEADERS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# === Logging =======================================================================================
+# === Logging ======================================================================================
 # https://docs.djangoproject.com/en/stable/topics/logging/
 
 LOGGING = {

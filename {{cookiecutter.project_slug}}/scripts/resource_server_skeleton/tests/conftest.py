@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.test import APIClient
+
 from token_introspection import AccessToken
 
 NAME = settings.MANIFEST["name"]

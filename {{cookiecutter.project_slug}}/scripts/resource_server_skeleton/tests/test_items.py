@@ -1,4 +1,4 @@
-"""`/api/items/` keeps the items of each `sub` apart and asks for the scope that the method needs."""
+"""`/api/items/` keeps the items of each `sub` apart and asks for the scope of the method."""
 
 import dataclasses
 

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
@@ -31,7 +31,10 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         if user is None:
-            User.objects.create_user(email, password, name="Demo")
+            try:
+                User.objects.create_user(email, password, name="Demo")
+            except ValidationError as error:
+                raise CommandError(f"DEMO_USERNAME: {' '.join(error.messages)}") from error
             return "created"
         if user.is_active and user.check_password(password):
             return "unchanged"

@@ -1,7 +1,8 @@
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from oauth2_provider.settings import oauth2_settings
 
 from accounts.signing_key import ensure_signing_key
 
@@ -9,11 +10,11 @@ from accounts.signing_key import ensure_signing_key
 class Command(BaseCommand):
     help = "Make the key that signs ID tokens, unless there is one."
     # The check that there is a key would keep this from making it.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = settings.OIDC_RSA_PRIVATE_KEY_FILE
-        if settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"] and not path.exists():
+        if oauth2_settings.OIDC_RSA_PRIVATE_KEY and not path.exists():
             self.stdout.write("signing key: the one in OIDC_RSA_PRIVATE_KEY")
             return
         try:

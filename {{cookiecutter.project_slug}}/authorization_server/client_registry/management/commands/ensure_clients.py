@@ -30,7 +30,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             reason = " ".join(str(error).split())
-            raise CommandError(f"The database cannot be used, run migrate first: {reason}") from error
+            raise CommandError(f"The database is not ready, run migrate first: {reason}") from error
         unchanged = ("unchanged", "not declared")
         differences = [outcome for outcome in outcomes if outcome.action not in unchanged]
         if not check:

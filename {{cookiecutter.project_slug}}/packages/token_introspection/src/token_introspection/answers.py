@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from oauth2_provider.www_authenticate import build_bearer_challenge
+
 from token_introspection.conf import conf
 from token_introspection.errors import IntrospectionCredentialsRefused, TokenIntrospectionError
 

@@ -13,6 +13,7 @@ from django.utils.functional import SimpleLazyObject
 from oauth2_provider.contrib.rest_framework import OAuth2ProtectedResourceAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
+
 from token_introspection import answers
 from token_introspection.errors import ResourceOwnerRefused, TokenIntrospectionError
 from token_introspection.tokens import AccessToken

@@ -6,6 +6,7 @@ from hashlib import sha256
 from threading import Lock
 
 from cachetools import TLRUCache
+
 from token_introspection.tokens import AccessToken
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
+
 from token_introspection.conf import Conf, read_conf
 from token_introspection.users import AbstractResourceOwner
 

@@ -7,6 +7,7 @@ and that looks people up by username: somebody called ``admin`` over there is ``
 from functools import partial
 
 from oauth2_provider import decorators
+
 from token_introspection.oauth2_validator import TokenIntrospectionValidator
 
 protected_resource = partial(

@@ -11,6 +11,7 @@ from rest_framework.permissions import AND, OR
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as framework_exception_handler
+
 from token_introspection.answers import challenge
 from token_introspection.authentication import TemporarilyUnavailable
 from token_introspection.errors import TokenIntrospectionError
@@ -25,7 +26,12 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(exc, TokenIntrospectionError):
         exc = TemporarilyUnavailable(exc)
     response = framework_exception_handler(exc, context)
-    if response is not None and response.status_code == 403:
+    if response is None:
+        return None
+    if isinstance(exc, TemporarilyUnavailable):
+        # `report` has logged it, in words that help. Django's own line would be a second error.
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    if response.status_code == 403:
         request, view = context["request"], context["view"]
         if scopes := missing_scopes(request, view):
             response["WWW-Authenticate"] = challenge(

@@ -9,6 +9,7 @@ from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
 from token_introspection.answers import report
 from token_introspection.conf import PerProcess
 from token_introspection.errors import (

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
+
 from token_introspection.errors import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
 )
-from urllib3.exceptions import HTTPError, ProtocolError
 
 MAX_BODY_BYTES = 64 * 1024
 

@@ -1,6 +1,7 @@
 """Whose tokens these are: the authorization server that this resource server trusts."""
 
 from django.core.exceptions import ImproperlyConfigured
+
 from token_introspection.conf import PerProcess, conf
 from token_introspection.introspection import IntrospectionClient
 from token_introspection.judgement import judge
@@ -34,18 +35,18 @@ class Issuer:
 @PerProcess
 def configured_issuer() -> Issuer:
     """Return the issuer of the settings, with the one pool of connections of this process."""
-    now = conf()
-    if not now.url or not now.issuer:
+    current = conf()
+    if not current.url or not current.issuer:
         # gunicorn runs no system check that would have said so.
         raise ImproperlyConfigured(
             "Introspection needs a URL and an ISSUER; see `manage.py check`."
         )
     client = IntrospectionClient(
-        now.url,
-        credentials=None if now.bearer_token else now.credentials,
-        bearer_token=now.bearer_token,
-        connect_timeout=now.connect_timeout,
-        read_timeout=now.read_timeout,
-        pool_size=now.pool_size,
+        current.url,
+        credentials=None if current.bearer_token else current.credentials,
+        bearer_token=current.bearer_token,
+        connect_timeout=current.connect_timeout,
+        read_timeout=current.read_timeout,
+        pool_size=current.pool_size,
     )
-    return Issuer(now.issuer, now.audience, client)
+    return Issuer(current.issuer, current.audience, client)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+
 from token_introspection import answers
 from token_introspection.errors import ResourceOwnerRefused, TokenIntrospectionError
 
@@ -20,7 +21,9 @@ class AuthorizationServerErrorMiddleware:
         """Answer what a view has raised; None leaves it to Django."""
         if isinstance(exception, TokenIntrospectionError):
             headers = {"Retry-After": str(answers.report(exception))}
-            return JsonResponse(answers.UNAVAILABLE, status=503, headers=headers)
+            response = JsonResponse(answers.UNAVAILABLE, status=503, headers=headers)
+            response._has_been_logged = True  # type: ignore[attr-defined]
+            return response
         if isinstance(exception, ResourceOwnerRefused):
             error, detail = answers.INVALID_TOKEN, answers.OWNER_REFUSED
             challenge = answers.challenge(request, error=error, error_description=detail)

@@ -6,6 +6,7 @@ Import this when the apps are ready; the name in the settings does.
 from typing import Any
 
 from oauth2_provider.oauth2_validators import OAuth2Validator
+
 from token_introspection import answers
 from token_introspection.validation import is_well_formed, validate
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+
 from token_introspection.tokens import AccessToken
 
 

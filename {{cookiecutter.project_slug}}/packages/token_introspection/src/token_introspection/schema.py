@@ -3,24 +3,33 @@
 from typing import Any
 
 from drf_spectacular.contrib.django_oauth_toolkit import DjangoOAuthToolkitScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from oauth2_provider.scopes import get_scopes_backend
+
 from token_introspection.conf import conf
 
 
-class TokenIntrospectionScheme(DjangoOAuthToolkitScheme):  # type: ignore[no-untyped-call]
-    """The OAuth 2.0 security scheme; the scopes of an operation come from its DOT permissions."""
+class TokenIntrospectionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Two ways to send a token: OAuth 2.0, whose scopes come from the DOT permissions of a view,
+    and a field of the documentation page to paste one into.
+    """
 
     target_class = "token_introspection.authentication.TokenIntrospectionAuthentication"
+    name = ["oauth2", "bearer"]
 
-    def get_security_requirement(self, auto_schema: Any) -> Any:
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
         """Return the scopes of an operation; none for one that any token may call."""
-        requirement = super().get_security_requirement(auto_schema)  # type: ignore[no-untyped-call]
-        # The base class says nothing about a view without a scope, as if it were open.
-        return requirement or {self.name: []}
+        scheme: Any = DjangoOAuthToolkitScheme(self.target)  # type: ignore[no-untyped-call]
+        # DOT's extension says nothing about a view without a scope, as if it were open.
+        needed = scheme.get_security_requirement(auto_schema) or {"oauth2": []}
+        return [*(needed if isinstance(needed, list) else [needed]), {"bearer": []}]
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        """Return the OpenAPI security scheme: where the authorization server gives out tokens."""
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        """Return the OpenAPI security schemes: where the authorization server gives out tokens."""
         scopes = dict(get_scopes_backend().get_all_scopes())
         token = {"tokenUrl": f"{conf().issuer}/o/token/", "scopes": scopes}
         code = {"authorizationUrl": f"{conf().issuer}/o/authorize/", **token}
-        return {"type": "oauth2", "flows": {"authorizationCode": code, "clientCredentials": token}}
+        return [
+            {"type": "oauth2", "flows": {"authorizationCode": code, "clientCredentials": token}},
+            {"type": "http", "scheme": "bearer"},
+        ]

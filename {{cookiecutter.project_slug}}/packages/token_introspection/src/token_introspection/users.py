@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q, QuerySet
+
 from token_introspection.errors import ResourceOwnerRefused
 from token_introspection.tokens import AccessToken
 
@@ -21,7 +22,8 @@ REFUSES_TOKENS = Q(is_active=False) | Q(is_staff=True) | Q(is_superuser=True)
 class AbstractResourceOwner(AbstractUser):
     """What a resource server knows of a person; to be extended as its ``AUTH_USER_MODEL``.
 
-    A ``Meta`` of the extension inherits from this one, for the sake of the constraint. Accounts that are made here (``createsuperuser``) have no `sub`, and no token ever finds them.
+    Accounts that are made here (``createsuperuser``) have no `sub`, and no token ever finds them.
+    A ``Meta`` of the extension must inherit from this one, which holds the constraint.
 
     Attributes:
         issuer: The authorization server that `sub` belongs to.

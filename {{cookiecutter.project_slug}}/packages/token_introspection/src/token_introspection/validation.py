@@ -15,12 +15,12 @@ B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 @PerProcess
 def token_cache() -> TokenCache:
     """Return the cache of this process."""
-    now = conf()
+    current = conf()
     return TokenCache(
-        caching_seconds=now.caching_seconds,
-        inactive_seconds=now.inactive_caching_seconds,
-        max_entries=now.cache_max_entries,
-        inactive_max_entries=now.inactive_cache_max_entries,
+        caching_seconds=current.caching_seconds,
+        inactive_seconds=current.inactive_caching_seconds,
+        max_entries=current.cache_max_entries,
+        inactive_max_entries=current.inactive_cache_max_entries,
     )
 
 

@@ -1,0 +1,119 @@
+"""``clients.toml`` declares clients, and is refused with file, client and key."""
+
+import pytest
+from django.conf import settings
+
+from client_registry.declarations import read_declarations
+from client_registry.errors import RegistryError
+from client_registry.manifests import resource_servers
+
+CLIENT = """
+[shop]
+title = "Shop"
+grant_type = "authorization-code"
+client_type = "confidential"
+scopes = ["openid", "orders:*"]
+default_scopes = ["openid"]
+redirect_uris = ["https://shop.example.com/callback"]
+algorithm = "RS256"
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that writes ``clients.toml`` and reads it."""
+
+    def read(text):
+        path = tmp_path / "clients.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_declarations(path, resource_servers())
+
+    return read
+
+
+def test_a_table_is_a_client(read):
+    client = read(CLIENT)["shop"]
+    assert client.title == "Shop"
+    assert client.is_confidential
+    assert client.scopes == ("openid", "orders:*")
+    assert client.environments == ("development", "production")
+    assert client.variable("ID") == "SHOP_CLIENT_ID"
+
+
+def test_a_hyphen_becomes_an_underscore_in_variables(read):
+    client = read(CLIENT.replace("[shop]", "[web-shop]"))["web-shop"]
+    assert client.variable("SECRET") == "WEB_SHOP_CLIENT_SECRET"
+
+
+def test_each_resource_server_has_a_client(read):
+    client = read("")["orders-introspection"]
+    assert client.is_confidential
+    assert client.grant_type == "client-credentials"
+    assert client.scopes == client.default_scopes == ("introspection",)
+    assert client.resource_server == "orders"
+
+
+def test_the_file_of_the_project_is_valid():
+    clients = read_declarations(settings.CLIENTS_FILE, resource_servers())
+    demo = {name: client for name, client in clients.items() if name.startswith("demo-")}
+    assert set(demo) == {"demo-machine", "demo-browser", "demo-device"}
+    assert {client.environments for client in demo.values()} == {("development",)}
+
+
+MACHINE = ('grant_type = "authorization-code"', 'grant_type = "client-credentials"')
+NO_URI = ('redirect_uris = ["https://shop.example.com/callback"]', "")
+PUBLIC = ('"confidential"', '"public"')
+BAD = {
+    "no TOML": ([("[shop]", "[shop")], "clients.toml cannot be read"),
+    "a value outside of a table": ([("[shop]", "x = 1\n[shop]")], "x: this is not a table"),
+    "a name with capitals": ([("[shop]", "[Shop]")], "Shop: the name"),
+    "a name with an underscore": ([("[shop]", "[web_shop]")], "web_shop: the name"),
+    "the name of a resource server's client": (
+        [("[shop]", "[orders-introspection]")],
+        "orders-introspection: the manifest declares this client already",
+    ),
+    "an unknown key": ([("title", "colour = 1\ntitle")], "shop: colour: unknown"),
+    "a resource server": ([("title", 'resource_server = "orders"\ntitle')], "unknown"),
+    "no title": ([('title = "Shop"', "")], "shop: title: missing"),
+    "no grant type": ([('grant_type = "authorization-code"', "")], "grant_type: None is not"),
+    "the implicit grant": ([("authorization-code", "implicit")], "'implicit' is not"),
+    "the password grant": ([("authorization-code", "password")], "'password' is not"),
+    "an unknown client type": ([('"confidential"', '"secret"')], "client_type: 'secret' is not"),
+    "scopes that are a text": ([('["openid", "orders:*"]', '"openid"')], "is not a list"),
+    "a scope that is a number": ([('"orders:*"', "1")], "scopes: 1 is not valid"),
+    "a scope twice": ([('"orders:*"', '"openid"')], "scopes: 'openid' is there twice"),
+    "a scope that is unknown": ([("orders:*", "orders:raed")], "'orders:raed' is not the scope"),
+    "the scope introspection": ([("orders:*", "introspection")], "'introspection' is not the"),
+    "openid without an algorithm": ([('algorithm = "RS256"', "")], "needs algorithm = 'RS256'"),
+    "an unknown environment": ([("title", 'environments = ["x"]\ntitle')], "environments: 'x'"),
+    "no redirect_uri": ([NO_URI], "redirect_uris: authorization-code needs one"),
+    "a redirect_uri with a blank": ([("/callback", "/ callback")], "redirect_uris:"),
+    "a machine with a redirect_uri": ([MACHINE], "redirect_uris:"),
+    "a public machine": ([MACHINE, NO_URI, PUBLIC], "client-credentials needs a confidential"),
+    "a machine with an algorithm": ([MACHINE, NO_URI], "only authorization-code gets ID tokens"),
+    "HS256": ([("RS256", "HS256")], "algorithm: 'HS256' is not"),
+    "a public client without consent": (
+        [PUBLIC, ("title", "skip_authorization = true\ntitle")],
+        "skip_authorization: only a confidential client",
+    ),
+    "a flag that is a text": ([("title", 'skip_authorization = "no"\ntitle')], "true or false"),
+}
+
+
+@pytest.mark.parametrize(("changes", "problem"), BAD.values(), ids=BAD)
+def test_a_declaration_is_refused(read, changes, problem):
+    text = CLIENT
+    for change in changes:
+        assert change[0] in text
+        text = text.replace(*change, 1)
+    with pytest.raises(RegistryError) as raised:
+        read(text)
+    message = str(raised.value)
+    assert message.startswith("clients.toml")
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(RegistryError, match="cannot be read"):
+        read_declarations(tmp_path / "clients.toml", {})
