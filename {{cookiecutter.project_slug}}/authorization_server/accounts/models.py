@@ -1,7 +1,7 @@
 """The person: an e-mail address to sign in with, and a UUID by which everybody else knows them."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -12,12 +12,8 @@ from django.utils import timezone
 class LowerCaseEmailField(models.EmailField):
     """An address stored in lower case, so that capitals make neither a second account nor a typo.
 
-    Lookups are turned into lower case as well, and use the unique index on every database.
+    Django calls ``to_python`` for lookups too, which thus find it by the index on every database.
     """
-
-    def get_prep_value(self, value: Any) -> Any:
-        value = super().get_prep_value(value)
-        return value.lower() if isinstance(value, str) else value
 
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
@@ -61,11 +57,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects: ClassVar[UserManager] = UserManager()
+    objects = UserManager()
 
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
         verbose_name = "user"

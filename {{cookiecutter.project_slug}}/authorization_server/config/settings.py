@@ -152,7 +152,6 @@ if env.flag("TRUST_PROXY_HEADERS"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SILENCED_SYSTEM_CHECKS = [
-    "security.W009",  # counts 50 characters; `env.secret` asks for 32 random ones
     "security.W021",  # to be preloaded by browsers is for the owner of the domain to decide
 ]
 

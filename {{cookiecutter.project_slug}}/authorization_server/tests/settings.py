@@ -20,7 +20,7 @@ os.environ |= {
     "ENVIRONMENT": "development",
     "DEBUG": "false",
     "AUTHORIZATION_SERVER_URL": "http://localhost:8000",
-    "AUTHORIZATION_SERVER_SECRET_KEY": secrets.token_urlsafe(32),
+    "AUTHORIZATION_SERVER_SECRET_KEY": secrets.token_urlsafe(48),
     "AUTHORIZATION_SERVER_ALLOWED_HOSTS": "testserver",
     "DATA_DIR": DATA,
     "RESOURCE_SERVERS_DIR": str(Path(__file__).parent / "resource_servers"),

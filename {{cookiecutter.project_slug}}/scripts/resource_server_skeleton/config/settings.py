@@ -205,9 +205,12 @@ if PRODUCTION:
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+
+SILENCED_SYSTEM_CHECKS = [
+    "security.W021",  # to be preloaded by browsers is for the owner of the domain to decide
+]
 
 # Only where a proxy of yours overwrites the header: from anybody else it would be a lie.
 if env.bool("TRUST_PROXY_HEADERS", default=False):
