@@ -17,6 +17,10 @@ import yaml
 from cookiecutter.main import cookiecutter
 from stack import copy_template
 
+# The tests import files of the template where they lie, or from its copy: a compiled file beside
+# them would be part of the projects that are generated from there.
+sys.dont_write_bytecode = True
+
 PARSERS = {
     "toml": tomllib.loads,
     "lock": tomllib.loads,

@@ -185,7 +185,8 @@ def test_ctrl_c_while_preparing_prints_no_traceback(start, platform, log):
     manage = platform / "authorization_server" / "manage.py"
     manage.write_text(f"{MANAGE}\nimport time; time.sleep({WAIT_SECONDS})", encoding="utf-8")
     process = start()
-    wait_until(log.exists)
+    # Until the step that sleeps has begun: before that, the signal may find no process to stop.
+    wait_until(lambda: log.exists() and "authorization_server" in log.read_text(encoding="utf-8"))
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     output = process.communicate(timeout=WAIT_SECONDS)[0]
     assert (process.returncode, "Traceback" in output) == (130, False)
