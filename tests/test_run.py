@@ -119,6 +119,8 @@ def start(platform, clean_environment, log):
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             start_new_session=True,
+            # A shell that starts the tests in the background lets its children ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         processes.append(process)
         return process
