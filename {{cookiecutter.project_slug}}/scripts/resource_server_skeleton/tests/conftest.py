@@ -1,58 +1,39 @@
-"""The cast of the tests: Alice and Bob, who are people, and a machine, each with a token."""
+"""The cast of the tests: Alice and Bob, who are people, and a machine, each with a token.
 
-import time
+No authorization server runs: `token_introspection.testing` answers in its place.
+"""
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from rest_framework.test import APIClient
 
-from token_introspection import AccessToken
+from token_introspection.testing import access_token, machine_token
+
+pytest_plugins = ["token_introspection.testing.fixtures"]
 
 NAME = settings.MANIFEST["name"]
 READ, WRITE = f"{NAME}:read", f"{NAME}:write"
 
 
-def access_token(sub, scope=f"{READ} {WRITE}", client_id="shop"):
-    """Return a token as introspection would have given it."""
-    now = int(time.time())
-    return AccessToken(
-        sub=sub,
-        client_id=client_id,
-        scope=scope,
-        exp=now + 600,
-        iat=now,
-        iss=settings.AUTHORIZATION_SERVER_URL,
-        aud=(settings.MANIFEST["audience"],),
-    )
-
-
-def client_of(token):
-    """Return an API client whose requests carry `token`."""
-    client = APIClient()
-    client.force_authenticate(AnonymousUser(), token)
-    return client
+@pytest.fixture
+def alice(api_client_for):
+    return api_client_for(access_token(sub="alice"))
 
 
 @pytest.fixture
-def alice():
-    return client_of(access_token("alice"))
+def bob(api_client_for):
+    return api_client_for(access_token(sub="bob"))
 
 
 @pytest.fixture
-def bob():
-    return client_of(access_token("bob"))
-
-
-@pytest.fixture
-def reader():
+def reader(api_client_for):
     """Alice with a token that may only read."""
-    return client_of(access_token("alice", scope=READ))
+    return api_client_for(access_token(sub="alice", scope=READ))
 
 
 @pytest.fixture
-def machine():
-    return client_of(access_token("importer", client_id="importer"))
+def machine(api_client_for):
+    return api_client_for(machine_token("importer"))
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import pytest
 from django.conf import settings
 
-from .conftest import READ, WRITE, access_token, client_of
+from token_introspection.testing import access_token
+
+from .conftest import READ, WRITE
 
 
 def test_ping_needs_no_token(stranger):
@@ -14,9 +16,9 @@ def test_ping_says_which_resource_server_answers(stranger):
     assert stranger.get("/api/ping/").json()["name"] == settings.MANIFEST["name"]
 
 
-def test_whoami_says_what_the_token_says():
-    token = access_token("alice", client_id="shop")
-    assert client_of(token).get("/api/whoami/").json() == {
+def test_whoami_says_what_the_token_says(api_client_for):
+    token = access_token(sub="alice", client_id="shop")
+    assert api_client_for(token).get("/api/whoami/").json() == {
         "sub": "alice",
         "client_id": "shop",
         "scope": f"{READ} {WRITE}",
@@ -30,7 +32,8 @@ def test_whoami_knows_a_machine_by_its_client_id(machine):
     assert answer["sub"] == answer["client_id"] == "importer"
 
 
-def test_whoami_needs_no_query(alice, django_assert_num_queries, db):
+def test_whoami_needs_no_query_with_a_token_that_is_known(alice, django_assert_num_queries):
+    alice.get("/api/whoami/")
     with django_assert_num_queries(0):
         alice.get("/api/whoami/")
 
@@ -54,6 +57,21 @@ def test_a_malformed_header_is_a_bad_request(stranger, header):
     assert response.status_code == 400
 
 
-def test_an_authorization_server_that_is_down_is_not_the_clients_fault(stranger):
-    response = stranger.get("/api/whoami/", headers={"Authorization": "Bearer some-token"})
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"aud": ("https://other.example.com",)}])
+def test_a_token_that_has_expired_or_is_for_others_is_refused(api_client_for, claims):
+    response = api_client_for(access_token(**claims)).get("/api/whoami/")
+    challenge = response.headers["WWW-Authenticate"]
+    assert (response.status_code, 'error="invalid_token"' in challenge) == (401, True)
+
+
+def test_a_token_that_nobody_issued_is_refused(api_client_for):
+    assert api_client_for("made-up").get("/api/whoami/").status_code == 401
+
+
+@pytest.mark.parametrize("fault", ["unavailable", "refuses_credentials"])
+def test_an_authorization_server_that_fails_is_not_the_clients_fault(
+    authorization_server, alice, fault
+):
+    getattr(authorization_server, fault)()
+    response = alice.get("/api/whoami/")
     assert (response.status_code, "Retry-After" in response.headers) == (503, True)

@@ -1,0 +1,103 @@
+"""What stands in for the authorization server while a test runs."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Any
+from unittest.mock import patch
+
+from rest_framework.test import APIClient
+
+from token_introspection.conf import forget_everything
+from token_introspection.errors import (
+    AuthorizationServerUnavailable,
+    IntrospectionCredentialsRefused,
+    TokenIntrospectionError,
+)
+from token_introspection.introspection import IntrospectionClient
+from token_introspection.tokens import AccessToken
+
+URL = "https://authorization-server.test/o/introspect/"
+
+
+class AuthorizationServer:
+    """Knows the tokens that it has issued; any other string is an inactive token.
+
+    Attributes:
+        asked: How often it was asked about a token.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._error: TokenIntrospectionError | None = None
+
+    def issue(self, token: AccessToken) -> str:
+        """Return a string that stands for `token` from now on."""
+        value = secrets.token_urlsafe(32)
+        members = {name: member for name, member in asdict(token).items() if member is not None}
+        # As it would come over the wire, where there are no tuples.
+        self._answers[value] = json.loads(json.dumps({"active": True, **members}))
+        return value
+
+    def bearer(self, token: AccessToken | str) -> dict[str, str]:
+        """Return the header that carries `token`, for the `headers` of Django's test client.
+
+        Args:
+            token: What the header stands for; or a string as it is, for one that nobody issued.
+        """
+        value = token if isinstance(token, str) else self.issue(token)
+        return {"Authorization": f"Bearer {value}"}
+
+    def api_client_for(self, token: AccessToken | str) -> APIClient:
+        """Return Django REST Framework's test client whose requests all carry `token`."""
+        return APIClient(headers=self.bearer(token))
+
+    def unavailable(self, *, retry_after: int | None = None) -> None:
+        """Be down from now on: 503 for tokens that were not used before.
+
+        Args:
+            retry_after: Seconds that it asks to wait.
+        """
+        self._error = AuthorizationServerUnavailable(
+            "Down, says the test", url=URL, status=503, retry_after=retry_after
+        )
+
+    def refuses_credentials(self) -> None:
+        """Refuse this resource server from now on: 503, and one line in the log."""
+        self._error = IntrospectionCredentialsRefused("Status 401", url=URL, status=401)
+
+    def available(self) -> None:
+        """Be back."""
+        self._error = None
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Return the answer about `token` (RFC 7662 section 2.2).
+
+        Raises:
+            TokenIntrospectionError: It was told to.
+        """
+        self.asked += 1
+        if self._error is not None:
+            raise self._error
+        return self._answers.get(token, {"active": False})
+
+
+@contextmanager
+def authorization_server() -> Iterator[AuthorizationServer]:
+    """Put an `AuthorizationServer` in the place of the real one until the block is left.
+
+    What was remembered about tokens is forgotten before and after.
+    """
+    server = AuthorizationServer()
+
+    def introspect(client: IntrospectionClient, token: str) -> dict[str, Any]:
+        return server.introspect(token)
+
+    # The method and not an object: a setting that a test overrides makes new objects.
+    with patch.object(IntrospectionClient, "introspect", introspect), ExitStack() as stack:
+        stack.callback(forget_everything)
+        forget_everything()
+        yield server
