@@ -20,6 +20,7 @@ ORDER = [
     *("apps", "schema", "checks", "health", "exception_handler", "authentication", "decorators"),
     *("oauth2_validator", "middleware", "answers", "validation", "cache", "issuer"),
     *("introspection", "judgement", "users", "permissions", "throttling"),
+    "request_id",
     *("tokens", "errors", "conf"),
 ]
 GROUND_FLOOR = ORDER[-3:]
