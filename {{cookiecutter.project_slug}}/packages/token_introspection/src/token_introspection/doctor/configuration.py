@@ -1,0 +1,130 @@
+"""What can be seen without a network: the settings, and the cache that processes share."""
+
+import secrets
+from collections.abc import Generator, Iterator
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.core.cache import InvalidCacheBackendError, caches
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import ERROR
+
+from token_introspection.checks import check_settings
+from token_introspection.conf import Conf
+from token_introspection.doctor.findings import (
+    Finding,
+    line_of,
+    line_of_url,
+    ok,
+    parts_of,
+    problem,
+    shown,
+    warning,
+)
+
+LONG_SECONDS = 300
+
+
+def examine_settings(conf: Conf) -> Generator[Finding, None, bool]:
+    """Yield what `manage.py check` says of this package; return whether one can ask with that."""
+    messages = check_settings([])
+    for message in messages:
+        level = problem if message.level >= ERROR else warning
+        yield level("settings", f"{message.msg} ({message.id})")
+    if not messages:
+        yield ok("settings", "complete")
+    if conf.url.startswith("http:") and not is_inside(parts_of(conf.url).hostname or ""):
+        yield warning(
+            "settings",
+            f"{shown(conf.url)} is not https, so the secret can be read on its way. "
+            f"Change {line_of_url(conf.url)}.",
+        )
+    return not any(message.level >= ERROR for message in messages)
+
+
+def is_inside(host: str) -> bool:
+    """Return whether a host is on this machine, or one that only a private network knows."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host
+
+
+def examine_audience(conf: Conf) -> Iterator[Finding]:
+    """Yield whether tokens for others are refused (RFC 8707)."""
+    if not conf.audience:
+        return  # The system check has said so.
+    parts = parts_of(conf.audience)
+    if parts.scheme and not parts.fragment:
+        yield ok("audience", f"tokens must be for {conf.audience}")
+    else:
+        line = "TOKEN_INTROSPECTION['AUDIENCE'] (`audience` of resource_server.toml)"
+        yield problem(
+            "audience",
+            f"{conf.audience!r} is no absolute URI without a fragment, and no token can be for "
+            f"it (RFC 8707 section 2). Change {line}.",
+        )
+
+
+def examine_caching(conf: Conf) -> Iterator[Finding]:
+    """Yield what is remembered, and for how long."""
+    name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
+    line = line_of(str(conf.caching_seconds), name, f"OAUTH2_PROVIDER['{name}']")
+    if not isinstance(conf.caching_seconds, int | float):
+        return  # The system check has said so.
+    if conf.caching_seconds > LONG_SECONDS:
+        yield warning(
+            "caching",
+            f"a token that was revoked stays good for {conf.caching_seconds} s more. "
+            f"Change {line}, to 60 for example.",
+        )
+    elif conf.caching_seconds == 0:
+        yield warning(
+            "caching",
+            f"the authorization server is asked for every request. Change {line}, to 10 for "
+            "example.",
+        )
+    else:
+        yield ok("caching", f"a token that was revoked stays good for {conf.caching_seconds} s")
+    if conf.inactive_caching_seconds == 0:
+        yield warning(
+            "caching",
+            "each use of a bad token is an introspection. Change "
+            "TOKEN_INTROSPECTION['INACTIVE_CACHING_SECONDS'] in the settings, to 5 for example.",
+        )
+
+
+def examine_shared_cache() -> Iterator[Finding]:
+    """Yield whether the cache that processes share keeps what it is given."""
+    alias = (getattr(settings, "TOKEN_INTROSPECTION", None) or {}).get("SHARED_CACHE")
+    if not alias:
+        return
+    line = f"CACHES[{alias!r}] in the settings"
+    key, value = f"introspection-doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
+    try:
+        cache = caches[alias]
+        cache.set(key, value, timeout=10)
+        kept = cache.get(key) == value
+        cache.delete(key)
+    except InvalidCacheBackendError:
+        yield problem(
+            "shared cache",
+            f"there is no cache {alias!r}. Change TOKEN_INTROSPECTION['SHARED_CACHE'], or add "
+            f"{line}.",
+        )
+    except Exception as error:  # Each backend raises what its own library does.
+        # Not its words: the address of a cache may hold a password.
+        yield problem(
+            "shared cache",
+            f"{alias!r} does not answer ({type(error).__name__}). Start it, or change {line}.",
+        )
+    else:
+        if not kept:
+            yield problem("shared cache", f"{alias!r} forgets at once. Change {line}.")
+        elif isinstance(cache, LocMemCache):
+            yield warning(
+                "shared cache",
+                f"{alias!r} is in the memory of one process, and not shared. Change {line}.",
+            )
+        else:
+            yield ok("shared cache", f"{alias!r} keeps what it is given")
