@@ -1,0 +1,53 @@
+"""`manage.py introspection_doctor` of a resource server, with the real authorization server."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, prefix_of
+
+
+@pytest.fixture
+def doctor(stack, first):
+    """Return a function that runs the command with some other variables."""
+
+    def doctor(**variables):
+        return subprocess.run(
+            [sys.executable, "manage.py", "introspection_doctor"],
+            cwd=ROOT / "resource_servers" / first["name"],
+            env=stack.environment | variables,
+            capture_output=True,
+            encoding="utf-8",
+        )
+
+    return doctor
+
+
+def problems(done):
+    return [line for line in done.stdout.splitlines() if line.startswith("problem")]
+
+
+def test_a_stack_that_runs_has_no_problem(doctor):
+    done = doctor()
+    assert (done.returncode, problems(done)) == (0, []), done.stdout
+
+
+def test_a_wrong_secret_is_the_one_problem_and_its_line_is_named(doctor, first):
+    name = f"{prefix_of(first['name'])}_INTROSPECTION_CLIENT_SECRET"
+    done = doctor(**{name: "wrong-" * 8})
+    assert (done.returncode, [name in line for line in problems(done)]) == (1, [True])
+
+
+def test_another_issuer_is_the_one_problem_and_its_line_is_named(doctor, stack):
+    done = doctor(
+        AUTHORIZATION_SERVER_URL="https://elsewhere.example.com",
+        AUTHORIZATION_SERVER_INTERNAL_URL=stack.url,
+    )
+    found = ["AUTHORIZATION_SERVER_URL in .env" in line for line in problems(done)]
+    assert (done.returncode, found) == (1, [True])
+
+
+def test_neither_secret_is_printed(doctor, first, stack):
+    secret = stack.env[f"{prefix_of(first['name'])}_INTROSPECTION_CLIENT_SECRET"]
+    done = doctor()
+    assert secret not in done.stdout + done.stderr

@@ -1,0 +1,252 @@
+"""Mixed load on resource servers whose authorization server is killed, restarted and frozen.
+
+Takes some seconds; ``SOAK_SECONDS=60 pytest test_soak.py`` makes it longer. All processes but the
+stack's are its own, so that no other test feels the outage.
+"""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+import requests
+from conftest import MANIFESTS, ROOT, answers, free_port
+
+SECONDS = min(float(os.environ.get("SOAK_SECONDS", "6")), 300)
+PAUSE = 0.01  # seconds between two requests of a thread: the machine has other things to do
+WORKER_THREADS = 8
+
+# What each kind of request is answered while the authorization server can be asked: the status, and
+# the error of the challenge. In an outage it is 503, unless no token has to be looked at.
+CONTRACT = {
+    "warm token": (200, None),
+    "new token": (200, None),
+    "token without the scope": (403, "insufficient_scope"),
+    "garbage": (401, "invalid_token"),
+    "no token": (401, None),
+}
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts in /proc")
+
+
+class Server:
+    """A gunicorn of the test's own: one worker, in a process group of its own."""
+
+    def __init__(self, folder, environment, log):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.log = log
+        self._folder, self._environment = folder, environment
+
+    def launch(self):
+        """Start it, and do not wait."""
+        options = ["--config", ROOT / "deploy" / "gunicorn.conf.py", "--bind", self.url[7:]]
+        with self.log.open("a") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *options, "config.wsgi"],
+                cwd=self._folder,
+                env=self._environment | {"WEB_THREADS": str(WORKER_THREADS)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start(self):
+        """Start it, and return when it answers."""
+        self.launch()
+        self.wait()
+
+    def wait(self):
+        """Return when it answers."""
+        until(lambda: answers(f"{self.url}/health/live"), 60)
+
+    def send(self, number):
+        """Send a signal to all of its processes."""
+        os.killpg(self.process.pid, number)
+
+    def stop(self, number=signal.SIGKILL):
+        """End all of its processes, now unless told otherwise."""
+        self.send(number)
+        self.process.wait(timeout=30)
+
+    def usage(self):
+        """Return how many threads and open files, sockets among them, its worker has."""
+        master = self.process.pid
+        [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return tuple(len(os.listdir(f"/proc/{worker}/{what}")) for what in ("task", "fd"))
+
+
+def until(holds, seconds):
+    """Return once `holds` is true; fail when it is not after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.1)
+
+
+@contextmanager
+def running(server):
+    """Launch a server, and end it when the block is left."""
+    server.launch()
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.send(signal.SIGCONT)
+            server.stop(signal.SIGTERM)
+
+
+@pytest.fixture
+def soak(stack, tmp_path):
+    """Return the authorization server, the resource servers, and what they were asked."""
+    environment = stack.environment | stack.env
+    folder = ROOT / "authorization_server"
+    authorization_server = Server(folder, environment, tmp_path / "authorization_server.log")
+    environment = environment | {"AUTHORIZATION_SERVER_INTERNAL_URL": authorization_server.url}
+    apis = [
+        Server(ROOT / "resource_servers" / manifest["name"], environment, tmp_path / f"{n}.log")
+        for n, manifest in enumerate(MANIFESTS[:2])
+    ]
+    with ExitStack() as processes:
+        for server in [authorization_server, *apis]:
+            processes.enter_context(running(server))
+        for server in [authorization_server, *apis]:
+            server.wait()
+        yield Soak(stack, authorization_server, apis)
+
+
+class Soak:
+    """The load: a thread for each kind of request and each resource server."""
+
+    def __init__(self, stack, authorization_server, apis):
+        self.stack = stack
+        self.authorization_server, self.apis = authorization_server, apis
+        self.scope = " ".join(f"{manifest['name']}:read" for manifest in MANIFESTS[:2])
+        self.over = Event()
+        self.warm = self.token()
+        self.tokens = {self.warm}
+
+    def token(self):
+        """Return a new token, from the authorization server of the stack, which is never down."""
+        return self.stack.machine_token(self.scope)
+
+    def ask(self, session, api, kind):
+        """Send one request; return the kind, and the response."""
+        token = {
+            "no token": lambda: "",
+            "garbage": lambda: secrets.token_urlsafe(32),
+            "new token": self.token,
+        }.get(kind, lambda: self.warm)()
+        if token:
+            self.tokens.add(token)
+        method, path = ("POST", "items") if kind == "token without the scope" else ("GET", "whoami")
+        return kind, session.request(
+            method,
+            f"{api.url}/api/{path}/",
+            json={"name": "Lamp"} if method == "POST" else None,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=10,
+        )
+
+    def keep_asking(self, api, kind):
+        """Send requests until it is over; return how often which answer came."""
+        seen = Counter()
+        with requests.Session() as session:
+            while not self.over.wait(PAUSE):
+                seen[outcome(*self.ask(session, api, kind))] += 1
+        return seen
+
+    def ask_at_once(self):
+        """Let each worker use all of its threads at the same time."""
+        for api in self.apis:
+            barrier = Barrier(WORKER_THREADS)
+
+            def ask(_, api=api, barrier=barrier):
+                barrier.wait()
+                with requests.Session() as session:
+                    self.ask(session, api, "garbage")
+
+            with ThreadPoolExecutor(WORKER_THREADS) as threads:
+                list(threads.map(ask, range(WORKER_THREADS)))
+
+    def run(self):
+        """Keep asking through some outages; return how often which answer came."""
+        with ThreadPoolExecutor(len(self.apis) * len(CONTRACT)) as threads:
+            counts = [
+                threads.submit(self.keep_asking, api, kind)
+                for api in self.apis
+                for kind in CONTRACT
+            ]
+            try:
+                self.have_outages(SECONDS)
+            finally:
+                self.over.set()
+        return sum((count.result() for count in counts), Counter())
+
+    def have_outages(self, seconds):
+        """Kill, restart and freeze the authorization server, again and again."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(1)
+            self.authorization_server.stop()
+            time.sleep(1)
+            self.authorization_server.start()
+            time.sleep(1)
+            self.authorization_server.send(signal.SIGSTOP)
+            time.sleep(1)
+            self.authorization_server.send(signal.SIGCONT)
+
+
+def outcome(kind, response):
+    """Return kind and status of an answer of the contract; of any other all that there is of it."""
+    challenge = response.headers.get("WWW-Authenticate", "")
+    error = challenge.partition('error="')[2].partition('"')[0] or None
+    if (response.status_code, error) == CONTRACT[kind]:
+        return kind, response.status_code
+    waits = response.headers.get("Retry-After", "").isdecimal() and not challenge
+    if response.status_code == 503 and waits and kind != "no token":
+        return kind, 503
+    return kind, response.status_code, dict(response.headers), response.text
+
+
+def test_outages_under_load_leave_nothing_behind(soak):
+    for _ in range(3):
+        soak.ask_at_once()
+    before = [api.usage() for api in soak.apis]
+    seen = soak.run()
+
+    # No answer outside of the contract; and there was load, and there were outages.
+    expected = {(kind, status) for kind, (status, _) in CONTRACT.items()}
+    unavailable = {(kind, 503) for kind in CONTRACT if kind != "no token"}
+    assert set(seen) - expected - unavailable == set()
+    assert expected <= set(seen)
+    assert ("garbage", 503) in seen
+
+    # It recovers by itself, for every kind of request.
+    with requests.Session() as session:
+        for api in soak.apis:
+            for kind, (status, _) in CONTRACT.items():
+                until(lambda a=api, k=kind, s=status: s == status_of(soak, session, a, k), 10)
+
+    # What the load needed at its height is all that there is, and nothing has been written down.
+    for api, height in zip(soak.apis, before, strict=True):
+        until(lambda a=api, h=height: is_within(a.usage(), h), 10)
+        text = api.log.read_text()
+        assert [token for token in soak.tokens if token in text] == []
+
+
+def status_of(soak, session, api, kind):
+    return soak.ask(session, api, kind)[1].status_code
+
+
+def is_within(usage, height):
+    """Return whether no thread is new, and no more files are open than each thread may hold one."""
+    (threads, files), (threads_before, files_before) = usage, height
+    return threads <= threads_before and files <= files_before + WORKER_THREADS
