@@ -34,6 +34,9 @@ CONTRACT = {
     "no token": (401, None),
 }
 
+# Garbage has an address of its own, because an address that sends much of it may be held up.
+OWN_ADDRESS, ADDRESS_OF_GARBAGE = "127.0.0.1", "127.0.0.2"
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts in /proc")
 
 
@@ -81,6 +84,24 @@ class Server:
         master = self.process.pid
         [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
         return tuple(len(os.listdir(f"/proc/{worker}/{what}")) for what in ("task", "fd"))
+
+
+class From(requests.adapters.HTTPAdapter):
+    """Connects from an address of this machine."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **options):
+        super().init_poolmanager(*args, source_address=(self.address, 0), **options)
+
+
+def session_for(kind):
+    """Return a session that sends requests of one kind from where they come."""
+    session = requests.Session()
+    session.mount("http://", From(ADDRESS_OF_GARBAGE if kind == "garbage" else OWN_ADDRESS))
+    return session
 
 
 def until(holds, seconds):
@@ -155,10 +176,14 @@ class Soak:
             timeout=10,
         )
 
+    def status(self, *request):
+        """Send one request, and return its status."""
+        return self.ask(*request)[1].status_code
+
     def keep_asking(self, api, kind):
         """Send requests until it is over; return how often which answer came."""
         seen = Counter()
-        with requests.Session() as session:
+        with session_for(kind) as session:
             while not self.over.wait(PAUSE):
                 seen[outcome(*self.ask(session, api, kind))] += 1
         return seen
@@ -170,7 +195,7 @@ class Soak:
 
             def ask(_, api=api, barrier=barrier):
                 barrier.wait()
-                with requests.Session() as session:
+                with session_for("garbage") as session:
                     self.ask(session, api, "garbage")
 
             with ThreadPoolExecutor(WORKER_THREADS) as threads:
@@ -230,20 +255,16 @@ def test_outages_under_load_leave_nothing_behind(soak):
     assert ("garbage", 503) in seen
 
     # It recovers by itself, for every kind of request.
-    with requests.Session() as session:
-        for api in soak.apis:
-            for kind, (status, _) in CONTRACT.items():
-                until(lambda a=api, k=kind, s=status: s == status_of(soak, session, a, k), 10)
+    for kind, (status, _) in CONTRACT.items():
+        with session_for(kind) as session:
+            for api in soak.apis:
+                until(lambda n=session, a=api, k=kind, s=status: s == soak.status(n, a, k), 10)
 
     # What the load needed at its height is all that there is, and nothing has been written down.
     for api, height in zip(soak.apis, before, strict=True):
         until(lambda a=api, h=height: is_within(a.usage(), h), 10)
         text = api.log.read_text()
         assert [token for token in soak.tokens if token in text] == []
-
-
-def status_of(soak, session, api, kind):
-    return soak.ask(session, api, kind)[1].status_code
 
 
 def is_within(usage, height):

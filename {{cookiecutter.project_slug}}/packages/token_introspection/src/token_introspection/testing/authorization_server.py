@@ -70,8 +70,9 @@ class AuthorizationServer:
         self._error = IntrospectionCredentialsRefused("Status 401", url=URL, status=401)
 
     def available(self) -> None:
-        """Be back."""
+        """Be back. The outage is forgotten, and with it what was remembered about tokens."""
         self._error = None
+        forget_everything()
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Return the answer about `token` (RFC 7662 section 2.2).
