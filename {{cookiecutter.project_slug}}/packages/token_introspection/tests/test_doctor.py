@@ -224,9 +224,10 @@ class BrokenCache(LocMemCache):
         raise ConnectionError("redis://:s3cret-of-the-cache@cache:6379 is down")
 
 
-def test_a_cache_that_is_not_declared_is_a_problem(server, line, configure):
+def test_a_cache_that_is_not_declared_is_a_problem(server, run, configure):
     configure(SHARED_CACHE="tokens")
-    assert "no cache 'tokens'" in line()
+    [found] = [line for line in run()[1] if line.startswith("problem  shared cache:")]
+    assert "no cache 'tokens'" in found
 
 
 def test_a_cache_that_is_down_is_a_problem_without_its_password(server, line, configure, settings):
