@@ -210,11 +210,7 @@ def test_forgetting_bad_tokens_is_doubtful(server, line, configure):
     assert "INACTIVE_CACHING_SECONDS" in line()
 
 
-# The shared cache.
-
-
-def caches(backend):
-    return {"default": {"BACKEND": backend}}
+# The shared cache: what the system checks do not see.
 
 
 class BrokenCache(LocMemCache):
@@ -224,41 +220,37 @@ class BrokenCache(LocMemCache):
         raise ConnectionError("redis://:s3cret-of-the-cache@cache:6379 is down")
 
 
-def test_a_cache_that_is_not_declared_is_a_problem(server, run, configure):
-    configure(SHARED_CACHE="tokens")
-    [found] = [line for line in run()[1] if line.startswith("problem  shared cache:")]
-    assert "no cache 'tokens'" in found
+@pytest.fixture
+def shared_cache_line(server, run, configure, settings):
+    """Return a function that returns the line about a shared cache of some backend."""
+
+    def shared_cache_line(backend, **options):
+        settings.CACHES = {"default": {"BACKEND": backend, **options}}
+        configure(SHARED_CACHE="default")
+        [line] = [line for line in run()[1] if line[9:].startswith("shared cache:")]
+        return line
+
+    return shared_cache_line
 
 
-def test_a_cache_that_is_down_is_a_problem_without_its_password(server, line, configure, settings):
-    settings.CACHES = caches("tests.test_doctor.BrokenCache")
-    configure(SHARED_CACHE="default")
-    found = line()
-    assert found.startswith("problem  shared cache: 'default' does not answer (ConnectionError)")
-    assert "s3cret" not in found
+def test_a_cache_that_is_down_is_a_problem(shared_cache_line):
+    line = shared_cache_line("tests.test_doctor.BrokenCache")
+    assert line.startswith("problem  shared cache: 'default' does not answer (ConnectionError)")
 
 
-def test_a_cache_that_forgets_is_a_problem(server, line, configure, settings):
-    settings.CACHES = caches("django.core.cache.backends.dummy.DummyCache")
-    configure(SHARED_CACHE="default")
-    assert line().startswith("problem  shared cache: 'default' forgets")
+def test_the_password_of_a_cache_is_not_printed(shared_cache_line):
+    assert "s3cret" not in shared_cache_line("tests.test_doctor.BrokenCache")
 
 
-def test_a_cache_of_one_process_is_doubtful(server, line, configure, settings):
-    settings.CACHES = caches("django.core.cache.backends.locmem.LocMemCache")
-    configure(SHARED_CACHE="default")
-    assert line().startswith("warning  shared cache:")
+def test_a_cache_that_forgets_is_a_problem(shared_cache_line):
+    line = shared_cache_line("django.core.cache.backends.dummy.DummyCache")
+    assert line.startswith("problem  shared cache: 'default' forgets")
 
 
-def test_a_cache_that_keeps_what_it_is_given_is_good(server, run, configure, settings, tmp_path):
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": str(tmp_path),
-        }
-    }
-    configure(SHARED_CACHE="default")
-    assert "ok       shared cache: 'default' keeps what it is given" in run()[1]
+def test_a_cache_that_keeps_what_it_is_given_is_good(shared_cache_line, tmp_path):
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    line = shared_cache_line(backend, LOCATION=str(tmp_path))
+    assert line == "ok       shared cache: 'default' keeps what it is given"
 
 
 # The way there.
