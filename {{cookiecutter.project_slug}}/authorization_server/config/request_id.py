@@ -4,8 +4,10 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -16,6 +18,18 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
+@contextmanager
+def identified(environ: Mapping[str, Any]) -> Iterator[str]:
+    """Give what is done in the block the identifier of a WSGI request, or a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    identifier = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    previous = _current.set(identifier)
+    try:
+        yield identifier
+    finally:
+        _current.reset(previous)
+
+
 class RequestIdMiddleware:
     """Goes first in MIDDLEWARE. The response names the identifier, for people to report."""
 
@@ -23,15 +37,10 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
-        identifier = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
-        # Django logs a refusal with the request, when this middleware has been left already.
-        request.request_id = identifier  # type: ignore[attr-defined]
-        previous = _current.set(identifier)
-        try:
+        with identified(request.META) as identifier:
+            # Django logs a refusal with the request, when this block has been left already.
+            request.request_id = identifier  # type: ignore[attr-defined]
             response = self.get_response(request)
-        finally:
-            _current.reset(previous)
         response.headers[HEADER] = identifier
         return response
 

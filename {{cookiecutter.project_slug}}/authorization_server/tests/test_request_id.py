@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from config.request_id import KeyValueFormatter, RequestIdFilter
+from config.request_id import KeyValueFormatter, RequestIdFilter, identified
 
 HEADER = "X-Request-ID"
 LIVE = "/health/live"
@@ -92,6 +92,14 @@ def test_neither_token_nor_secret_is_in_any_line(introspect, log, secret):
     secret = os.environ["ORDERS_INTROSPECTION_CLIENT_SECRET"] if secret == "right" else secret
     introspect(secret)
     assert [line for line in log for one in (TOKEN, secret) if one in line] == []
+
+
+def test_what_does_not_go_through_django_is_logged_with_it_too(log):
+    with identified({"HTTP_X_REQUEST_ID": "abc"}) as identifier:
+        logging.getLogger("test").warning("hello")
+    logging.getLogger("test").warning("goodbye")
+    assert identifier == "abc"
+    assert ["request_id=abc" in line for line in log] == [True, False]
 
 
 def test_a_record_is_one_line_whatever_is_in_it(log):
