@@ -33,3 +33,5 @@ reload = os.environ.get("ENVIRONMENT") == "development"
 
 # Errors go to stderr. Access logs are for the proxy in front; WEB_ACCESS_LOG=- turns them on here.
 accesslog = os.environ.get("WEB_ACCESS_LOG")
+# Without the query, where somebody may have put a token that does not belong there.
+access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms request_id=%({x-request-id}o)s'

@@ -77,6 +77,19 @@ def test_special_characters_in_credentials_are_encoded_as_rfc_6749_says(authoriz
     assert basic(header) == "a%3Ab:c%2Bd+%25%2F%C3%A9"
 
 
+def test_it_sends_the_identifier_of_the_request_that_it_is_for(
+    authorization_server, client_with, settings
+):
+    middleware = "token_introspection.request_id.RequestIdMiddleware"
+    settings.MIDDLEWARE = [middleware, *settings.MIDDLEWARE]
+    client_with(TOKEN).get("/default/", headers={"X-Request-ID": "abc"})
+    assert authorization_server.requests[0].headers["X-Request-ID"] == "abc"
+
+
+def test_it_sends_none_outside_of_a_request(sent):
+    assert "X-Request-ID" not in sent.headers
+
+
 def test_it_can_authenticate_with_a_bearer_token(authorization_server):
     IntrospectionClient(authorization_server.url, bearer_token="mine").introspect(TOKEN)
     assert authorization_server.requests[0].headers["Authorization"] == "Bearer mine"

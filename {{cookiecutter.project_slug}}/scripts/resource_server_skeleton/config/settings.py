@@ -147,6 +147,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "token_introspection.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -222,7 +223,22 @@ if env.bool("TRUST_PROXY_HEADERS", default=False):
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"request_id": {"()": "token_introspection.request_id.RequestIdFilter"}},
+    "formatters": {
+        "for_people": {"format": "%(levelname)s %(name)s [%(request_id)s]: %(message)s"},
+        "for_machines": {"()": "token_introspection.request_id.KeyValueFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request_id"],
+            "formatter": "for_machines" if PRODUCTION else "for_people",
+        }
+    },
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        # On DEBUG it would write tokens into the log.
+        "oauthlib": {"level": "INFO"},
+    },
 }

@@ -11,11 +11,12 @@ the order in which a token meets them, each importing from further down only::
     issuer                       whose tokens are accepted
     introspection, judgement     asks; then, separately, judges the answer (RFC 7662)
     users                        the row of a person, made when it is first touched
-    tokens, errors, conf         the ground floor, which imports nobody
+    tokens, errors, conf         the ground floor, which imports nobody; request_id likewise
 
 ``exception_handler`` and ``middleware`` turn what is raised on that way into responses, in the
 words of ``answers``. ``permissions`` and ``throttling`` are for views; ``health``, ``checks`` and
-``schema`` for those who run and describe the service.
+``schema`` for those who run and describe the service. ``doctor`` examines the way to the
+authorization server; ``testing`` is for the tests of a resource server.
 """
 
 from token_introspection.errors import (

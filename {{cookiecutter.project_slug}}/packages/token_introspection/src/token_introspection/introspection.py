@@ -16,6 +16,7 @@ from token_introspection.errors import (
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
 )
+from token_introspection.request_id import outgoing_headers
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -84,7 +85,7 @@ class IntrospectionClient:
             "POST",
             self._target,
             body=form,
-            headers=self._headers,
+            headers=self._headers | outgoing_headers(),
             redirect=False,
             retries=False,
             preload_content=False,
