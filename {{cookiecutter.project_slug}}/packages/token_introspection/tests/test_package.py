@@ -18,9 +18,10 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 # Each imports from those to its right only.
 ORDER = [
     *("apps", "schema", "checks", "health", "exception_handler", "authentication", "decorators"),
-    *("oauth2_validator", "middleware", "answers", "validation", "cache", "issuer"),
-    *("introspection", "judgement", "users", "permissions", "throttling"),
-    "request_id",
+    *("oauth2_validator", "middleware", "answers", "validation", "cache", "shared_cache"),
+    *("flights", "waiting_room", "garbage", "issuer", "breaker"),
+    *("introspection", "transport", "deadlines", "judgement", "users", "permissions"),
+    *("throttling", "metrics", "request_id"),
     *("tokens", "errors", "conf"),
 ]
 GROUND_FLOOR = ORDER[-3:]

@@ -8,9 +8,15 @@ the order in which a token meets them, each importing from further down only::
     decorators, oauth2_validator     plain views, by way of DOT: the same
     validation                   the one place that says yes or no
     cache                        what was said a moment ago
+    shared_cache                     and to the other processes
+    waiting_room, flights            whoever has to wait for the answer
+    garbage                      those who bring one bad token after the other
     issuer                       whose tokens are accepted
+    breaker                      whether it makes sense to ask
     introspection, judgement     asks; then, separately, judges the answer (RFC 7662)
+    transport, deadlines             for how long
     users                        the row of a person, made when it is first touched
+    metrics                      what is counted on the way
     tokens, errors, conf         the ground floor, which imports nobody; request_id likewise
 
 ``exception_handler`` and ``middleware`` turn what is raised on that way into responses, in the
@@ -20,19 +26,23 @@ authorization server; ``testing`` is for the tests of a resource server.
 """
 
 from token_introspection.errors import (
+    AuthorizationServerNotAsked,
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
     ResourceOwnerRefused,
     TokenIntrospectionError,
+    TooManyInactiveTokens,
 )
 from token_introspection.tokens import AccessToken
 
 __all__ = [
     "AccessToken",
+    "AuthorizationServerNotAsked",
     "AuthorizationServerUnavailable",
     "IntrospectionCredentialsRefused",
     "IntrospectionResponseInvalid",
     "ResourceOwnerRefused",
     "TokenIntrospectionError",
+    "TooManyInactiveTokens",
 ]

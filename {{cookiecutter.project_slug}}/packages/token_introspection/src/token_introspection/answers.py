@@ -6,7 +6,12 @@ from typing import Any
 from oauth2_provider.www_authenticate import build_bearer_challenge
 
 from token_introspection.conf import conf
-from token_introspection.errors import IntrospectionCredentialsRefused, TokenIntrospectionError
+from token_introspection.errors import (
+    AuthorizationServerNotAsked,
+    IntrospectionCredentialsRefused,
+    TokenIntrospectionError,
+    TooManyInactiveTokens,
+)
 
 INVALID_REQUEST = "invalid_request"  # RFC 6750 section 3.1, like the next one.
 INVALID_TOKEN = "invalid_token"  # noqa: S105
@@ -48,6 +53,9 @@ def report(error: TokenIntrospectionError) -> int:
             credentials[0] if credentials else "(it uses a bearer token)",
             error.status,
         )
+    elif isinstance(error, AuthorizationServerNotAsked | TooManyInactiveTokens):
+        # There may be thousands of these a second. Their cause has its own line.
+        log.debug("%s: %s", type(error).__name__, error)
     else:
         log.warning("%s at %s: %s", type(error).__name__, error.url, error)
     return max(1, error.retry_after or conf().retry_after)

@@ -5,6 +5,7 @@ The answers are those of RFC 6750 section 3.1, and 503 when nobody can say what 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -18,7 +19,9 @@ from token_introspection import answers
 from token_introspection.errors import ResourceOwnerRefused, TokenIntrospectionError
 from token_introspection.tokens import AccessToken
 from token_introspection.users import local_user
-from token_introspection.validation import is_well_formed, validate
+from token_introspection.validation import is_well_formed, remembered, validate
+
+MISPLACED = "Send the access token in the Authorization header only."
 
 
 class InvalidRequest(APIException):
@@ -77,15 +80,10 @@ class TokenIntrospectionAuthentication(OAuth2ProtectedResourceAuthentication):  
         token = bearer_token(request)
         if token is None:
             return None
-        try:
-            access_token = validate(token)
-        except TokenIntrospectionError as error:
-            raise TemporarilyUnavailable(error) from error
-        if access_token is None:
-            raise InvalidToken(request, answers.TOKEN_REFUSED)
+        access_token = remembered(token) or _introspected(request, token)
         if access_token.is_machine:
             return AnonymousUser(), access_token
-        return SimpleLazyObject(lambda: _user(request, access_token)), access_token
+        return SimpleLazyObject(partial(_user, request, access_token)), access_token
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401; without an error when there was no token."""
@@ -98,9 +96,13 @@ def bearer_token(request: Request) -> str | None:
     Raises:
         InvalidRequest: There is something else after ``Bearer``, or a token outside the header.
     """
-    if "access_token" in request.query_params or "access_token" in _form(request):
-        raise InvalidRequest(request, "Send the access token in the Authorization header only.")
-    header: str = request.META.get("HTTP_AUTHORIZATION", "")
+    # Not `request.META`, for which the framework would look in several places first.
+    meta = request._request.META
+    if (query := meta.get("QUERY_STRING")) and _is_in_query(query):
+        raise InvalidRequest(request, MISPLACED)
+    if (content_type := meta.get("CONTENT_TYPE")) and _is_in_form(content_type, request):
+        raise InvalidRequest(request, MISPLACED)
+    header: str = meta.get("HTTP_AUTHORIZATION", "")
     scheme, *rest = header.split() or [""]
     if scheme.lower() != "bearer":
         return None
@@ -109,11 +111,31 @@ def bearer_token(request: Request) -> str | None:
     return rest[0]
 
 
-def _form(request: Request) -> QueryDict:
-    """Return the form in the body (section 2.2), whatever the parsers of the view."""
-    content_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    form = content_type == "application/x-www-form-urlencoded"
-    return QueryDict(request.body if form else b"")
+def _is_in_query(query: str) -> bool:
+    """Return whether there is a token in the URL (section 2.3), however its name is written."""
+    return ("access_token" in query or "%" in query) and "access_token" in QueryDict(query)
+
+
+def _is_in_form(content_type: str, request: Request) -> bool:
+    """Return whether there is one in the body (section 2.2), whatever the parsers of the view."""
+    if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        return False
+    return "access_token" in QueryDict(request.body)
+
+
+def _introspected(request: Request, token: str) -> AccessToken:
+    view = request.parser_context.get("view")
+    try:
+        access_token = validate(
+            token,
+            meta=request._request.META,
+            may_be_stale=getattr(view, "accepts_stale_tokens", True),
+        )
+    except TokenIntrospectionError as error:
+        raise TemporarilyUnavailable(error) from error
+    if access_token is None:
+        raise InvalidToken(request, answers.TOKEN_REFUSED)
+    return access_token
 
 
 def _user(request: Request, access_token: AccessToken) -> Any:

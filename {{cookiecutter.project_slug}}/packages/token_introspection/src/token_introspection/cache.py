@@ -5,9 +5,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 
-from cachetools import TLRUCache
-
+from token_introspection import metrics
+from token_introspection.errors import AuthorizationServerUnavailable
+from token_introspection.flights import SingleFlight
+from token_introspection.shared_cache import SharedCache
 from token_introspection.tokens import AccessToken
+from token_introspection.waiting_room import WaitingRoom
+
+Entry = tuple[float, AccessToken | None]  # Until when, in Unix seconds, and what the token is.
 
 
 class TokenCache:
@@ -19,11 +24,18 @@ class TokenCache:
     remembered. Time counts from before the question, so that a token that is revoked while the
     answer is on its way is good for no longer than `caching_seconds` either.
 
+    What is not remembered here may be in the `shared` cache. If not, one thread asks and the others
+    wait for its answer (`SingleFlight`), in a bounded number (`WaitingRoom`).
+
     Args:
         caching_seconds: 0 remembers no active token.
         inactive_seconds: 0 remembers no inactive one.
-        max_entries: Active tokens; the least recently used goes first.
+        max_entries: Active tokens; at least the half that was used last is there.
         inactive_max_entries: Likewise for the inactive ones.
+        stale_seconds: How much longer an active token may be used, but not past its ``exp``, while
+            the authorization server is unavailable and the view allows it.
+        shared: The second level.
+        room: Where threads wait.
         timer: Unix seconds, because ``exp`` is compared with it.
     """
 
@@ -34,40 +46,140 @@ class TokenCache:
         inactive_seconds: float,
         max_entries: int,
         inactive_max_entries: int,
+        stale_seconds: float = 0,
+        shared: SharedCache | None = None,
+        room: WaitingRoom | None = None,
         timer: Callable[[], float] = time.time,
     ) -> None:
         self._caching_seconds = caching_seconds
         self._inactive_seconds = inactive_seconds
+        self._stale_seconds = stale_seconds
+        self._shared = shared
+        self._room = room or WaitingRoom()
         self._timer = timer
-        self._lock = Lock()
-        self._active: TLRUCache[str, tuple[float, AccessToken]] = TLRUCache(
-            max_entries, ttu=lambda key, entry, now: entry[0], timer=timer
-        )
-        self._inactive: TLRUCache[str, float] = TLRUCache(
-            inactive_max_entries, ttu=lambda key, until, now: until, timer=timer
-        )
+        self._flights: SingleFlight[AccessToken | None] = SingleFlight()
+        self._active = _Part(max_entries)
+        self._inactive = _Part(inactive_max_entries)
+
+    def get(self, token: str) -> AccessToken | None:
+        """Return `token` if it is remembered as an active one: one digest and one look at a dict.
+
+        Every request comes this way, so nothing is done here that could be done elsewhere.
+        """
+        entry = self._active.get(sha256(token.encode()).digest())
+        if entry is None or self._timer() >= entry[0]:
+            return None
+        metrics.active_hits.inc()
+        return entry[1]
 
     def get_or_introspect(
-        self, token: str, introspect: Callable[[str], AccessToken | None]
+        self,
+        token: str,
+        introspect: Callable[[str], AccessToken | None],
+        *,
+        may_be_stale: bool = False,
     ) -> AccessToken | None:
-        """Return what is remembered about `token`, or what `introspect` says, and remember that."""
-        key = sha256(token.encode()).hexdigest()
-        with self._lock:
-            if entry := self._active.get(key):
-                return entry[1]
-            if key in self._inactive:
-                return None
-        asked = self._timer()
-        access_token = introspect(token)
-        with self._lock:
-            self._remember(key, access_token, asked)
-        return access_token
+        """Return what is remembered about `token`, or what `introspect` says, and remember that.
 
-    def _remember(self, key: str, access_token: AccessToken | None, asked: float) -> None:
-        if access_token is None:
-            self._inactive[key] = asked + self._inactive_seconds
-            return
-        until = asked + self._caching_seconds
-        if access_token.exp is not None:
-            until = min(until, access_token.exp)
-        self._active[key] = until, access_token
+        Raises:
+            TokenIntrospectionError: What `introspect` raises; or nobody could wait for it.
+        """
+        if (found := self.get(token)) is not None:
+            return found
+        key = sha256(token.encode()).digest()
+        if self._is_inactive(key):
+            return None
+        try:
+            with self._room.place():
+                return self._flights(key, lambda: self._find(key, token, introspect))
+        except AuthorizationServerUnavailable:
+            stale = self._stale(key) if may_be_stale else None
+            if stale is None:
+                raise
+            metrics.stale_hits.inc()
+            return stale
+
+    def _is_inactive(self, key: bytes) -> bool:
+        entry = self._inactive.get(key)
+        if entry is None or self._timer() >= entry[0]:
+            return False
+        metrics.inactive_hits.inc()
+        return True
+
+    def _stale(self, key: bytes) -> AccessToken | None:
+        entry = self._active.get(key)
+        if entry is None:
+            return None
+        until, token = entry
+        if token is None or self._timer() >= _not_past_exp(until + self._stale_seconds, token):
+            return None
+        return token
+
+    def _find(
+        self, key: bytes, token: str, introspect: Callable[[str], AccessToken | None]
+    ) -> AccessToken | None:
+        # It may have been found between the first look and the beginning of this flight.
+        if (found := self.get(token)) is not None:
+            return found
+        if self._is_inactive(key):
+            return None
+        if self._shared is not None and (shared := self._shared.get(key)) is not None:
+            metrics.shared_hits.inc()
+            return self._remember(key, *shared)
+        metrics.misses.inc()
+        asked = self._timer()
+        found = introspect(token)
+        if found is None:
+            self._active.drop(key)  # Not to be used as a stale one later.
+            self._inactive.put(key, (asked + self._inactive_seconds, None))
+            return None
+        if self._shared is not None:
+            self._shared.set(key, asked, found)
+        return self._remember(key, asked, found)
+
+    def _remember(self, key: bytes, asked: float, token: AccessToken) -> AccessToken:
+        self._active.put(key, (_not_past_exp(asked + self._caching_seconds, token), token))
+        return token
+
+
+def _not_past_exp(until: float, token: AccessToken) -> float:
+    return until if token.exp is None else min(until, token.exp)
+
+
+class _Part:
+    """A bounded number of entries, in two generations.
+
+    A new entry is young. When half of `max_entries` are young they become the old generation, and
+    the old one goes. An old entry that is used is young again. So the half that was used last is
+    always there, and a hit is one look at a dict: no lock to take, no order to keep, and a fifth
+    less memory than in an ``OrderedDict``.
+    """
+
+    def __init__(self, max_entries: int) -> None:
+        self._half = max(1, max_entries // 2)
+        self._lock = Lock()
+        self._young: dict[bytes, Entry] = {}
+        self._old: dict[bytes, Entry] = {}
+
+    def get(self, key: bytes) -> Entry | None:
+        entry = self._young.get(key)
+        if entry is None and key in self._old:
+            with self._lock:
+                entry = self._old.get(key)
+                if entry is not None:
+                    self._put(key, entry)
+        return entry
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        with self._lock:
+            self._put(key, entry)
+
+    def drop(self, key: bytes) -> None:
+        with self._lock:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+
+    def _put(self, key: bytes, entry: Entry) -> None:
+        if len(self._young) >= self._half and key not in self._young:
+            self._young, self._old = {}, self._young
+        self._young[key] = entry

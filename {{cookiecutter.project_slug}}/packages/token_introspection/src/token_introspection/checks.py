@@ -1,9 +1,11 @@
 """System checks: what is wrong with the settings, before the first request finds out."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 
@@ -12,6 +14,7 @@ from token_introspection.users import AbstractResourceOwner
 
 URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
 CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS']"
+NOT_SHARED = ("LocMemCache", "DummyCache")
 BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 
 
@@ -24,6 +27,8 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_issuer(conf),
         *_check_numbers(conf),
         *_check_user_model(),
+        *_check_shared_cache(conf),
+        *_check_networks(conf),
     ]
 
 
@@ -71,11 +76,18 @@ def _check_numbers(conf: Conf) -> Iterator[CheckMessage]:
         "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": (conf.caching_seconds, 0, 3600),
         "RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": (conf.read_timeout, 0.01, 60),
         "CONNECT_TIMEOUT_SECONDS": (conf.connect_timeout, 0.01, 60),
+        "TOTAL_TIMEOUT_SECONDS": (conf.total_timeout, 0.01, 60),
         "INACTIVE_CACHING_SECONDS": (conf.inactive_caching_seconds, 0, 5),
         "CACHE_MAX_ENTRIES": (conf.cache_max_entries, 1, 10_000_000),
         "INACTIVE_CACHE_MAX_ENTRIES": (conf.inactive_cache_max_entries, 1, 10_000_000),
+        "STALE_IF_ERROR_SECONDS": (conf.stale_if_error, 0, 86_400),
         "RETRY_AFTER_SECONDS": (conf.retry_after, 1, 3600),
         "POOL_SIZE": (conf.pool_size, 1, 1000),
+        "MAX_WAITING_THREADS": (conf.max_waiting_threads, 1, 1000),
+        "BREAKER_OUTAGES": (conf.breaker_outages, 1, 1000),
+        "BREAKER_MAX_DELAY_SECONDS": (conf.breaker_max_delay, 0.01, 60),
+        "INACTIVE_TOKENS_PER_SECOND": (conf.inactive_rate, 0.01, 10_000),
+        "INACTIVE_TOKENS_AT_ONCE": (conf.inactive_burst, 1, 10_000),
     }
     for name, (value, least, most) in bounds.items():
         if type(value) not in (int, float) or not least <= value <= most:
@@ -85,3 +97,20 @@ def _check_numbers(conf: Conf) -> Iterator[CheckMessage]:
 def _check_user_model() -> Iterator[CheckMessage]:
     if not issubclass(get_user_model(), AbstractResourceOwner):
         yield _error(10, "AUTH_USER_MODEL does not extend token_introspection's resource owner.")
+
+
+def _check_shared_cache(conf: Conf) -> Iterator[CheckMessage]:
+    if not conf.shared_cache:
+        return
+    if conf.shared_cache not in settings.CACHES:
+        yield _error(11, f"SHARED_CACHE is {conf.shared_cache!r}, which CACHES does not have.")
+    elif settings.CACHES[conf.shared_cache]["BACKEND"].rpartition(".")[2] in NOT_SHARED:
+        yield _warning(12, f"SHARED_CACHE is {conf.shared_cache!r}, which no process shares.")
+
+
+def _check_networks(conf: Conf) -> Iterator[CheckMessage]:
+    for network in conf.metrics_networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            yield _error(13, f"METRICS_NETWORKS holds {network!r}, which is no network.")

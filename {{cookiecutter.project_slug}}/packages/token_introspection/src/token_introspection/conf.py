@@ -7,7 +7,7 @@ the rest. The README describes each; ``checks.py`` says what is wrong with them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,11 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 T = TypeVar("T")
+# Loopback, RFC 1918 and RFC 4193: who is there is not on the Internet.
+PRIVATE_NETWORKS = (
+    *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::1/128", "fc00::/7"),
+)
 _everything: list[PerProcess[Any]] = []
 
 
@@ -75,12 +80,21 @@ class Conf:
     realm: str
     connect_timeout: float
     read_timeout: float
+    total_timeout: float
     caching_seconds: float
     inactive_caching_seconds: float
     cache_max_entries: int
     inactive_cache_max_entries: int
+    shared_cache: str | None
+    stale_if_error: float
     retry_after: int
     pool_size: int
+    max_waiting_threads: int
+    breaker_outages: int
+    breaker_max_delay: float
+    inactive_rate: float
+    inactive_burst: int
+    metrics_networks: Sequence[str]
 
 
 def read_conf() -> Conf:
@@ -98,11 +112,20 @@ def read_conf() -> Conf:
         audience=own.get("AUDIENCE") or "",
         realm=own.get("REALM", "api"),
         connect_timeout=own.get("CONNECT_TIMEOUT_SECONDS", 1),
+        total_timeout=own.get("TOTAL_TIMEOUT_SECONDS", 3),
         inactive_caching_seconds=own.get("INACTIVE_CACHING_SECONDS", 5),
-        cache_max_entries=own.get("CACHE_MAX_ENTRIES", 10_000),
+        cache_max_entries=own.get("CACHE_MAX_ENTRIES", 100_000),
         inactive_cache_max_entries=own.get("INACTIVE_CACHE_MAX_ENTRIES", 1_000),
+        shared_cache=own.get("SHARED_CACHE"),
+        stale_if_error=own.get("STALE_IF_ERROR_SECONDS", 0),
         retry_after=own.get("RETRY_AFTER_SECONDS", 5),
         pool_size=own.get("POOL_SIZE", 10),
+        max_waiting_threads=own.get("MAX_WAITING_THREADS", 4),
+        breaker_outages=own.get("BREAKER_OUTAGES", 5),
+        breaker_max_delay=own.get("BREAKER_MAX_DELAY_SECONDS", 2),
+        inactive_rate=own.get("INACTIVE_TOKENS_PER_SECOND", 10),
+        inactive_burst=own.get("INACTIVE_TOKENS_AT_ONCE", 20),
+        metrics_networks=own.get("METRICS_NETWORKS", PRIVATE_NETWORKS),
     )
 
 

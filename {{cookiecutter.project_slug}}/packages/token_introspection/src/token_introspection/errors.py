@@ -4,8 +4,10 @@
 
     TokenIntrospectionError              nobody knows whether the token is good: 503
     ├── AuthorizationServerUnavailable   refused, timed out, cut off, 5xx or 429
+    │   └── AuthorizationServerNotAsked  ... a moment ago, or others wait for it already
     ├── IntrospectionCredentialsRefused  it does not accept the credentials of this resource server
-    └── IntrospectionResponseInvalid     a redirect, or an answer that is not RFC 7662
+    ├── IntrospectionResponseInvalid     a redirect, or an answer that is not RFC 7662
+    └── TooManyInactiveTokens            one address has sent more garbage than is worth asking
     ResourceOwnerRefused                 the token is good, its owner may not use it here: 401
 """
 
@@ -42,12 +44,20 @@ class AuthorizationServerUnavailable(TokenIntrospectionError):
     """The authorization server is down, slow, overloaded or unreachable."""
 
 
+class AuthorizationServerNotAsked(AuthorizationServerUnavailable):
+    """It was not asked, because it has not answered lately. What it ran into then is in the log."""
+
+
 class IntrospectionCredentialsRefused(TokenIntrospectionError):
     """The authorization server answered 401 or 403: it refuses the caller, not the token."""
 
 
 class IntrospectionResponseInvalid(TokenIntrospectionError):
     """What answers at the introspection endpoint does not speak RFC 7662."""
+
+
+class TooManyInactiveTokens(TokenIntrospectionError):
+    """So many tokens of this address were no good that the next one has to wait."""
 
 
 class ResourceOwnerRefused(Exception):

@@ -11,12 +11,14 @@ from urllib.parse import quote_plus, urlencode
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from token_introspection.deadlines import remaining, within
 from token_introspection.errors import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
 )
 from token_introspection.request_id import outgoing_headers
+from token_introspection.transport import is_unanswered, obey_deadlines
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -26,12 +28,17 @@ class IntrospectionClient:
 
     It follows no redirect. Threads may share it, processes may not: see `PerProcess`.
 
+    The total timeout holds against a server that sends a byte now and then, in the headers as in
+    the body. The one thing that it does not cover is the resolver of the system, which takes no
+    timeout: see ``resolv.conf``.
+
     Args:
         url: The introspection endpoint.
         credentials: Client id and secret of this resource server (RFC 6749 section 2.3.1).
         bearer_token: An access token to authenticate with in place of the credentials.
         connect_timeout: Seconds until a connection must stand.
         read_timeout: Seconds that the authorization server may be silent.
+        total_timeout: Seconds for all of it, a second try included.
         pool_size: Connections that stay open. When all are busy more are opened, for one use each.
     """
 
@@ -43,6 +50,7 @@ class IntrospectionClient:
         bearer_token: str | None = None,
         connect_timeout: float = 1,
         read_timeout: float = 2,
+        total_timeout: float = 3,
         pool_size: int = 10,
     ) -> None:
         self.url = url
@@ -52,8 +60,11 @@ class IntrospectionClient:
             "Authorization": _authorization(credentials, bearer_token),
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
-        self._pool = urllib3.connection_from_url(url, maxsize=pool_size, timeout=timeout)
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._total_timeout = total_timeout
+        self._pool = urllib3.connection_from_url(url, maxsize=pool_size)
+        obey_deadlines(self._pool)
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Return the JSON object that the authorization server answers about `token`.
@@ -63,8 +74,9 @@ class IntrospectionClient:
         """
         form = urlencode({"token": token, "token_type_hint": "access_token"})
         try:
-            response = self._post(form)
-            body = _read(response)
+            with within(self._total_timeout):
+                response = self._post(form)
+                body = _read(response)
         except HTTPError as error:
             raise AuthorizationServerUnavailable(
                 f"No answer: {error}", url=self.url, original_error=error
@@ -75,12 +87,16 @@ class IntrospectionClient:
     def _post(self, form: str) -> urllib3.BaseHTTPResponse:
         try:
             return self._send(form)
-        except ProtocolError:
+        except ProtocolError as error:
             # As a rule the other end has just closed a connection that was idle. Asking twice
-            # changes nothing there, so it is worth one more try; a timeout is not.
+            # changes nothing there, so it is worth one more try; a timeout, or half of an answer,
+            # is not.
+            if not is_unanswered(error):
+                raise
             return self._send(form)
 
     def _send(self, form: str) -> urllib3.BaseHTTPResponse:
+        seconds = max(0.001, remaining())
         return self._pool.urlopen(
             "POST",
             self._target,
@@ -89,6 +105,9 @@ class IntrospectionClient:
             redirect=False,
             retries=False,
             preload_content=False,
+            timeout=urllib3.Timeout(
+                connect=min(self._connect_timeout, seconds), read=min(self._read_timeout, seconds)
+            ),
         )
 
     def _check_status(self, response: urllib3.BaseHTTPResponse) -> None:

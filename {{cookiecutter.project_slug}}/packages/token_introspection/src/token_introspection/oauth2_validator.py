@@ -29,7 +29,8 @@ class TokenIntrospectionValidator(OAuth2Validator):  # type: ignore[misc]
         if "Authorization" not in request.headers or not is_well_formed(token):
             request.oauth2_error = {"error": answers.INVALID_REQUEST}
             return False
-        access_token = validate(token)
+        # Never a stale one: oauthlib does not know the view, so the view could not say no.
+        access_token = validate(token, meta=request.headers)
         if access_token is None or not access_token.is_valid(scopes):
             self._set_oauth2_error_on_request(request, access_token, scopes)
             if request.oauth2_error["error"] == "insufficient_scope":

@@ -62,7 +62,7 @@ class AccessToken:
 
     def allow_scopes(self, scopes: Iterable[str] | None) -> bool:
         """Return whether it carries all `scopes`."""
-        return set(scopes or ()) <= set(self.scope.split())
+        return not scopes or set(scopes) <= set(self.scope.split())
 
     @property
     def scopes(self) -> dict[str, str]:

@@ -1,12 +1,19 @@
 """The one place that says whether an access token is good. All that guards a view asks here."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from token_introspection import metrics
 from token_introspection.cache import TokenCache
 from token_introspection.conf import PerProcess, conf
+from token_introspection.errors import TokenIntrospectionError
+from token_introspection.garbage import GarbageLimit, client_address
 from token_introspection.issuer import configured_issuer
+from token_introspection.shared_cache import SharedCache
 from token_introspection.tokens import AccessToken
 from token_introspection.users import is_refused
+from token_introspection.waiting_room import WaitingRoom
 
 MAX_TOKEN_LENGTH = 4096
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
@@ -21,7 +28,28 @@ def token_cache() -> TokenCache:
         inactive_seconds=current.inactive_caching_seconds,
         max_entries=current.cache_max_entries,
         inactive_max_entries=current.inactive_cache_max_entries,
+        stale_seconds=current.stale_if_error,
+        shared=_shared_cache(),
+        room=WaitingRoom(current.max_waiting_threads, current.total_timeout),
     )
+
+
+def _shared_cache() -> SharedCache | None:
+    current = conf()
+    if not current.shared_cache:
+        return None
+    client_id = current.credentials[0] if current.credentials else ""
+    return SharedCache(
+        current.shared_cache,
+        judge=(current.url, current.issuer, current.audience, client_id),
+        caching_seconds=current.caching_seconds,
+    )
+
+
+@PerProcess
+def garbage_limit() -> GarbageLimit:
+    """Return what this process knows of those who send garbage."""
+    return GarbageLimit(conf().inactive_rate, conf().inactive_burst)
 
 
 def is_well_formed(token: str) -> bool:
@@ -29,15 +57,38 @@ def is_well_formed(token: str) -> bool:
     return len(token) <= MAX_TOKEN_LENGTH and B64TOKEN.fullmatch(token) is not None
 
 
-def validate(token: str) -> AccessToken | None:
+def remembered(token: str) -> AccessToken | None:
+    """Return what `token` stands for if that is known here, at the cost of microseconds."""
+    return token_cache().get(token)
+
+
+def validate(
+    token: str, *, meta: Mapping[str, Any] | None = None, may_be_stale: bool = False
+) -> AccessToken | None:
     """Return what `token` stands for; None if it is unknown, expired, revoked or not for us.
+
+    Args:
+        token: As it stood in the header. One that is not well-formed is no good.
+        meta: ``META`` of the request: its address answers for tokens that are no good.
+        may_be_stale: Whether ``STALE_IF_ERROR_SECONDS`` applies.
 
     Raises:
         TokenIntrospectionError: Nobody knows, because the authorization server cannot be asked.
     """
+
     if not is_well_formed(token):
         return None
-    return token_cache().get_or_introspect(token, _introspect)
+
+    def introspect(token: str) -> AccessToken | None:
+        return garbage_limit()(client_address(meta or {}), lambda: _introspect(token))
+
+    try:
+        found = token_cache().get_or_introspect(token, introspect, may_be_stale=may_be_stale)
+    except TokenIntrospectionError as error:
+        metrics.outcomes.labels(type(error).__name__).inc()
+        raise
+    metrics.outcomes.labels("inactive" if found is None else "active").inc()
+    return found
 
 
 def _introspect(token: str) -> AccessToken | None:
