@@ -27,11 +27,20 @@ class AuthorizationServer:
         self.behaviour = self.introspect
         self.requests = []
         self.connections = 0
+        self.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/o/introspect/"
+
+    def start(self, port=0):
+        """Listen, and answer."""
         self._stopped = Event()
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._server = _Server(("127.0.0.1", port), _handler_of(self))
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/o/introspect/"
+
+    def start_again(self):
+        """Be back at the same address, if it has stopped."""
+        if self._stopped.is_set():
+            self.start(self._server.server_port)
 
     def stop(self):
         """Stop answering; let go whatever is stalled."""
@@ -90,6 +99,18 @@ class AuthorizationServer:
         def behaviour(handler):
             handler.answer(200, b'{"active":', Content_Length="100")
             handler.close_connection = True
+
+        self.behaviour = behaviour
+
+    def drip(self, answer):
+        """Send a byte of `answer` now and then from now on, until the other end hangs up."""
+
+        def behaviour(handler):
+            handler.close_connection = True
+            for byte in answer:
+                handler.wfile.write(bytes([byte]))
+                if self._stopped.wait(0.02):
+                    break
 
         self.behaviour = behaviour
 

@@ -8,6 +8,7 @@ ROOT_URLCONF = "tests.urls"
 AUTH_USER_MODEL = "tests.ResourceOwner"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 INSTALLED_APPS = [
     "tests",

@@ -227,6 +227,47 @@ def test_the_client_waits_as_long_as_the_authorization_server_asks(
     assert client_with("some-token").get(VIEW).headers["Retry-After"] == "42"
 
 
+def test_what_is_not_asked_is_an_outage_too(authorization_server, configure, client_with):
+    configure(BREAKER_OUTAGES=1)
+    authorization_server.answer_with(500)
+    client_with("some-token").get(VIEW)
+    response = client_with("another-token").get(VIEW)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert len(authorization_server.requests) == 1
+
+
+def test_it_is_no_line_in_the_log(authorization_server, configure, client_with, caplog):
+    configure(BREAKER_OUTAGES=1)
+    authorization_server.answer_with(500)
+    client_with("some-token").get(VIEW)
+    caplog.clear()
+    client_with("another-token").get(VIEW)
+    assert lines(caplog) == []
+
+
+def test_a_token_may_be_used_longer_in_an_outage(authorization_server, configure, alice):
+    configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0, STALE_IF_ERROR_SECONDS=60)
+    alice.get(VIEW)
+    authorization_server.answer_with(500)
+    assert alice.get(VIEW).status_code == 200
+
+
+@pytest.mark.parametrize("view", ["/never-stale/", "/decorated/"])
+def test_but_not_where_the_view_refuses_or_cannot_say(authorization_server, configure, alice, view):
+    configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0, STALE_IF_ERROR_SECONDS=60)
+    alice.get(view)
+    authorization_server.answer_with(500)
+    assert alice.get(view).status_code == 503
+
+
+def test_garbage_beyond_the_limit_is_not_asked_about(authorization_server, client_with):
+    statuses = [client_with(f"garbage-{number}").get(VIEW).status_code for number in range(40)]
+    # The bucket gains a few tokens while this runs.
+    asked = len(authorization_server.requests)
+    assert (statuses[:20], statuses[-1], statuses.count(401)) == ([401] * 20, 503, asked)
+    assert asked < 40
+
+
 def test_the_seconds_to_wait_are_a_setting(authorization_server, configure, client_with):
     configure(RETRY_AFTER_SECONDS=9)
     authorization_server.answer_with(500)

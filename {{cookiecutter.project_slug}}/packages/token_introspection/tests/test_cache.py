@@ -1,11 +1,21 @@
 """`TokenCache` remembers for a bounded time and a bounded number; `clock` is the time."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
-from cachetools import TLRUCache
 
-from token_introspection import AccessToken, AuthorizationServerUnavailable
+from token_introspection import (
+    AccessToken,
+    AuthorizationServerUnavailable,
+    IntrospectionCredentialsRefused,
+    IntrospectionResponseInvalid,
+    TokenIntrospectionError,
+    TooManyInactiveTokens,
+)
 from token_introspection.cache import TokenCache
 
 START = 1_000_000
@@ -45,7 +55,7 @@ def make_cache(clock, server):
             "inactive_max_entries": 100,
         }
         cache = TokenCache(**defaults | options, timer=lambda: clock.now)
-        return lambda token: cache.get_or_introspect(token, server.introspect)
+        return partial(cache.get_or_introspect, introspect=server.introspect)
 
     return make_cache
 
@@ -186,5 +196,100 @@ def test_no_token_stands_in_the_cache(clock, server):
     server.answers["very-secret"] = active()
     cache.get_or_introspect("very-secret", server.introspect)
     cache.get_or_introspect("secret-too", server.introspect)
-    parts = [part for part in vars(cache).values() if isinstance(part, TLRUCache)]
-    assert "secret" not in "".join(str(vars(part)) for part in parts)
+    remembered = [str(vars(part)) for part in (cache._active, cache._inactive)]
+    assert ["alice" in remembered[0], "secret" in "".join(remembered)] == [True, False]
+
+
+def test_the_number_of_tokens_is_bounded(clock, server):
+    cache = TokenCache(
+        caching_seconds=60, inactive_seconds=5, max_entries=10, inactive_max_entries=10
+    )
+    for number in range(100):
+        cache.get_or_introspect(f"good-{number}", lambda token: active(exp=None))
+        cache.get_or_introspect(f"bad-{number}", lambda token: None)
+    sizes = [len(part._young) + len(part._old) for part in (cache._active, cache._inactive)]
+    assert max(sizes) <= 10
+
+
+def test_a_token_that_is_used_stays(make_cache, server):
+    ask = make_cache(max_entries=4)
+    server.answers = {"used": active()} | {f"{number}": active() for number in range(50)}
+    for number in range(50):
+        ask("used")
+        ask(f"{number}")
+    assert server.asked.count("used") == 1
+
+
+# During an outage, where the view allows it.
+
+
+@pytest.fixture
+def ask_in_an_outage(make_cache, server, clock):
+    """Return a function: remember a token of that `exp`, wait, and ask while nobody answers."""
+
+    def ask_in_an_outage(seconds, *, exp=START + 3600, may_be_stale=True, error=None, **options):
+        ask = make_cache(**{"stale_seconds": 300} | options)
+        server.answers["a"] = active(exp)
+        ask("a")
+        clock.now += seconds
+        server.answers["a"] = error or AuthorizationServerUnavailable("down")
+        return ask("a", may_be_stale=may_be_stale)
+
+    return ask_in_an_outage
+
+
+@pytest.mark.parametrize("seconds", [60, 359])
+def test_a_token_may_be_used_longer_in_an_outage(ask_in_an_outage, seconds):
+    assert ask_in_an_outage(seconds) == active()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "options"),
+    [
+        (360, {}),
+        (60, {"exp": START + 60}),
+        (60, {"may_be_stale": False}),
+        (60, {"stale_seconds": 0}),
+        (60, {"caching_seconds": 0, "stale_seconds": 60}),
+        (60, {"error": IntrospectionCredentialsRefused("no")}),
+        (60, {"error": IntrospectionResponseInvalid("no")}),
+        (60, {"error": TooManyInactiveTokens("no")}),
+    ],
+)
+def test_but_not_always(ask_in_an_outage, seconds, options):
+    with pytest.raises(TokenIntrospectionError):
+        ask_in_an_outage(seconds, **options)
+
+
+def test_a_token_that_was_said_to_be_inactive_is_not_used_in_an_outage(make_cache, server, clock):
+    ask = make_cache(stale_seconds=300)
+    for answer in (active(), None):
+        server.answers["a"] = answer
+        ask("a")
+        clock.now += 60
+    server.answers["a"] = AuthorizationServerUnavailable("down")
+    with pytest.raises(AuthorizationServerUnavailable):
+        ask("a", may_be_stale=True)
+
+
+# Together.
+
+
+def test_200_first_uses_at_once_are_one_introspection():
+    asked, barrier = [], Barrier(200)
+
+    def introspect(token):
+        asked.append(token)
+        time.sleep(0.05)
+        return active(exp=None)
+
+    cache = TokenCache(
+        caching_seconds=60, inactive_seconds=5, max_entries=9, inactive_max_entries=9
+    )
+
+    def ask(_):
+        barrier.wait(30)
+        return cache.get_or_introspect("a", introspect).sub
+
+    with ThreadPoolExecutor(200) as threads:
+        assert (set(threads.map(ask, range(200))), asked) == ({"alice-uuid"}, ["a"])

@@ -55,6 +55,16 @@ def test_a_bearer_token_will_do_for_credentials(configure):
         ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": float("nan")}, "E009"),
         ({"RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": 0}, "E009"),
         ({"CONNECT_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"TOTAL_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"STALE_IF_ERROR_SECONDS": -1}, "E009"),
+        ({"MAX_WAITING_THREADS": 0}, "E009"),
+        ({"BREAKER_OUTAGES": 0}, "E009"),
+        ({"BREAKER_MAX_DELAY_SECONDS": 0}, "E009"),
+        ({"INACTIVE_TOKENS_PER_SECOND": 0}, "E009"),
+        ({"INACTIVE_TOKENS_AT_ONCE": 0}, "E009"),
+        ({"SHARED_CACHE": "missing"}, "E011"),
+        ({"SHARED_CACHE": "default"}, "W012"),
+        ({"METRICS_NETWORKS": ["10.0.0.0/8", "here"]}, "E013"),
         ({"INACTIVE_CACHING_SECONDS": 6}, "E009"),
         ({"CACHE_MAX_ENTRIES": 0}, "E009"),
         ({"INACTIVE_CACHE_MAX_ENTRIES": 0}, "E009"),
@@ -69,6 +79,13 @@ def test_a_bad_setting_is_found(configure, changes, number):
 
 def test_a_cache_that_is_off_is_no_problem(configure):
     configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0)
+    assert found() == []
+
+
+def test_a_cache_that_processes_share_is_no_problem(configure, settings):
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache"}
+    settings.CACHES = settings.CACHES | {"shared": redis}
+    configure(SHARED_CACHE="shared")
     assert found() == []
 
 

@@ -3,7 +3,7 @@
 from django.urls import include, path
 from oauth2_provider.urls import metadata_urlpatterns
 
-from token_introspection import health
+from token_introspection import health, metrics
 
 from . import views
 
@@ -11,6 +11,7 @@ metadata = [one for one in metadata_urlpatterns if one.name == "oauth-resource-m
 
 urlpatterns = [
     path("", include((metadata, "oauth2_provider"))),
+    path("metrics", metrics.view),
     path("health/live", health.live),
     path("health/ready", health.ready),
     *(path(f"{name}/", view) for name, view in views.VIEWS.items()),

@@ -96,6 +96,7 @@ WRITE = {"required_scopes": ["orders:write"]}
 VIEWS = {
     "default": View.as_view(),
     "open": api(AllowAny),
+    "never-stale": api(TokenRequired, accepts_stale_tokens=False),
     "token": api(TokenRequired),
     "person": api(PersonRequired),
     "machine": api(MachineRequired),

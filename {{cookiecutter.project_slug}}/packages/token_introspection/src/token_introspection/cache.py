@@ -10,7 +10,7 @@ from token_introspection.errors import AuthorizationServerUnavailable
 from token_introspection.flights import SingleFlight
 from token_introspection.shared_cache import SharedCache
 from token_introspection.tokens import AccessToken
-from token_introspection.waiting_room import WaitingRoom
+from token_introspection.waiting_room import PATIENCE_SECONDS, WaitingRoom
 
 Entry = tuple[float, AccessToken | None]  # Until when, in Unix seconds, and what the token is.
 
@@ -89,8 +89,10 @@ class TokenCache:
         key = sha256(token.encode()).digest()
         if self._is_inactive(key):
             return None
+        # Many threads with one token cost the authorization server no more than one.
+        patience = 2 * PATIENCE_SECONDS if key in self._flights else PATIENCE_SECONDS
         try:
-            with self._room.place():
+            with self._room.place(patience):
                 return self._flights(key, lambda: self._find(key, token, introspect))
         except AuthorizationServerUnavailable:
             stale = self._stale(key) if may_be_stale else None

@@ -57,6 +57,10 @@ class SingleFlight(Generic[T]):
         metrics.shared_flights.inc()
         return self._follow(key, flight, ask)
 
+    def __contains__(self, key: bytes) -> bool:
+        """Return whether somebody asks about it at this moment."""
+        return key in self._flights
+
     def _lead(self, key: bytes, flight: _Flight[T], ask: Callable[[], T]) -> T:
         try:
             flight.result = ask()

@@ -5,6 +5,7 @@ No token, no secret and no name of a person or client is a label: each has a han
 
 import os
 from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import count
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -24,14 +25,28 @@ from token_introspection.conf import conf
 CLOSED, HALF_OPEN, OPEN = 0, 1, 2
 FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
 
+
+class Hundreds:
+    """Counts like `counter`, a hundred at a time: a tenth of the cost, and at most 99 behind."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._number = count(1)
+
+    def inc(self) -> None:
+        """Count one more."""
+        if not next(self._number) % 100:
+            self._counter.inc(100)
+
+
 _hits = Counter(
     "token_introspection_cache_hits",
     "Tokens that needed no introspection: remembered in the process (active, inactive), shared "
     "with other processes, or used longer during an outage (stale)",
     ["level"],
 )
-# One object for each label, looked up once: the first of these is on the way of every request.
-active_hits = _hits.labels("active")
+# One object for each label, looked up once. The first of these is on the way of every request.
+active_hits = Hundreds(_hits.labels("active"))
 inactive_hits = _hits.labels("inactive")
 shared_hits = _hits.labels("shared")
 stale_hits = _hits.labels("stale")

@@ -1,0 +1,109 @@
+"""`judge` holds for every answer that JSON can carry, not only for those somebody thought of."""
+
+import json
+import time
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from token_introspection import AccessToken, IntrospectionResponseInvalid
+from token_introspection.judgement import MAX_SUB_LENGTH, MAX_TIMESTAMP, judge
+
+ISS = "https://as.example.com"
+AUD = "https://orders.example.com"
+MEMBERS = (
+    *("active", "scope", "client_id", "username", "token_type"),
+    *("exp", "iat", "nbf", "sub", "aud", "iss", "jti"),
+)
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+anything = st.recursive(
+    scalars,
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=5,
+)
+plausible = {
+    "active": st.just(True),
+    "scope": st.text(),
+    "client_id": st.text(),
+    "username": st.text() | st.none(),
+    "exp": st.integers(0, 2 * MAX_TIMESTAMP) | st.integers(0, 2 * MAX_TIMESTAMP).map(str),
+    "iat": st.integers(),
+    "sub": st.text(max_size=2 * MAX_SUB_LENGTH),
+    "aud": st.sampled_from([AUD, [AUD], [], ["x", AUD], f"{AUD}/", [AUD, None]]),
+    "iss": st.sampled_from([ISS, f"{ISS}/", ISS.upper(), ""]),
+}
+answers = (
+    st.dictionaries(st.sampled_from(MEMBERS) | st.text(), anything)
+    | st.fixed_dictionaries({}, optional=plausible)
+    | st.builds(
+        lambda good, bad: good | bad,
+        st.fixed_dictionaries(plausible),
+        st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=2),
+    )
+)
+
+
+def judged(answer):
+    """What the judgement is; None also for an answer that it cannot make sense of."""
+    try:
+        return judge(answer, iss=ISS, aud=AUD)
+    except IntrospectionResponseInvalid:
+        return None
+
+
+@given(answers)
+def test_it_raises_nothing_else(answer):
+    assert judged(answer) is None or isinstance(judged(answer), AccessToken)
+
+
+@given(answers)
+@example({"active": 1, "sub": "x", "iss": ISS, "aud": AUD})
+def test_only_an_active_token_is_accepted(answer):
+    assert judged(answer) is None or answer["active"] is True
+
+
+@given(answers)
+def test_only_a_token_of_this_issuer_is_accepted(answer):
+    assert judged(answer) is None or answer["iss"] == ISS
+
+
+@given(answers)
+def test_only_a_token_for_this_audience_is_accepted(answer):
+    assert judged(answer) is None or AUD in [answer["aud"], *answer["aud"]]
+
+
+@given(answers)
+def test_no_expired_token_is_accepted(answer):
+    assert judged(answer) is None or answer.get("exp") is None or int(answer["exp"]) > time.time()
+
+
+@given(answers)
+def test_nobody_without_a_sub_is_accepted(answer):
+    token = judged(answer)
+    assert token is None or 0 < len(token.sub) <= MAX_SUB_LENGTH
+
+
+@given(answers)
+def test_a_person_is_never_known_by_name(answer):
+    token = judged(answer)
+    assert token is None or not token.username or token.sub == answer["sub"]
+
+
+@given(answers)
+def test_what_is_accepted_can_be_stored(answer):
+    token = judged(answer)
+    texts = [] if token is None else [token.sub, token.client_id, token.username or "", token.scope]
+    assert all("\0" not in text and text.encode() is not None for text in texts)
+
+
+@given(answers)
+def test_what_is_accepted_was_said(answer):
+    token = judged(answer)
+    assert token is None or token.scope == (answer.get("scope") or "")
+
+
+@given(answers)
+def test_it_is_the_same_over_the_wire(answer):
+    text = json.dumps(answer)
+    assert (judged(json.loads(text)) is None) == (judged(answer) is None)

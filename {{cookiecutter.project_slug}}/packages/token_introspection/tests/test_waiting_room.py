@@ -1,0 +1,105 @@
+"""`WaitingRoom` bounds how many threads wait."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Event, Thread
+
+import pytest
+
+from token_introspection import AuthorizationServerNotAsked, AuthorizationServerUnavailable
+from token_introspection.deadlines import remaining
+from token_introspection.waiting_room import WaitingRoom
+
+
+@pytest.fixture
+def room():
+    return WaitingRoom(places=2, seconds=3)
+
+
+@pytest.fixture
+def full(room):
+    """Both places are taken, and nobody has got an answer for a while."""
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(room.place())
+        room._moved_at -= 1
+        yield stack
+
+
+def is_turned_away(room):
+    try:
+        with room.place():
+            return False
+    except AuthorizationServerNotAsked:
+        return True
+
+
+def test_there_is_a_place(room):
+    assert not is_turned_away(room)
+
+
+def test_a_place_has_a_deadline(room):
+    with room.place():
+        assert 0 < remaining() <= 3
+
+
+def test_the_deadline_ends_with_the_place(room):
+    with room.place():
+        pass
+    assert remaining() > 1_000_000
+
+
+def test_whoever_comes_when_nothing_moves_is_turned_away(room, full):
+    assert is_turned_away(room)
+
+
+def test_after_an_outage_a_place_is_one_but_nobody_waits_for_it(room):
+    with pytest.raises(AuthorizationServerUnavailable), room.place():
+        raise AuthorizationServerUnavailable("down")
+    room._moved_at -= 1
+    with room.place(), room.place():
+        assert is_turned_away(room)
+
+
+def test_places_are_free_again(room, full):
+    full.close()
+    assert not is_turned_away(room)
+
+
+def test_a_place_is_free_again_after_an_error(room):
+    for _ in range(9):
+        with pytest.raises(ValueError, match="no"), room.place():
+            raise ValueError("no")
+    assert room._inside == 0
+
+
+def test_whoever_comes_while_it_moves_waits_for_a_place(room):
+    inside, go = Event(), Event()
+
+    def stay():
+        with room.place():
+            inside.set()
+            go.wait(10)
+
+    with ThreadPoolExecutor(50) as threads:
+        stays = [threads.submit(stay) for _ in range(50)]
+        inside.wait(10)
+        go.set()
+        for one in stays:
+            one.result()
+    assert room._inside == 0
+
+
+def test_there_are_never_more_inside_than_places(room):
+    numbers = []
+
+    def stay():
+        with room.place():
+            numbers.append(room._inside)
+
+    threads = [Thread(target=stay) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (max(numbers) <= 2, len(numbers)) == (True, 50)
