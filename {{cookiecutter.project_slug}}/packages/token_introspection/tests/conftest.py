@@ -1,11 +1,23 @@
 """The cast: an authorization server, and an API client for each token that it issues."""
 
+from pathlib import Path
+
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from rest_framework.test import APIClient
 
 from token_introspection.conf import forget_everything
 
 from .authorization_server import AuthorizationServer
+
+# No time is asserted, for the machine may be busy; and what is left behind is a cache to git.
+set_hypothesis_home_dir(Path(__file__).with_name(".hypothesis_cache"))
+hypothesis_settings.register_profile(
+    "package", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("package")
 
 
 @pytest.fixture(autouse=True)

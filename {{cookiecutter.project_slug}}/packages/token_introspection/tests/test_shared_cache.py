@@ -9,7 +9,7 @@ from django.core.cache.backends.locmem import LocMemCache
 
 from token_introspection import AccessToken
 from token_introspection.cache import TokenCache
-from token_introspection.shared_cache import SharedCache
+from token_introspection.shared_cache import JSONSerializer, SharedCache
 
 START = 1_000_000
 JUDGE = ("https://as.example.com", "https://orders.example.com", "orders")
@@ -138,6 +138,16 @@ def test_garbage_is_a_miss(make, garbage):
     [key] = stored()
     caches["default"].set(key.split(":1:", 1)[1], garbage)
     assert make().get(KEY) is None
+
+
+def test_the_serializer_keeps_what_it_is_given():
+    serializer = JSONSerializer()
+    assert serializer.loads(serializer.dumps(["a", 1, None])) == ["a", 1, None]
+
+
+def test_the_serializer_executes_nothing():
+    with pytest.raises(json.JSONDecodeError):
+        JSONSerializer().loads(b"cos\nsystem\n(S'true'\ntR.")
 
 
 # A cache that fails.

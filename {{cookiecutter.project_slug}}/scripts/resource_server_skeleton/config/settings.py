@@ -8,6 +8,7 @@ Any NAME can be given as NAME_FILE, the path of a file that holds the value.
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -97,10 +98,19 @@ OAUTH2_PROVIDER = {
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
 }
 
+# Where the processes of this resource server share what they have asked, e.g. redis://valkey:6379/1.
+# Each keeps its own answers besides, so one process alone needs none.
+CACHE_URL = env(f"{PREFIX}_CACHE_URL", default="")
+
 TOKEN_INTROSPECTION = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": MANIFEST["audience"],
     "REALM": MANIFEST["name"],
+    "SHARED_CACHE": "tokens" if CACHE_URL else None,
+    # Half of the threads (deploy/gunicorn.conf.py): a stalled authorization server gets no more.
+    "MAX_WAITING_THREADS": max(1, env.int("WEB_THREADS", default=8) // 2),
+    # Seconds that a good token may be used longer while the authorization server is down.
+    "STALE_IF_ERROR_SECONDS": env.int("RESOURCE_SERVER_STALE_IF_ERROR_SECONDS", default=0),
 }
 
 # === API ==========================================================================================
@@ -191,6 +201,24 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# === Cache ========================================================================================
+# https://docs.djangoproject.com/en/stable/topics/cache/
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+if CACHE_URL:
+    CACHES["tokens"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "OPTIONS": {
+            # Otherwise Django pickles, and whoever writes to the cache runs code here.
+            "serializer": "token_introspection.shared_cache.JSONSerializer",
+            "socket_connect_timeout": 0.25,
+            "socket_timeout": 0.25,
+        },
+    }
 
 # === Security =====================================================================================
 # https://docs.djangoproject.com/en/stable/topics/security/

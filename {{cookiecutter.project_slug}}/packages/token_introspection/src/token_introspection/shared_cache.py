@@ -20,6 +20,21 @@ RETRY_SECONDS = 1
 log = logging.getLogger(__name__)
 
 
+class JSONSerializer:
+    """For the ``serializer`` option of Django's Redis backend, which pickles even strings.
+
+    Nothing that is read from the server is executed then, whoever has written it.
+    """
+
+    def dumps(self, value: Any) -> bytes:
+        """Return the bytes that are stored."""
+        return json.dumps(value).encode()
+
+    def loads(self, data: bytes) -> Any:
+        """Return the value."""
+        return json.loads(data)
+
+
 class SharedCache:
     """Shares active tokens with the other processes of this resource server.
 
