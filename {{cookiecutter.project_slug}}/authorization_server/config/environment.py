@@ -17,6 +17,7 @@ from environ.fileaware_mapping import FileAwareMapping
 ENVIRON = FileAwareMapping(cache=False)
 FLAGS = {"true": True, "false": False}
 SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "django.db.backends.postgresql"
 BASE_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", re.IGNORECASE)
 
 
@@ -112,6 +113,12 @@ def database(name: str, default: Path) -> dict[str, object]:
         default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = {"ENGINE": SQLITE, "NAME": default}
     config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": config["ENGINE"] != SQLITE}
+    if config["ENGINE"] == POSTGRESQL:
+        # What `introspection.lookup` asks again and again is planned once for each connection.
+        options = {"prepare_threshold": 1} | config.get("OPTIONS", {})
+        if options["prepare_threshold"] == "none":
+            options["prepare_threshold"] = None
+        config["OPTIONS"] = options
     if config["ENGINE"] == SQLITE:
         # Readers never wait for the writer (WAL), and a writer waits for the one before it, up to
         # `timeout` seconds: IMMEDIATE makes it queue, where a deferred one would fail at once.

@@ -1,4 +1,4 @@
-"""What gunicorn serves: ``config.wsgi``."""
+"""What is served: ``config.wsgi``."""
 
 import os
 
@@ -6,4 +6,9 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+django = get_wsgi_application()
+
+# Only now is Django set up, and the endpoint can be imported.
+from introspection.views import IntrospectionFirst  # noqa: E402
+
+application = IntrospectionFirst(django)

@@ -1,5 +1,5 @@
 """The introspection endpoint (RFC 7662): resource servers ask what a token is good for.
 
-In the order of a request: `views` (method, size, caller), `credentials` (who asks), `answers`
-(what may they know).
+In the order of a request: `views` (in front of Django, or through it), `endpoint` (method, size,
+form), `callers` and `credentials` (who asks), `lookup` (the query), `answers` (what may they know).
 """

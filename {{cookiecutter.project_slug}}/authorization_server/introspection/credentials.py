@@ -6,12 +6,11 @@ the scope ``introspection`` (RFC 6750 section 2.1). Credentials in the body are 
 
 import base64
 import hashlib
-import re
+from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from oauth2_provider.models import AccessToken, Application
 
-from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import ResourceServer, resource_servers
 from client_registry.models import active_registration
@@ -31,43 +30,53 @@ INVALID_CLIENT = ("invalid_client", 'Basic realm="introspection", charset="UTF-8
 INVALID_TOKEN = ("invalid_token", 'Bearer realm="introspection", error="invalid_token"')
 
 
-def authenticate(header: str) -> ResourceServer:
-    """Return whose credentials are in the Authorization `header`. Makes at most one query.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A resource server that may ask, and how its client was stored when that was found out.
 
-    Raises:
-        InvalidCredentials: the status is 401.
+    `stored` is compared with the database by every answer: whatever changes there counts at once.
     """
-    scheme, _, value = header.strip().partition(" ")
-    if scheme.lower() == "bearer":
-        application, failure = application_of_token(value.strip()), INVALID_TOKEN
-    else:
-        application = application_of_basic(value.strip()) if scheme.lower() == "basic" else None
-        failure = INVALID_CLIENT
-    server = resource_server_of(application)
-    if server is None:
-        raise InvalidCredentials(*failure)
-    return server
+
+    server: ResourceServer
+    application_id: int
+    stored: tuple[str, str, str, bool]
 
 
-def application_of_basic(value: str) -> Application | None:
-    """Return the application whose client_id and secret `value` holds, each form-urlencoded."""
+def caller_of(application: Application | None) -> Caller | None:
+    """Return who `application` lets ask: the resource server that it is the client of, if any."""
+    registration = active_registration(application)
+    if application is None or application.client_type != Application.CLIENT_CONFIDENTIAL:
+        return None
+    server = resource_servers().get(registration.resource_server) if registration else None
+    if registration is None or server is None:
+        return None
+    stored = (
+        application.client_secret,
+        application.client_type,
+        registration.resource_server,
+        registration.is_active,
+    )
+    return Caller(server, application.pk, stored)
+
+
+def parse_basic(value: str) -> tuple[str, str] | None:
+    """Return the client_id and the secret that `value` holds, each form-urlencoded in it."""
     try:
         client_id, colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
     except ValueError:
         return None
-    client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-    # PostgreSQL refuses to look for some of the characters that no client_id has.
-    if not colon or not re.fullmatch(CLIENT_ID, client_id):
-        return None
-    applications = Application.objects.select_related("registration")
-    application = applications.filter(client_id=client_id).first()
-    if application and verify_secret(secret, application.client_secret):
-        return application
-    return None
+    return (unquote_plus(client_id), unquote_plus(secret)) if colon else None
 
 
-def application_of_token(value: str) -> Application | None:
-    """Return the application to which the token `value` was issued, for itself and with the scope.
+def caller_of_basic(value: str, callers: dict[str, Caller]) -> Caller | None:
+    """Return the one of `callers`, by client_id, whose client_id and secret `value` holds."""
+    client_id, secret = parse_basic(value) or ("", "")
+    caller = callers.get(client_id)
+    return caller if caller and verify_secret(secret, caller.stored[0]) else None
+
+
+def caller_of_token(value: str) -> Caller | None:
+    """Return to whom the token `value` was issued, for itself and with the scope. Makes one query.
 
     One that is restricted to resources (RFC 8707) is for them, and not for this server.
     """
@@ -78,12 +87,4 @@ def application_of_token(value: str) -> Application | None:
     )
     if token is None or token.user_id or token.resource or not token.is_valid([INTROSPECTION]):
         return None
-    return token.application
-
-
-def resource_server_of(application: Application | None) -> ResourceServer | None:
-    """Return the resource server that `application` is the client of."""
-    registration = active_registration(application)
-    if application is None or application.client_type != Application.CLIENT_CONFIDENTIAL:
-        return None
-    return resource_servers().get(registration.resource_server) if registration else None
+    return caller_of(token.application)

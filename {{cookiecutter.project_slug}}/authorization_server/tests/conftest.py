@@ -7,7 +7,14 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import User
+from introspection import callers
 from tests.flows import Browser
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_known():
+    """Have each test begin as a new process does."""
+    callers.forget()
 
 
 @pytest.fixture
