@@ -155,14 +155,14 @@ def test_what_running_the_skeleton_leaves_behind_is_not_copied(add, bare_project
 def test_procfile_compose_and_ports_follow_the_order_of_the_names(add, bare_project):
     add("b", "a")
     add("c")
-    assert (processes_of(bare_project)[1:], includes_of(bare_project)) == (list("bac"), list("bac"))
+    assert (processes_of(bare_project)[2:], includes_of(bare_project)) == (list("bac"), list("bac"))
     assert [value_of(bare_project, f"{name}_PORT") for name in "BAC"] == ["8001", "8002", "8003"]
 
 
 def test_a_hyphen_in_the_name_is_an_underscore_in_its_variables(add, bare_project):
     add("order-history")
     assert value_of(bare_project, "ORDER_HISTORY_URL") == "http://localhost:8001"
-    assert "--bind 127.0.0.1:$ORDER_HISTORY_PORT " in (bare_project / "Procfile").read_text("utf-8")
+    assert " 127.0.0.1:$ORDER_HISTORY_PORT\n" in (bare_project / "Procfile").read_text("utf-8")
 
 
 @pytest.mark.parametrize("file", [".env", ".env.example"])
@@ -285,13 +285,13 @@ def test_a_fault_while_writing_is_one_sentence_and_mended_by_another_run(add, ba
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     (bare_project / "elsewhere").rename(skeleton)
     assert add("orders").returncode == 0
-    assert (processes_of(bare_project)[1:], includes_of(bare_project)) == (["orders"], ["orders"])
+    assert (processes_of(bare_project)[2:], includes_of(bare_project)) == (["orders"], ["orders"])
 
 
 def test_a_line_that_people_have_changed_counts_as_there(add, bare_project):
     add("orders")
     procfile = bare_project / "Procfile"
-    changed = procfile.read_text("utf-8").replace("$ORDERS_PORT", "$ORDERS_PORT --threads 2")
+    changed = procfile.read_text("utf-8").replace("$ORDERS_PORT", "$ORDERS_PORT --more")
     procfile.write_text(changed, encoding="utf-8")
     add("orders")
     assert procfile.read_text(encoding="utf-8") == changed
@@ -354,7 +354,7 @@ def test_the_include_goes_to_the_end_of_the_list_as_it_is_indented(add, hand_edi
 def test_a_last_line_without_a_line_break_stays_a_line(add, hand_edited):
     add("billing")
     procfile = (hand_edited / "Procfile").read_text(encoding="utf-8")
-    assert "\n# the end, without a line break\nbilling: gunicorn " in procfile
+    assert "\n# the end, without a line break\nbilling: cd " in procfile
 
 
 @pytest.mark.parametrize("line", ["include:", "include: []", "include: [ ]  # none yet"])
@@ -421,7 +421,7 @@ def test_a_folder_with_the_manifest_of_another_is_refused(add, refused, bare_pro
 
 def test_another_process_of_that_name_is_refused(refused, bare_project):
     with (bare_project / "Procfile").open("a", encoding="utf-8") as procfile:
-        procfile.write("billing: gunicorn --chdir resource_servers/billing-old config.wsgi\n")
+        procfile.write("billing: cd resource_servers/billing-old && python serve.py\n")
     assert "another process named 'billing'" in refused("billing")
 
 

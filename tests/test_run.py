@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the services need a Unix")
 
 WAIT_SECONDS = 30
 # Logs its step with some of its environment; fails where a file of that name says with which words.
@@ -233,7 +233,7 @@ def test_relative_paths_mean_the_same_in_every_folder(start, platform, ports, lo
 
 
 def test_no_process_gets_a_port_that_nobody_has_asked_for(start, platform):
-    # honcho's command line would set PORT, which gunicorn listens on unless it is told otherwise.
+    # honcho's command line would set PORT.
     (platform / "Procfile").write_text("port: echo port=$PORT.\n", encoding="utf-8")
     assert "| port=.\n" in start(PORT="").communicate(timeout=WAIT_SECONDS)[0]
 

@@ -19,8 +19,8 @@ REQUIRED = ("PORT", "URL", "SECRET_KEY", "INTROSPECTION_CLIENT_ID", "INTROSPECTI
 OPTIONAL = ("DATABASE_URL", "ALLOWED_HOSTS")
 
 PROCESS = (
-    "{name}: gunicorn --config deploy/gunicorn.conf.py --chdir resource_servers/{name} "
-    "--bind 127.0.0.1:${prefix}_PORT config.wsgi\n"
+    "{name}: cd resource_servers/{name} && "
+    "exec python ../../deploy/serve.py 127.0.0.1:${prefix}_PORT\n"
 )
 # `include:` in block style, or empty in flow style, with or without a comment behind it.
 INCLUDE = re.compile(r"include:( *\[ *\])?( *#.*)?")

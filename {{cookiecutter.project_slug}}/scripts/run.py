@@ -1,7 +1,7 @@
 """Prepare every service and start them all: ``make run``. Ctrl-C stops them.
 
 honcho starts what Procfile lists. It is used as a library, because its command line would let
-`.env` win over the environment and give each process a PORT, a word that gunicorn knows too.
+`.env` win over the environment and give each process a PORT that nobody has asked for.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ AUTHORIZATION_SERVER_STEPS = [
 def main() -> None:
     """Do everything between a new clone and running services, then wait until they have stopped."""
     if os.name == "nt":
-        sys.exit("gunicorn does not run on Windows: use WSL, or `docker compose up`.")
+        sys.exit("The services need a Unix: use WSL, or `docker compose up`.")
     if not resource_servers():
         add_first_resource_servers()
     init_env.main()
@@ -59,7 +59,7 @@ def main() -> None:
     variables = environment_of_services()
     check_ports(services, variables)
     prepare(services, variables)
-    # Once more: that took a while, and gunicorn would only say so after many lines of output.
+    # Once more: that took a while, and the server shares a port that is in use.
     check_ports(services, variables)
     print_addresses(services, variables)
     sys.exit(start(variables))
@@ -80,7 +80,7 @@ def environment_of_services() -> dict[str, str]:
     for name in ("ENV_FILE", "DATA_DIR"):
         if variables.get(name):
             variables[name] = str(Path(variables[name]).absolute())
-    # gunicorn stands beside this Python, even where no environment is active.
+    # `python` is this one, even where no environment is active.
     programs = str(Path(sys.executable).parent)
     variables["PATH"] = os.pathsep.join([programs, variables.get("PATH", os.defpath)])
     variables["PYTHONUNBUFFERED"] = "1"
@@ -103,7 +103,7 @@ def problem_with_port(
     port = variables.get(f"{service.prefix}_PORT", "")
     try:
         listener = listeners.enter_context(socket.socket())
-        # As gunicorn does, so that this fails when that would, and not for connections just closed.
+        # As servers do, so that this does not fail for connections that were just closed.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(port)))
         listener.listen()

@@ -15,10 +15,9 @@ def resource_server(stack, manifest, log, **variables):
     """Start one more process of a resource server with other `variables`; yield its address."""
     port = free_port()
     folder = ROOT / "resource_servers" / manifest["name"]
-    command = ["--config", ROOT / "deploy" / "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *command, "config.wsgi"],
+            [sys.executable, ROOT / "deploy" / "serve.py", f"127.0.0.1:{port}"],
             cwd=folder,
             env=stack.environment | stack.env | variables,
             stdout=output,

@@ -125,6 +125,8 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         # On DEBUG it would write tokens into the log.
         "oauthlib": {"level": "INFO"},
+        # Six lines each time that expired tokens are deleted; `clear_tokens` writes one.
+        "oauth2_provider.models": {"level": "WARNING"},
     },
 }
 
@@ -222,6 +224,9 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     ],
     "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
     "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": AUTHENTICATION_METHODS,
+    # How much `clear_tokens` deletes at once, and seconds in which others may write in between.
+    "CLEAR_EXPIRED_TOKENS_BATCH_SIZE": 5000,
+    "CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL": 0.1,
     # Device flow (RFC 8628). The validator looks up the code, so there is no hook before it.
     "OAUTH_DEVICE_VERIFICATION_URI": f"{AUTHORIZATION_SERVER_URL}/o/device/",
     "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": (

@@ -39,7 +39,7 @@ class Caller:
 
     server: ResourceServer
     application_id: int
-    stored: tuple[str, str, str, bool]
+    stored: tuple[str, str]
 
 
 def caller_of(application: Application | None) -> Caller | None:
@@ -50,12 +50,7 @@ def caller_of(application: Application | None) -> Caller | None:
     server = resource_servers().get(registration.resource_server) if registration else None
     if registration is None or server is None:
         return None
-    stored = (
-        application.client_secret,
-        application.client_type,
-        registration.resource_server,
-        registration.is_active,
-    )
+    stored = (application.client_secret, registration.resource_server)
     return Caller(server, application.pk, stored)
 
 

@@ -130,7 +130,7 @@ def read_token(environ: Mapping[str, Any]) -> str:
 def look_up_for(caller: Caller, token: str, header: str) -> tuple[Row, Caller]:
     """Return what is known of `token`, and the caller as of now."""
     row = look_up(token, caller.application_id)
-    if row is not None and row[:4] == caller.stored:
+    if row is not None and row[:2] == caller.stored:
         return row, caller
     # What was remembered of the caller is not so any more: its secret is another one, perhaps.
     forget()

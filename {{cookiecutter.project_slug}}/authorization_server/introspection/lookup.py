@@ -1,6 +1,7 @@
 """The one query: a token with its owner and its client, and the row of who asks for it."""
 
 import hashlib
+import threading
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from psycopg import Cursor
 # By hand, because Django takes longer to build and read such a query than the database to answer
 # it. Every condition is a unique index.
 QUERY = """
-SELECT asking.client_secret, asking.client_type, caller.resource_server, caller.is_active,
+SELECT asking.client_secret, caller.resource_server,
        token.scope, token.resource, token.expires, token.created,
        application.client_id, registration.is_active,
        token.user_id, owner.email, owner.is_active
@@ -22,8 +23,10 @@ LEFT JOIN oauth2_provider_application AS application ON application.id = token.a
 LEFT JOIN client_registry_registeredclient AS registration
        ON registration.application_id = token.application_id
 LEFT JOIN accounts_user AS owner ON owner.id = token.user_id
-WHERE caller.application_id = %s
+WHERE caller.application_id = %s AND caller.is_active AND asking.client_type = 'confidential'
 """
+
+_thread = threading.local()
 
 
 class Row(NamedTuple):
@@ -33,9 +36,7 @@ class Row(NamedTuple):
     """
 
     client_secret: str
-    client_type: str
     resource_server: str
-    is_active: bool
     scope: str | None
     resource: Any
     expires: Any
@@ -71,12 +72,15 @@ def fetch(connection: BaseDatabaseWrapper, parameters: tuple[str, int]) -> Any:
     says not to, for a pooler that keeps no prepared statements.
     """
     if connection.vendor != "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(QUERY, parameters)
-            return cursor.fetchone()
+        with connection.cursor() as django_cursor:
+            django_cursor.execute(QUERY, parameters)
+            return django_cursor.fetchone()
     with connection.wrap_database_errors:
         connection.ensure_connection()
-        return Cursor(connection.connection).execute(QUERY, parameters, binary=True).fetchone()
+        cursor: Cursor | None = getattr(_thread, "cursor", None)
+        if cursor is None or cursor.connection is not connection.connection:
+            cursor = _thread.cursor = Cursor(connection.connection)
+        return cursor.execute(QUERY, parameters, binary=True).fetchone()
 
 
 def unix_time(value: datetime | str) -> float:

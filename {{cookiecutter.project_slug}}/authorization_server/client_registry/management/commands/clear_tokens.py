@@ -1,0 +1,38 @@
+import logging
+from time import monotonic, sleep
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections
+
+from client_registry.expiry import clear
+
+logger = logging.getLogger("clear_tokens")
+
+
+class Command(BaseCommand):
+    help = "Delete tokens, grants and device codes that have expired: once, or again and again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--every", type=int, metavar="SECONDS", help="do it again after so many seconds"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        every = options["every"]
+        if every is None:
+            return self.clear()
+        while True:
+            # SIGTERM ends this wherever it is: of a batch that was not finished nothing is deleted.
+            try:
+                self.clear()
+            except DatabaseError as error:
+                logger.error("failed, next time in %d s: %s", every, " ".join(str(error).split()))
+            close_old_connections()
+            sleep(every)
+
+    def clear(self) -> None:
+        """Do it once, and say so."""
+        start = monotonic()
+        clear()
+        logger.info("what has expired was deleted in %.1f s", monotonic() - start)

@@ -1,0 +1,107 @@
+"""What has expired is deleted, and what can still be of use is not."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
+
+from client_registry.management.commands import clear_tokens
+from tests.flows import is_active, machine_token, start_device
+
+YESTERDAY = timezone.now() - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def no_pause(settings):
+    """Have the batches follow each other at once."""
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {
+        "CLEAR_EXPIRED_TOKENS_BATCH_SIZE": 2,
+        "CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL": 0,
+    }
+
+
+def test_expired_tokens_are_deleted_in_batches(registered):
+    for _ in range(5):
+        machine_token(scope="orders:read")
+    AccessToken.objects.update(expires=YESTERDAY)
+    call_command("clear_tokens")
+    assert not AccessToken.objects.exists()
+
+
+def test_a_token_that_lives_is_kept(registered):
+    token = machine_token(scope="orders:read")
+    call_command("clear_tokens")
+    assert is_active(token)
+
+
+def test_a_token_whose_refresh_token_lives_is_kept(browser):
+    browser.tokens()
+    AccessToken.objects.update(expires=YESTERDAY)
+    call_command("clear_tokens")
+    assert (AccessToken.objects.count(), RefreshToken.objects.count()) == (1, 1)
+
+
+def test_expired_authorization_codes_are_deleted(browser):
+    browser.consent()
+    Grant.objects.update(expires=YESTERDAY)
+    call_command("clear_tokens")
+    assert not Grant.objects.exists()
+
+
+def test_expired_device_codes_are_deleted_in_batches(registered):
+    for _ in range(5):
+        start_device()
+    DeviceGrant.objects.update(expires=YESTERDAY)
+    call_command("clear_tokens")
+    assert not DeviceGrant.objects.exists()
+
+
+def test_a_device_code_that_lives_is_kept(registered):
+    start_device()
+    call_command("clear_tokens")
+    assert DeviceGrant.objects.exists()
+
+
+def test_one_line_says_so(registered, caplog):
+    caplog.set_level("INFO", "clear_tokens")
+    call_command("clear_tokens")
+    assert [record.levelname for record in caplog.records if record.name == "clear_tokens"] == [
+        "INFO"
+    ]
+
+
+class Stopped(BaseException):
+    """What ends the loop in the tests, as a signal does."""
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Record how long the command sleeps, and stop it at the second time."""
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise Stopped
+
+    monkeypatch.setattr(clear_tokens, "sleep", sleep)
+    return pauses
+
+
+def test_it_is_done_again_and_again(registered, pauses):
+    with pytest.raises(Stopped):
+        call_command("clear_tokens", "--every", "3600")
+    assert pauses == [3600, 3600]
+
+
+def test_a_database_that_is_away_does_not_end_it(db, pauses, monkeypatch, caplog):
+    def clear():
+        raise OperationalError("no\nconnection")
+
+    monkeypatch.setattr(clear_tokens, "clear", clear)
+    with pytest.raises(Stopped):
+        call_command("clear_tokens", "--every", "60")
+    assert caplog.messages == ["failed, next time in 60 s: no connection"] * 2

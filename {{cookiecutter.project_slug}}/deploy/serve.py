@@ -1,0 +1,97 @@
+"""Serve the service in whose folder this runs: ``python ../deploy/serve.py 127.0.0.1:8000``.
+
+With Granian, because the server is what an introspection costs most of. One worker process, client
+credentials, PostgreSQL with 100,000 tokens, ``wrk -t1 -c8`` on two cores, introspections a second:
+
+    Granian 2.8, 4 threads   4,600 - 5,500
+    oidc-provider 9 (Node)   3,700 - 4,460   another server, which keeps its tokens in memory
+    gunicorn 27, 4 threads           1,000   as much as it can do, whatever it serves
+
+Put a proxy in front that reads requests whole: there is no deadline for a body, and a sender who
+never ends holds a thread. (Introspection reads none of a caller who is not known.) With
+TRUST_PROXY_HEADERS, let it drop header names with ``_``: to a WSGI application they are the same as
+those with ``-``.
+"""
+
+import os
+import signal
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+PACKAGES = Path(__file__).resolve().parents[1] / "packages"
+LINE = {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+
+
+def load() -> "WSGIApplication":
+    """Import the service, in a worker process."""
+    # A worker inherits handlers that do nothing in it, and would not stop before it has started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    sys.path[0] = str(Path.cwd())
+    from config.wsgi import application  # type: ignore[import-not-found, unused-ignore]
+
+    return application  # type: ignore[no-any-return, unused-ignore]
+
+
+def is_reloading() -> bool:
+    """Return whether to start again when a file changes: where people write, not in an image."""
+    wanted = os.environ.get("WEB_RELOAD", "true").lower() != "false"
+    is_development = os.environ.get("ENVIRONMENT") == "development"
+    return wanted and is_development and find_spec("watchfiles") is not None
+
+
+def server(address: str) -> Granian:
+    """Return the server that is to listen at `address`: an IP address, a colon and a port."""
+    host, _, port = address.rpartition(":")
+    return Granian(
+        "config.wsgi",
+        host.strip("[]"),
+        int(port),
+        interface=Interfaces.WSGI,
+        # What stands in front speaks HTTP/1.1 to us, and resource servers do.
+        http=HTTPModes.http1,
+        websockets=False,
+        # One process is what SQLite wants. With PostgreSQL: one for each core.
+        workers=int(os.environ.get("WEB_CONCURRENCY", "1")),
+        # Both roles wait for something: the database, the other role. More threads than these take
+        # turns too often. They are started as they are needed, and stay, as each has a connection
+        # to the database.
+        blocking_threads=int(os.environ.get("WEB_THREADS", "4")),
+        blocking_threads_idle_timeout=600,
+        # Connections of one worker; as many again wait to be accepted.
+        backlog=1024,
+        backpressure=1024,
+        http1_settings=HTTP1Settings(
+            # Milliseconds for the headers, and for a connection to be idle before them: a resource
+            # server asks again and again over the same ones, and a proxy in front does likewise.
+            header_read_timeout=75_000,
+            # Bytes; the headers have to fit.
+            max_buffer_size=64 * 1024,
+        ),
+        # Seconds for requests to finish. honcho kills after 5, Docker after 10.
+        workers_kill_timeout=4,
+        # A worker that dies is replaced; one that dies again within 5 s ends the service, so that
+        # whoever watches it knows. While developing it waits for the next change instead.
+        respawn_failed_workers=True,
+        reload=is_reloading(),
+        reload_paths=[path for path in (Path.cwd(), PACKAGES) if path.is_dir()],
+        reload_ignore_worker_failure=True,
+        # Access logs are for the proxy in front; any value turns them on here.
+        log_access=bool(os.environ.get("WEB_ACCESS_LOG")),
+        log_dictconfig={"formatters": {"generic": LINE, "access": {"format": "%(message)s"}}},
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not sys.argv[1].rpartition(":")[2].isdecimal():
+        sys.exit("usage: python ../deploy/serve.py ADDRESS:PORT, in the folder of a service")
+    server(sys.argv[1]).serve(target_loader=load, wrap_loader=False)
