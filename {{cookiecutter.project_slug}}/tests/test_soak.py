@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="coun
 
 
 class Server:
-    """A gunicorn of the test's own: one worker, in a process group of its own."""
+    """A server of the test's own: one worker, in a process group of its own."""
 
     def __init__(self, folder, environment, log):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -50,12 +50,11 @@ class Server:
 
     def launch(self):
         """Start it, and do not wait."""
-        options = ["--config", ROOT / "deploy" / "gunicorn.conf.py", "--bind", self.url[7:]]
         with self.log.open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *options, "config.wsgi"],
+                [sys.executable, ROOT / "deploy" / "serve.py", self.url[7:]],
                 cwd=self._folder,
-                env=self._environment | {"WEB_THREADS": str(WORKER_THREADS)},
+                env=self._environment | {"WEB_THREADS": str(WORKER_THREADS), "WEB_RELOAD": "false"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

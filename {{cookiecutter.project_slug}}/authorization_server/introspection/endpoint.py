@@ -67,10 +67,10 @@ def respond(environ: Mapping[str, Any]) -> Response:
         return as_json(200, answer(row, caller.server))
     except Refused as refused:
         if refused.status != HTTPStatus.UNAUTHORIZED:
-            logger.warning("%d %s%s", refused.status, refused, request_id(environ))
+            logger.warning("%d %s", refused.status, refused)
         return as_json(refused.status, refused.body, *refused.headers)
     except Exception:
-        logger.exception("500%s", request_id(environ))
+        logger.exception("500")
         return as_json(500, {"error": "server_error"})
 
 
@@ -158,9 +158,3 @@ def log_refusal(error: str, header: str) -> None:
     client_id, _ = parse_basic(header.strip().partition(" ")[2].strip()) or ("", "")
     name = client_id if re.fullmatch(CLIENT_ID, client_id) else "a caller without a client_id"
     logger.warning("401 %s for %s; more of them in this second are not logged", error, name)
-
-
-def request_id(environ: Mapping[str, Any]) -> str:
-    """Return the X-Request-ID of the caller, by which its log names the request, for ours."""
-    value = environ.get("HTTP_X_REQUEST_ID", "")
-    return f" (request {value})" if re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value) else ""

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
+from config.request_id import HEADER, identified
 from introspection.endpoint import respond
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ class IntrospectionFirst:
     ) -> Iterable[bytes]:
         if environ["PATH_INFO"] != self.path:
             return self.django(environ, start_response)
-        status, headers, body = respond(environ)
-        start_response(STATUS_LINES[status], headers)
+        # What the middleware does for Django: the log of the resource server names the same request.
+        with identified(environ) as identifier:
+            status, headers, body = respond(environ)
+        start_response(STATUS_LINES[status], [*headers, (HEADER, identifier)])
         return [body]
 
 

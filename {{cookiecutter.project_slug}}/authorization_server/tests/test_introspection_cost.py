@@ -265,8 +265,3 @@ def test_it_is_not_asked_again_inside_of_a_transaction(monkeypatch):
     assert connection.in_atomic_block
     with pytest.raises(OperationalError):
         lookup.look_up("x", 1)
-
-
-@pytest.mark.parametrize(("value", "shown"), [("a-1", " (request a-1)"), ("a\nb", ""), ("", "")])
-def test_the_request_id_of_the_caller_is_in_the_log(value, shown):
-    assert endpoint.request_id({"HTTP_X_REQUEST_ID": value}) == shown

@@ -107,8 +107,8 @@ TOKEN_INTROSPECTION = {
     "AUDIENCE": MANIFEST["audience"],
     "REALM": MANIFEST["name"],
     "SHARED_CACHE": "tokens" if CACHE_URL else None,
-    # Half of the threads (deploy/gunicorn.conf.py): a stalled authorization server gets no more.
-    "MAX_WAITING_THREADS": max(1, env.int("WEB_THREADS", default=8) // 2),
+    # Half of the threads (deploy/serve.py): a stalled authorization server gets no more.
+    "MAX_WAITING_THREADS": max(1, env.int("WEB_THREADS", default=4) // 2),
     # Seconds that a good token may be used longer while the authorization server is down.
     "STALE_IF_ERROR_SECONDS": env.int("RESOURCE_SERVER_STALE_IF_ERROR_SECONDS", default=0),
 }
