@@ -33,7 +33,7 @@ class IntrospectionFirst:
     ) -> Iterable[bytes]:
         if environ["PATH_INFO"] != self.path:
             return self.django(environ, start_response)
-        # What the middleware does for Django: the log of the resource server names the same request.
+        # As the middleware does for Django: both logs name a request alike.
         with identified(environ) as identifier:
             status, headers, body = respond(environ)
         start_response(STATUS_LINES[status], [*headers, (HEADER, identifier)])

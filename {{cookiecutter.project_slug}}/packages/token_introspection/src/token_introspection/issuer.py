@@ -53,7 +53,7 @@ def configured_issuer() -> Issuer:
     """Return the issuer of the settings, with the one pool of connections of this process."""
     current = conf()
     if not current.url or not current.issuer:
-        # gunicorn runs no system check that would have said so.
+        # A server runs no system check that would have said so.
         raise ImproperlyConfigured(
             "Introspection needs a URL and an ISSUER; see `manage.py check`."
         )
