@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+import struct
 
 import pytest
 
@@ -190,6 +191,47 @@ def test_one_that_hangs_up_without_an_answer_is_unavailable(authorization_server
 def test_a_connection_that_was_closed_meanwhile_is_replaced(authorization_server, client):
     authorization_server.hang_up(times=1)
     assert client.introspect(TOKEN) == {"active": False}
+
+
+@pytest.mark.parametrize("fault", ["cut_off_in_the_body", "stall_in_the_body"])
+def test_one_that_has_begun_to_answer_is_not_asked_again(authorization_server, client, fault):
+    getattr(authorization_server, fault)()
+    failure(client)
+    assert len(authorization_server.requests) == 1
+
+
+def test_one_that_has_sent_a_single_byte_is_not_asked_again(authorization_server, client):
+    authorization_server.drip(b"H")
+    failure(client)
+    assert len(authorization_server.requests) == 1
+
+
+def test_one_that_hangs_up_is_asked_twice_and_no_more(authorization_server, client):
+    authorization_server.hang_up(times=99)
+    failure(client)
+    assert len(authorization_server.requests) == 2
+
+
+def test_a_connection_that_was_reset_meanwhile_is_replaced(authorization_server, client):
+    def reset(handler):
+        linger = struct.pack("ii", 1, 0)  # Closing sends RST now.
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        handler.close_connection = True
+        authorization_server.behaviour = authorization_server.introspect
+
+    authorization_server.behaviour = reset
+    assert client.introspect(TOKEN) == {"active": False}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b" " * 999, b"HTTP/1.1 " + b"x" * 999],
+    ids=["body", "headers"],
+)
+def test_one_that_drips_is_unavailable_when_the_total_time_is_over(authorization_server, answer):
+    client = IntrospectionClient(authorization_server.url, bearer_token="x", total_timeout=0.1)
+    authorization_server.drip(answer)
+    assert "timed out" in str(failure(client).original_error)
 
 
 def test_one_that_does_not_listen_is_unavailable():

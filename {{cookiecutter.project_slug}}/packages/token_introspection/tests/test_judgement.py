@@ -132,6 +132,13 @@ def test_a_string_must_be_a_string(name, value):
         judged(**{name: value})
 
 
+@pytest.mark.parametrize("value", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize("name", ["sub", "client_id", "scope", "username"])
+def test_a_string_must_be_one_that_a_database_can_hold(name, value):
+    with pytest.raises(IntrospectionResponseInvalid, match=name):
+        judged(**{name: value})
+
+
 @pytest.mark.parametrize(
     "value",
     [True, 4e9, "", "4e9", "-1", "soon", "٤", "9" * 9_999, -1, 4_000_000_000_000, [4_000_000_000]],

@@ -103,3 +103,21 @@ def test_there_are_never_more_inside_than_places(room):
     for thread in threads:
         thread.join()
     assert (max(numbers) <= 2, len(numbers)) == (True, 50)
+
+
+def test_threads_stay_free_while_the_authorization_server_stalls():
+    room, go, inside, turned_away = WaitingRoom(places=4), Event(), [], []
+
+    def ask(_):
+        try:
+            with room.place(patience=0.05):
+                inside.append(1)
+                go.wait(10)
+        except AuthorizationServerNotAsked:
+            turned_away.append(1)
+            if len(turned_away) == 46:
+                go.set()
+
+    with ThreadPoolExecutor(50) as threads:
+        list(threads.map(ask, range(50)))
+    assert (len(inside), len(turned_away)) == (4, 46)

@@ -74,12 +74,14 @@ class SingleFlight(Generic[T]):
             flight.landed.set()
         return flight.result
 
-    def _follow(self, key: bytes, flight: _Flight[T], ask: Callable[[], T]) -> T:
+    def _follow(
+        self, key: bytes, flight: _Flight[T], ask: Callable[[], T], *, again: bool = False
+    ) -> T:
         if not flight.landed.wait(max(0, remaining())):
             raise AuthorizationServerUnavailable("Another request has not got the answer in time")
         if flight.error is None:
             return flight.result
-        if flight.is_retry:
+        if flight.is_retry or again:
             raise _own(flight.error)
         with self._lock:
             leads = flight.retry is None
@@ -89,7 +91,7 @@ class SingleFlight(Generic[T]):
                 flight.retry = self._flights.setdefault(key, _Flight(is_retry=True))
         if leads:
             return self._lead(key, flight.retry, ask)
-        return self._follow(key, flight.retry, ask)
+        return self._follow(key, flight.retry, ask, again=True)
 
 
 def _own(error: BaseException) -> Exception:

@@ -79,10 +79,11 @@ class SharedCache:
             asked, members = json.loads(value)
             token = AccessToken(**members | {"aud": tuple(members["aud"])})
             age = self._timer() - asked
+            expired = token.is_expired()
         except (ValueError, TypeError, KeyError):
             return None  # Not ours. The next answer replaces it.
         # From the future: another clock is ahead, and would lengthen the life of the token.
-        if not 0 <= age < self._caching_seconds or token.is_expired():
+        if not 0 <= age < self._caching_seconds or expired:
             return None
         return asked, token
 

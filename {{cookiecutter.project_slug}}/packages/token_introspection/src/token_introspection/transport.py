@@ -4,6 +4,7 @@ import http.client
 import io
 import socket
 from http.client import RemoteDisconnected
+from math import inf
 from typing import Any
 
 from urllib3 import HTTPConnectionPool
@@ -19,7 +20,7 @@ class _Reader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._sock = sock
-        self._silence = sock.gettimeout()
+        self._silence = sock.gettimeout() or inf
         self._received = 0
 
     def readable(self) -> bool:
@@ -29,8 +30,8 @@ class _Reader(io.RawIOBase):
         seconds = remaining()
         if seconds <= 0:
             raise TimeoutError("timed out: the total time is over")
-        if self._silence is None or seconds < self._silence:
-            self._sock.settimeout(min(seconds, self._silence or seconds))
+        limit = min(seconds, self._silence)
+        self._sock.settimeout(None if limit == inf else limit)
         try:
             size = self._raw.readinto(buffer)
         except ConnectionResetError as error:

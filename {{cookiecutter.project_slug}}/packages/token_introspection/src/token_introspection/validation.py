@@ -75,7 +75,6 @@ def validate(
     Raises:
         TokenIntrospectionError: Nobody knows, because the authorization server cannot be asked.
     """
-
     if not is_well_formed(token):
         return None
 
