@@ -41,6 +41,15 @@ def test_the_docs_page_loads_nothing_from_elsewhere(stranger):
     assert "https://" not in stranger.get("/api/docs/").content.decode()
 
 
+def test_the_metrics_count_introspections(stranger):
+    assert "token_introspection_seconds" in stranger.get("/metrics").content.decode()
+
+
+def test_the_metrics_are_not_for_the_internet(stranger):
+    response = stranger.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert response.status_code == 404
+
+
 def test_it_is_alive_without_an_authorization_server(stranger):
     assert stranger.get("/health/live").status_code == 200
 
