@@ -114,7 +114,8 @@ def database(name: str, default: Path) -> dict[str, object]:
         config = {"ENGINE": SQLITE, "NAME": default}
     config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": config["ENGINE"] != SQLITE}
     if config["ENGINE"] == POSTGRESQL:
-        # What `introspection.lookup` asks again and again is planned once for each connection.
+        # `introspection.lookup` has its query planned once for each connection, unless this is
+        # `none`, for a pooler that keeps no prepared statements.
         options = {"prepare_threshold": 1} | config.get("OPTIONS", {})
         if options["prepare_threshold"] == "none":
             options["prepare_threshold"] = None

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 
 from client_registry.manifests import ResourceServer
-from introspection.lookup import Row, unix_time
+from introspection.lookup import Row
 
 INACTIVE = {"active": False}
 
@@ -25,17 +25,16 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
     if not scopes or not is_for(row.resource, server):
         return INACTIVE
     # A machine is its own subject (RFC 9068 section 2.2).
-    subject = {"sub": row.client_id}
+    subject: dict[str, Any] = {"sub": row.client_id}
     if row.user_id:
-        user_id = row.user_id if isinstance(row.user_id, UUID) else UUID(row.user_id)
-        subject = {"sub": str(user_id), "username": row.username}
+        subject = {"sub": str(UUID(row.user_id)), "username": row.username}
     return {
         "active": True,
         "scope": " ".join(scopes),
         "client_id": row.client_id,
         "token_type": "Bearer",
-        "exp": int(unix_time(row.expires)),
-        "iat": int(unix_time(row.created)),
+        "exp": int(row.expires),
+        "iat": int(row.created),
         "aud": server.audience,
         "iss": settings.AUTHORIZATION_SERVER_URL,
         **subject,
@@ -44,11 +43,10 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
 
 def is_usable(row: Row) -> bool:
     """Return whether it has not expired, and neither its owner nor its client is switched off."""
-    owner_is_active = row.user_id is None or row.user_is_active
-    return bool(owner_is_active and row.client_is_active and unix_time(row.expires) > time.time())
+    return int(row.is_active) == 1 and int(row.expires) > time.time()
 
 
-def is_for(resource: list[str] | str, server: ResourceServer) -> bool:
-    """Return whether the `resource` of a token (RFC 8707), a list or its JSON, allows `server`."""
-    resources = json.loads(resource) if isinstance(resource, str) else resource
+def is_for(resource: str, server: ResourceServer) -> bool:
+    """Return whether the `resource` of a token (RFC 8707), a JSON list, allows `server`."""
+    resources = json.loads(resource)
     return not resources or server.audience in resources
