@@ -27,7 +27,7 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
     # A machine is its own subject (RFC 9068 section 2.2).
     subject: dict[str, Any] = {"sub": row.client_id}
     if row.user_id:
-        subject = {"sub": str(UUID(row.user_id)), "username": row.username}
+        subject = {"sub": str(UUID(str(row.user_id))), "username": row.username}
     return {
         "active": True,
         "scope": " ".join(scopes),

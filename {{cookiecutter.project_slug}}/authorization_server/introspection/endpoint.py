@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.db import connections
 from django.http.request import split_domain_port, validate_host
 
 from client_registry.credentials import CLIENT_ID
 from introspection.answers import answer
 from introspection.callers import forget, identify
 from introspection.credentials import Caller, InvalidCredentials, parse_basic
-from introspection.lookup import Row, look_up
+from introspection.lookup import Row, look_up, renew_connection
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 MAX_BODY_SIZE = 16 * 1024  # bytes, far more than a token has
@@ -58,7 +57,7 @@ def respond(environ: Mapping[str, Any]) -> Response:
     Makes one query for a caller who is known, two for another one, and one or none to refuse.
     """
     try:
-        connections["default"].close_if_unusable_or_obsolete()
+        renew_connection()
         check_form(environ)
         header = environ.get("HTTP_AUTHORIZATION", "")
         caller = authenticate(header)

@@ -59,8 +59,15 @@ class Row(NamedTuple):
     created: str
     client_id: str
     is_active: str | int
-    user_id: str | None
+    user_id: Any
     username: str | None
+
+
+def renew_connection() -> None:
+    """Close a connection that is broken or too old, as Django does where a request begins."""
+    connection = connections["default"]
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def look_up(token: str, application_id: int) -> Row | None:
