@@ -15,6 +15,7 @@ those with ``-``.
 
 import os
 import signal
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,13 +50,12 @@ def is_reloading() -> bool:
     return wanted and is_development and find_spec("watchfiles") is not None
 
 
-def server(address: str) -> Granian:
-    """Return the server that is to listen at `address`: an IP address, a colon and a port."""
-    host, _, port = address.rpartition(":")
+def server(host: str, port: int) -> Granian:
+    """Return the server that is to listen at the IP address `host`."""
     return Granian(
         "config.wsgi",
-        host.strip("[]"),
-        int(port),
+        host,
+        port,
         interface=Interfaces.WSGI,
         # What stands in front speaks HTTP/1.1 to us, and resource servers do.
         http=HTTPModes.http1,
@@ -91,7 +91,21 @@ def server(address: str) -> Granian:
     )
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or not sys.argv[1].rpartition(":")[2].isdecimal():
+def main() -> None:
+    """Serve at the address that the command names: an IP address, a colon and a port."""
+    host, _, port = "".join(sys.argv[1:]).rpartition(":")
+    host = host.strip("[]")
+    if not (host and port.isdecimal()):
         sys.exit("usage: python ../deploy/serve.py ADDRESS:PORT, in the folder of a service")
-    server(sys.argv[1]).serve(target_loader=load, wrap_loader=False)
+    try:
+        # Granian would share a port with any other Granian: each gets some of the connections.
+        socket.create_server(
+            (host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ).close()
+    except OSError as error:
+        sys.exit(f"{host}:{port}: {error.strerror or error}")
+    server(host, int(port)).serve(target_loader=load, wrap_loader=False)
+
+
+if __name__ == "__main__":
+    main()
