@@ -1,11 +1,12 @@
 """Serve the service in whose folder this runs: ``python ../deploy/serve.py 127.0.0.1:8000``.
 
 With Granian, because the server is what an introspection costs most of. One worker process, client
-credentials, PostgreSQL with 100,000 tokens, ``wrk -t1 -c8`` on two cores, introspections a second:
+credentials, PostgreSQL with 100,000 tokens, ``wrk -t1 -c8``, on the same two cores as everything
+else; introspections a second, taken in turns, and CPU of the process for each:
 
-    Granian 2.8, 4 threads   4,600 - 5,500
-    oidc-provider 9 (Node)   3,700 - 4,460   another server, which keeps its tokens in memory
-    gunicorn 27, 4 threads           1,000   as much as it can do, whatever it serves
+    Granian 2.8, 4 threads   3,800 - 6,900   165 us
+    oidc-provider 9 (Node)   3,200 - 5,000   210 us   another server, with its tokens in memory
+    gunicorn 27, 4 threads   1,000                    as much as it can do, whatever it serves
 
 Put a proxy in front that reads requests whole: there is no deadline for a body, and a sender who
 never ends holds a thread. (Introspection reads none of a caller who is not known.) With
@@ -19,7 +20,7 @@ import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -50,7 +51,7 @@ def is_reloading() -> bool:
     return wanted and is_development and find_spec("watchfiles") is not None
 
 
-def server(host: str, port: int) -> Granian:
+def server(host: str, port: int) -> Any:
     """Return the server that is to listen at the IP address `host`."""
     return Granian(
         "config.wsgi",
