@@ -1,0 +1,116 @@
+"""Send requests: with `wrk` where throughput counts, one after the other where latency does."""
+
+import concurrent.futures
+import http.client
+import itertools
+import re
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+SECONDS = 3
+
+
+def throughput(url, *, headers=None, script="", connections=8, seconds=SECONDS):
+    """Return the answers a second that `url` gives; exit when one is an error.
+
+    Args:
+        script: Lua for wrk, in place of a plain GET.
+    """
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "10"]
+    for name, value in (headers or {}).items():
+        command += ["-H", f"{name}: {value}"]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        if script:
+            file.write(script)
+            file.flush()
+            command += ["-s", file.name]
+        report = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in report or "Socket errors" in report:
+        raise SystemExit(f"{url} answered with errors:\n{report}")
+    return float(re.search(r"Requests/sec:\s*([\d.]+)", report)[1])
+
+
+def post_script(headers, body):
+    """Return Lua for wrk that posts `body`, a Lua expression, at each request."""
+    lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
+    return "\n".join(
+        [
+            *lines,
+            'wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"',
+            f'request = function() return wrk.format("POST", nil, nil, {body}) end',
+        ]
+    )
+
+
+class Connection:
+    """One connection that stays open."""
+
+    def __init__(self, url, timeout=30):
+        parts = urlsplit(url)
+        self.path = parts.path
+        self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+        self.retry_after = 0
+
+    def send(self, method="GET", *, form=None, headers=None, path=None):
+        """Send a request and return status and body."""
+        headers = dict(headers or {})
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urlencode(form) if form is not None else None
+        self.connection.request(method, path or self.path, body, headers)
+        response = self.connection.getresponse()
+        self.retry_after = int(response.headers.get("Retry-After", 0))
+        return response.status, response.read()
+
+
+def median_seconds(send, count):
+    """Return the median time of `count` calls of `send`, in seconds."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        send()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+@contextmanager
+def background(url, headers_of, *, threads, pause=0.0, obeys=True):
+    """Keep asking `url` from `threads` connections until the block is left; errors do not matter.
+
+    Args:
+        headers_of: Takes the number of the request and returns its headers.
+        pause: Seconds between two requests of one thread.
+        obeys: Whether a 503 makes it wait as long as Retry-After says.
+    """
+    stop, numbers = threading.Event(), itertools.count()
+
+    def ask():
+        while not stop.is_set():
+            connection = Connection(url)
+            try:
+                while not stop.is_set():
+                    connection.send(headers=headers_of(next(numbers)))
+                    stop.wait(max(pause, connection.retry_after * obeys))
+            except (OSError, http.client.HTTPException):
+                stop.wait(0.05)
+            finally:
+                connection.connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        asking = [pool.submit(ask) for _ in range(threads)]
+        try:
+            yield numbers
+        finally:
+            stop.set()
+            concurrent.futures.wait(asking)
+
+
+def read(path):
+    """Return the text of a file beside this one."""
+    return (Path(__file__).parent / path).read_text(encoding="utf-8")

@@ -1,0 +1,160 @@
+"""What the benchmarks run against: a generated project, PostgreSQL, and the references.
+
+Everything is started here, on free ports of the loopback interface, and stopped by its own id.
+"""
+
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+HERE = Path(__file__).parent
+BUILD = HERE.parent / "build" / "bench"
+sys.path.insert(0, str(HERE.parent / "tests"))
+from stack import copy_template  # noqa: E402
+
+START_SECONDS = 60
+
+
+def free_port():
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def need(*programs):
+    """Exit with one sentence when a program is missing."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        sys.exit(
+            f"`make bench` needs {', '.join(missing)}: on Debian, "
+            "`apt-get install postgresql wrk nodejs npm`."
+        )
+
+
+@contextmanager
+def process(command, *, url=None, **options):
+    """Run `command` until the block is left; wait until `url` answers, whatever it answers."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "log").open("ab") as log:
+        running = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options
+        )
+    try:
+        if url:
+            wait_for(url, running)
+        yield running
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGTERM)
+        try:
+            running.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+
+
+def wait_for(url, running):
+    """Return when `url` answers; exit when it does not, or its process has ended."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"{url} does not answer; {BUILD / 'log'} says why.")
+
+
+@contextmanager
+def postgresql():
+    """Run a PostgreSQL server of its own; yield its URL without the name of a database."""
+    bin_folder = Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
+    folder, port = BUILD / "postgresql", free_port()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # It refuses to run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    run = {"user": user, "cwd": "/", "check": True, "stdout": subprocess.DEVNULL}
+    initdb = [bin_folder / "initdb", "-D", folder / "data", "-U", "bench", "-A", "trust"]
+    subprocess.run(initdb, **run)
+    server = [bin_folder / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder]
+    with process([*server, "-c", "fsync=off", "-c", "shared_buffers=512MB"], user=user, cwd="/"):
+        for _ in range(100):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield f"postgres://bench@127.0.0.1:{port}"
+
+
+class Project:
+    """A project with the default answers, installed once in ``build/bench``."""
+
+    def __init__(self):
+        folder = BUILD / "project"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.root = Path(
+            cookiecutter(str(copy_template(folder)), no_input=True, output_dir=str(folder))
+        )
+        subprocess.run(["uv", "sync", "--quiet"], cwd=self.root, check=True)
+        self.bin = self.root / ".venv" / "bin"
+        self.variables = dict(
+            line.split("=", 1)
+            for line in (self.root / ".env").read_text(encoding="utf-8").splitlines()
+            if re.match(r"\w+=", line)
+        )
+        self.environment = os.environ | self.variables | {"DATA_DIR": str(folder / "var")}
+
+    def manage(self, service, *arguments, **variables):
+        """Run a management command of a service."""
+        subprocess.run(
+            [self.bin / "python", "manage.py", *arguments],
+            cwd=self.root / service,
+            env=self.environment | variables,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    @contextmanager
+    def serve(self, service, **variables):
+        """Serve a service as the project does, with one worker process; yield its address."""
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        command = [self.bin / "python", self.root / "deploy" / "serve.py", f"127.0.0.1:{port}"]
+        # ENVIRONMENT=development would watch the files.
+        environment = self.environment | {"WEB_RELOAD": "false"} | variables
+        with process(
+            command, cwd=self.root / service, env=environment, url=f"{url}/health/live"
+        ) as running:
+            yield url, running
+
+
+@contextmanager
+def oidc_provider():
+    """Run the OpenID-certified Node server `oidc-provider`; yield its address."""
+    folder, port = BUILD / "oidc-provider", free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "oidc_provider.mjs", folder)
+    if not (folder / "node_modules").exists():
+        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "oidc-provider@9"]
+        subprocess.run(install, cwd=folder, check=True)
+    url = f"http://127.0.0.1:{port}"
+    command = ["node", "oidc_provider.mjs", str(port)]
+    with process(command, cwd=folder, url=f"{url}/.well-known/openid-configuration"):
+        yield url

@@ -1,0 +1,20 @@
+"""A resource server on django-oauth-toolkit's own validator, cache and authentication class."""
+
+from config.settings import *  # noqa: F403
+from config.settings import OAUTH2_PROVIDER, REST_FRAMEWORK
+
+OAUTH2_PROVIDER = {
+    name: value
+    for name, value in OAUTH2_PROVIDER.items()
+    if name not in ("OAUTH2_VALIDATOR_CLASS", "RESOURCE_SERVER_TOKEN_CACHING_SECONDS")
+} | {
+    # It compares `aud` with the address of the request, which is not the name in the manifest.
+    "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": None,
+}
+REST_FRAMEWORK = REST_FRAMEWORK | {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "oauth2_provider.contrib.rest_framework.OAuth2Authentication"
+    ],
+    "EXCEPTION_HANDLER": "rest_framework.views.exception_handler",
+}
+ROOT_URLCONF = "stock_resource_server_urls"
