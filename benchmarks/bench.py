@@ -83,8 +83,7 @@ def print_table(results):
 
 def keep(results):
     """Write ``results.json`` and the chart."""
-    kept = {"machine": machine(), "rows": results}
-    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(results, indent=2, ensure_ascii=False) + "\n"
     (HERE / "results.json").write_text(text, encoding="utf-8")
     (HERE / "results.svg").write_text(chart.draw(results), encoding="utf-8")
 
