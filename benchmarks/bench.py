@@ -43,7 +43,9 @@ def main():
         bench = rows.Bench(processes.Project(), database)
         results = [measured(bench, name) for name in only or ROWS]
     print_table(results)
-    print(f"\n{time.monotonic() - start:.0f} s; {rows.ROUNDS} rounds each, the median counts.")
+    print(f"\n{bench.project.versions()}")
+    print(f"Medians of {rows.ROUNDS} rounds; benchmarks/README.md says how each is made.")
+    print(f"{time.monotonic() - start:.0f} s")
     if not only:
         keep(results)
 

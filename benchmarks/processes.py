@@ -4,6 +4,7 @@ Everything is started here, on free ports of the loopback interface, and stopped
 """
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -79,10 +80,20 @@ def wait_for(url, running):
     sys.exit(f"{url} does not answer; {BUILD / 'log'} says why.")
 
 
+def run_for_output(*command):
+    """Run a command and return what it prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def postgresql_folder():
+    """Return where PostgreSQL's programs are: Debian keeps them out of the way."""
+    return Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
+
+
 @contextmanager
 def postgresql():
     """Run a PostgreSQL server of its own; yield its URL without the name of a database."""
-    bin_folder = Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
+    bin_folder = postgresql_folder()
     folder, port = BUILD / "postgresql", free_port()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -120,6 +131,19 @@ class Project:
             if re.match(r"\w+=", line)
         )
         self.environment = os.environ | self.variables | {"DATA_DIR": str(folder / "var")}
+
+    def versions(self):
+        """Return the versions of what was measured, in one line."""
+        code = (
+            "import sys; from importlib.metadata import version; "
+            "print(*(f'{name} {version(name)}' for name in sys.argv[1:]), sep=', ')"
+        )
+        names = ["django", "django-oauth-toolkit", "djangorestframework", "granian", "psycopg"]
+        ours = run_for_output(self.bin / "python", "-c", code, *names)
+        package = BUILD / "oidc-provider" / "node_modules" / "oidc-provider" / "package.json"
+        theirs = json.loads(package.read_text())["version"] if package.exists() else "not used"
+        server = run_for_output(postgresql_folder() / "postgres", "--version")
+        return f"{ours}, oidc-provider {theirs}, {server}"
 
     def manage(self, service, *arguments, **variables):
         """Run a management command of a service."""

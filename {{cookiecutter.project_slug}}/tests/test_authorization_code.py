@@ -6,6 +6,7 @@ import pytest
 import requests
 from authlib.integrations.base_client import OAuthError
 from browser import parameters
+from conftest import REDIRECT_URI
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -49,53 +50,42 @@ def test_the_id_token_is_signed_with_a_published_key_and_names_the_same_sub(
     assert (claims["sub"], claims["iss"]) == (who["sub"], stack.url)
 
 
-def test_the_consent_page_shows_what_the_scopes_mean(stack, browser, first, scope):
-    client = stack.client(
-        "DEMO_BROWSER", scope=scope, redirect_uri="http://127.0.0.1:8765/callback"
-    )
-    client.code_challenge_method = "S256"
-    url, _ = client.create_authorization_url(f"{stack.url}/o/authorize/", code_verifier="v" * 43)
-    browser.open(url)
-    browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+@pytest.fixture
+def ask(stack, browser, scope):
+    """Return a function that sends an authorization request and logs in, up to the consent page.
+
+    It returns the redirect to the client, if there is one already.
+    """
+
+    def ask(redirect_uri=REDIRECT_URI, method="S256"):
+        client = stack.client(
+            "DEMO_BROWSER", scope=scope, redirect_uri=redirect_uri, code_challenge_method=method
+        )
+        verifier = {"code_verifier": "v" * 43} if method else {}
+        url, _ = client.create_authorization_url(f"{stack.url}/o/authorize/", **verifier)
+        return browser.open(url) or browser.log_in(
+            stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"]
+        )
+
+    return ask
+
+
+def test_the_consent_page_shows_what_the_scopes_mean(ask, browser, first):
+    ask()
     assert first["scopes"][f"{first['name']}:read"] in browser.page.text
 
 
-def test_a_person_who_cancels_is_sent_back_with_access_denied(stack, browser, scope):
-    client = stack.client(
-        "DEMO_BROWSER",
-        scope=scope,
-        redirect_uri="http://127.0.0.1:8765/callback",
-        code_challenge_method="S256",
-    )
-    url, _ = client.create_authorization_url(f"{stack.url}/o/authorize/", code_verifier="v" * 43)
-    browser.open(url)
-    browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+def test_a_person_who_cancels_is_sent_back_with_access_denied(ask, browser):
+    ask()
     assert parameters(browser.submit())["error"] == "access_denied"
 
 
-def test_an_authorization_request_without_pkce_is_refused(stack, browser, scope):
-    client = stack.client(
-        "DEMO_BROWSER", scope=scope, redirect_uri="http://127.0.0.1:8765/callback"
-    )
-    url, _ = client.create_authorization_url(f"{stack.url}/o/authorize/")
-    callback = browser.open(url) or browser.log_in(
-        stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"]
-    )
-    assert parameters(callback)["error"] == "invalid_request"
+def test_an_authorization_request_without_pkce_is_refused(ask):
+    assert parameters(ask(method=None))["error"] == "invalid_request"
 
 
-def test_a_redirect_uri_that_is_not_declared_is_not_followed(stack, browser, scope):
-    client = stack.client(
-        "DEMO_BROWSER",
-        scope=scope,
-        redirect_uri="https://attacker.example.com/",
-        code_challenge_method="S256",
-    )
-    url, _ = client.create_authorization_url(f"{stack.url}/o/authorize/", code_verifier="v" * 43)
-    target = browser.open(url) or browser.log_in(
-        stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"]
-    )
-    assert (target, browser.page.status_code) == (None, 400)
+def test_a_redirect_uri_that_is_not_declared_is_not_followed(ask, browser):
+    assert (ask("https://attacker.example.com/"), browser.page.status_code) == (None, 400)
 
 
 def test_a_wrong_password_does_not_log_in(stack, browser):
