@@ -93,6 +93,13 @@ def use_free_ports(project):
     path.write_text(text, encoding="utf-8")
 
 
+def has_compose():
+    """Return whether Docker's client is here with Compose; it needs no engine to read files."""
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
+
+
 def python_for_django_6_1():
     """Return the path of a Python 3.12 or newer, or None where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")

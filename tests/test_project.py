@@ -1,11 +1,18 @@
 """A generated project passes its own checks. Each test here works on real projects."""
 
 import os
-import shutil
 import subprocess
 
 import pytest
-from stack import make, output_of, python_for_django_6_1, read_env, running, use_free_ports
+from stack import (
+    has_compose,
+    make,
+    output_of,
+    python_for_django_6_1,
+    read_env,
+    running,
+    use_free_ports,
+)
 
 SERVICES = ["authorization_server", "resource_servers/orders", "resource_servers/inventory"]
 pytestmark = pytest.mark.slow
@@ -73,7 +80,7 @@ class TestDefaultAnswers:
     def test_smoke_without_run_says_what_to_do(self, default_project):
         assert "make run" in output_of(default_project, "smoke")
 
-    @pytest.mark.skipif(not shutil.which("docker"), reason="docker is not installed")
+    @pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
     def test_the_compose_files_parse(self, default_project):
         check = ["docker", "compose", "config", "--quiet"]
         assert subprocess.run(check, cwd=default_project).returncode == 0
