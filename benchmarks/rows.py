@@ -175,6 +175,20 @@ def b3(bench, small):
             base = load.median_seconds(introspect, 500)
             yield load.median_seconds(ask, 500) / base
         print_where_the_time_goes(resource_server, introspect, ping, ask)
+        print(profile_of_questions(bench, issuer))
+
+
+def profile_of_questions(bench, issuer):
+    """Return which functions of a resource server take the time of its questions."""
+    environment = bench.project.environment | {"AUTHORIZATION_SERVER_INTERNAL_URL": issuer}
+    return subprocess.run(
+        [bench.project.bin / "python", "-c", load.read("question.py")],
+        cwd=bench.project.root / "resource_servers" / "orders",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def print_where_the_time_goes(resource_server, introspect, ping, ask):

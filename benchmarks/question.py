@@ -1,0 +1,34 @@
+"""Profile 500 questions of a resource server: what it does between asking and having the answer.
+
+Runs in the folder of a resource server, in its environment, against a real authorization server
+with the tokens of the benchmark.
+"""
+
+import cProfile
+import os
+import pstats
+import sys
+
+sys.path.insert(0, ".")
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+import django
+
+django.setup()
+from token_introspection.validation import validate  # noqa: E402
+
+FIRST = 50_000  # past the tokens that the measurement has used
+
+
+def main():
+    """Print the functions that take most of the time themselves."""
+    validate(f"bench-{FIRST - 1}")
+    with cProfile.Profile() as profile:
+        for number in range(FIRST, FIRST + 500):
+            assert validate(f"bench-{number}") is not None
+    stats = pstats.Stats(profile)
+    stats.strip_dirs().sort_stats("tottime").print_stats(12)
+
+
+if __name__ == "__main__":
+    main()
