@@ -80,9 +80,9 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
     """Write a file in one step, so that an interruption leaves the old one whole.
 
     Args:
-        path: A file that exists. Through a symbolic link, the file it leads to is replaced.
+        path: Through a symbolic link, the file it leads to is replaced.
         text: What it is to hold, line endings as they are.
-        mode: Its permissions; None keeps the ones it has.
+        mode: Its permissions; None keeps the ones it has, of a file that exists.
     """
     path = path.resolve()
     descriptor, temporary = tempfile.mkstemp(".tmp", f"{path.name}.", path.parent)

@@ -1,4 +1,4 @@
-"""The lines of a resource server in Procfile, compose.yml and .env.example.
+"""The lines of a resource server in Procfile, the Compose files and .env.example.
 
 Each ``with_`` function takes the text of such a file, the name of the resource server and the
 variables of `.env`. It returns the text with the lines, or as it is when they are there. Text is
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 from _names import env_prefix
@@ -16,7 +17,7 @@ from _project import AUTHORIZATION_SERVER, ROOT, assignments, read_text, replace
 
 FIRST_PORT = 8001
 REQUIRED = ("PORT", "URL", "SECRET_KEY", "INTROSPECTION_CLIENT_ID", "INTROSPECTION_CLIENT_SECRET")
-OPTIONAL = ("DATABASE_URL", "ALLOWED_HOSTS")
+OPTIONAL = ("DATABASE_URL", "CACHE_URL", "ALLOWED_HOSTS")
 
 PROCESS = (
     "{name}: cd resource_servers/{name} && "
@@ -46,7 +47,7 @@ class Clash(Exception):
 
 
 class Wiring:
-    """The edits of all three files, collected in memory before any of them is written."""
+    """The edits of all these files, collected in memory before any of them is written."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.env = env
@@ -84,16 +85,16 @@ def with_process(text: str, name: str, env: dict[str, str]) -> str:
     return text
 
 
-def with_include(text: str, name: str, env: dict[str, str]) -> str:
-    """Return a compose.yml that includes the one of the resource server `name`."""
-    path = f"resource_servers/{name}/compose.yml"
+def with_include(text: str, name: str, env: dict[str, str], *, file: str) -> str:
+    """Return the Compose file called `file`, which includes that of the resource server `name`."""
+    path = f"resource_servers/{name}/{file}"
     if re.search(rf"^[^#\n]*{re.escape(path)}", text, re.MULTILINE):
         return text
     lines = ended(text).splitlines(keepends=True)
     anchors = [n for n, line in enumerate(lines) if INCLUDE.fullmatch(line.rstrip())]
     if not anchors:
         raise Clash(
-            "compose.yml has no line `include:` with the list below it. "
+            f"{file} has no line `include:` with the list below it. "
             f"Add by hand, at its top level:\n      include:\n        - {path}"
         )
     start = anchors[0] + 1
@@ -136,7 +137,12 @@ def with_variables(text: str, name: str, env: dict[str, str]) -> str:
     return ended(text) + "".join(missing) if missing else text
 
 
-EDITS = {"Procfile": with_process, "compose.yml": with_include, ".env.example": with_variables}
+EDITS = {
+    "Procfile": with_process,
+    "compose.yml": partial(with_include, file="compose.yml"),
+    "compose.override.yml": partial(with_include, file="compose.override.yml"),
+    ".env.example": with_variables,
+}
 
 
 def ports(variables: dict[str, str], *, but: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Add resource servers: their folders, and their lines in Procfile, compose.yml and .env.example.
+"""Add resource servers: their folders, and their lines in the files of the project.
 
 Every clash is found before anything is written. After that each step can be done again: a run that
 was interrupted is completed by another one, and when all is there, nothing is changed. Standard
@@ -35,7 +35,8 @@ UNFINISHED = RESOURCE_SERVERS / ".unfinished"
 UNDO = """\
 to undo it for the resource server NAME, while nothing runs:
   1. delete the folder resource_servers/NAME
-  2. delete its line in Procfile, and its line below `include:` in compose.yml
+  2. delete its line in Procfile, and its line below `include:` in compose.yml and in
+     compose.override.yml
   3. delete its part in .env.example and in .env, from the blank line above its heading on
   4. .venv/bin/python authorization_server/manage.py ensure_clients --prune
   5. delete its database: var/NAME.sqlite3*, unless it has another
@@ -157,6 +158,7 @@ def complete_env_file() -> bool:
     added = init_env.complete(path) if path and path.exists() else []
     if added:
         print(f"{shown(path)}: added {', '.join(added)}")
+    init_env.complete_secrets()
     return bool(added)
 
 

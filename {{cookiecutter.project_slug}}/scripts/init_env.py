@@ -1,6 +1,6 @@
 """Make `.env`, or complete it: add what `.env.example` names and it lacks, with new secrets.
 
-A line that is there is never changed, so this can run at any time: after generation, in a new
+Then bring `.secrets/` in line with it, from where containers get theirs. A line that is there is never changed, so this can run at any time: after generation, in a new
 clone, in CI, before each start. Standard library only. No value is ever printed.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 
 from _project import ROOT, assignments, env_file, read_text, replace_text, shown, variables
+from _secret_files import FOLDER, complete_secret_files
 
 EXAMPLE = "change-me"
 OWNER_ONLY = 0o600
@@ -68,6 +69,17 @@ def main() -> None:
             f"{shown(path)} still says {EXAMPLE} for {', '.join(examples)}: delete these lines and "
             "run `python scripts/init_env.py`, which makes a secret for each."
         )
+    complete_secrets()
+
+
+def complete_secrets() -> None:
+    """Bring the files of the secrets in line with `.env`, and say so when they are new."""
+    try:
+        is_new = complete_secret_files()
+    except OSError as error:
+        sys.exit(f"{shown(FOLDER)} cannot be written: {error.strerror}.")
+    if is_new:
+        print(f"{shown(FOLDER)}: made, a file for each secret that a container needs")
 
 
 if __name__ == "__main__":

@@ -212,6 +212,8 @@ if CACHE_URL:
     CACHES["tokens"] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": CACHE_URL,
+        # A server for several services lets each of them touch keys that begin with its name.
+        "KEY_PREFIX": MANIFEST["name"],
         "OPTIONS": {
             # Otherwise Django pickles, and whoever writes to the cache runs code here.
             "serializer": "token_introspection.shared_cache.JSONSerializer",
@@ -241,9 +243,11 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # to be preloaded by browsers is for the owner of the domain to decide
 ]
 
-# Only where a proxy of yours overwrites the header: from anybody else it would be a lie.
+# Only where a proxy of yours overwrites the headers: from anybody else they would be a lie.
 if env.bool("TRUST_PROXY_HEADERS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    # X-Forwarded-For is the address of the client then.
+    REST_FRAMEWORK["NUM_PROXIES"] = 1
 
 # === Logging ======================================================================================
 # https://docs.djangoproject.com/en/stable/topics/logging/

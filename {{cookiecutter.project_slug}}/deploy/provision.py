@@ -1,0 +1,138 @@
+"""Make what the addresses of a service name: ``python deploy/provision.py orders``.
+
+``ORDERS_DATABASE_URL`` names a role and its database, ``ORDERS_CACHE_URL`` a user of Valkey; each
+has no rights but those that the service needs. This runs before each start of the service, so it
+also works for a resource server that is added to a platform with data, and when a password was
+changed. Each NAME is read from the file that NAME_FILE names; no value is ever printed.
+
+Another host than the platform's own ``postgres`` or ``valkey`` is left alone: what a service finds
+there is up to whoever runs it.
+"""
+
+import os
+import sys
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import psycopg
+import redis
+from psycopg import sql
+
+ADMINISTRATOR_REFUSED = """\
+postgres refuses the password in .secrets/POSTGRES_PASSWORD: its volume was made with another one.
+To keep the data and set this password, run
+  docker compose exec postgres psql --file /etc/platform/set_password.sql
+To throw all data away instead, run
+  docker compose down --volumes
+then `docker compose up` again."""
+CACHE_ADMINISTRATOR_REFUSED = (
+    "valkey refuses the password in .secrets/VALKEY_PASSWORD, as it was started with another one: "
+    "run `docker compose up --detach --force-recreate valkey`, then `docker compose up` again."
+)
+# Several services come at the same time; catalogues of the cluster are changed by one of them.
+LOCK = 7662
+NOT_MORE = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD"
+# What Django's cache framework sends, without what looks at or empties the whole server.
+CACHE_COMMANDS = (
+    "get set mget mset del exists expire persist incrby multi exec ping hello client|setinfo"
+).split()
+
+
+def main() -> None:
+    """Provision the service that the command line names."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python deploy/provision.py NAME, with NAME_DATABASE_URL in a file")
+    name = sys.argv[1]
+    prefix = name.upper().replace("-", "_")
+    database = urlsplit(value(f"{prefix}_DATABASE_URL"))
+    if is_ours(name, database, "postgres"):
+        provision_database(name, database)
+    cache = urlsplit(value(f"{prefix}_CACHE_URL"))
+    if is_ours(name, cache, "valkey"):
+        provision_cache(name, cache)
+
+
+def value(name: str) -> str:
+    """Return what the file in NAME_FILE holds; "" where none is named."""
+    path = os.environ.get(f"{name}_FILE")
+    return Path(path).read_text(encoding="utf-8").strip() if path else ""
+
+
+def is_ours(name: str, url: SplitResult, host: str) -> bool:
+    """Return whether a URL leads to the `host` of this platform; say so where it does not."""
+    if url.hostname and url.hostname != host:
+        print(f"{name}: {url.hostname} is not of this platform, and is left as it is")
+    return url.hostname == host
+
+
+def provision_database(name: str, url: SplitResult) -> None:
+    """Make the role and the database of a URL, or give them the rights they should have."""
+    role, password, database = unquote(url.username or ""), unquote(url.password or ""), url.path[1:]
+    try:
+        connection = psycopg.connect(
+            host=url.hostname,
+            port=url.port or 5432,
+            user="postgres",
+            password=value("POSTGRES_PASSWORD"),
+            dbname="postgres",
+            autocommit=True,
+        )
+    except psycopg.OperationalError as error:
+        if "password authentication failed" in str(error):
+            sys.exit(ADMINISTRATOR_REFUSED)
+        raise
+    with connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        ensure_role(connection, role, password)
+        ensure_database(connection, database, role)
+    print(f"{name}: role {role} and its database {database} are there")
+
+
+def ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Make a role that may log in and nothing else. The server gets no more than a verifier."""
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+    found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    verb = "ALTER" if found is not None else "CREATE"
+    statement = sql.SQL(f"{verb} ROLE {{}} {NOT_MORE} {{}}")
+    connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
+
+
+def ensure_database(connection: psycopg.Connection, database: str, owner: str) -> None:
+    """Make a database that belongs to `owner`, to which nobody else connects."""
+    names = {"database": sql.Identifier(database), "owner": sql.Identifier(owner)}
+    found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
+    if found is None:
+        connection.execute(sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**names))
+    connection.execute(sql.SQL("ALTER DATABASE {database} OWNER TO {owner}").format(**names))
+    closed = sql.SQL(", ").join(map(sql.Identifier, [database, "postgres", "template1"]))
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(closed))
+
+
+def provision_cache(name: str, url: SplitResult) -> None:
+    """Make a user who reads and writes the keys that begin with the name of the service."""
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    digest = sha256(password.encode()).hexdigest()
+    client = redis.Redis(
+        host=url.hostname or "",
+        port=url.port or 6379,
+        username="admin",
+        password=value("VALKEY_PASSWORD"),
+    )
+    rules = ["reset", "on", f"#{digest}", f"~{name}:*", "-@all"]
+    try:
+        # As text: the library's own function knows no rule by the digest of a password.
+        client.execute_command("ACL", "SETUSER", user, *rules, *(f"+{c}" for c in CACHE_COMMANDS))
+        client.execute_command("ACL", "SAVE")
+    except redis.AuthenticationError:
+        sys.exit(CACHE_ADMINISTRATOR_REFUSED)
+    print(f"{name}: user {user} of valkey is there")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (psycopg.Error, redis.RedisError, OSError) as fault:
+        sys.exit(f"{sys.argv[1]} cannot be provisioned: {' '.join(str(fault).split())}")

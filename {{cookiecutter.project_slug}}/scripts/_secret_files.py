@@ -1,0 +1,123 @@
+"""The files in `.secrets/`: what Compose mounts into the containers, to each only its own.
+
+`.env` is the source: each run brings the files in line with it. What only containers need is made
+here, once: the passwords of PostgreSQL and Valkey, and the addresses that hold one. A file can be
+read by everybody, as a container reads it as a user of its own; the folder keeps others out.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from _project import (
+    AUTHORIZATION_SERVER,
+    ROOT,
+    Service,
+    assignments,
+    env_file,
+    read_text,
+    replace_text,
+    resource_servers,
+    variables,
+)
+
+FOLDER = ROOT / ".secrets"
+FOLDER_MODE, FILE_MODE = 0o700, 0o644
+ADMINISTRATORS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
+DATABASE_URL = "postgres://{name}:{password}@postgres:5432/{name}"
+CACHE_URL = "redis://{name}:{password}@valkey:6379/0"
+# What `manage.py ensure_clients` and `ensure_demo_user` read.
+OF_CLIENTS = re.compile(r"(\w+_CLIENT_(?:ID|SECRET)|DEMO_\w+?)(?:_FILE)?")
+
+
+def complete_secret_files() -> bool:
+    """Make the files, or bring them in line with `.env`; return whether the folder is new.
+
+    Nothing is done for another file in the place of `.env`: Compose reads none.
+    """
+    path = ROOT / ".env"
+    if env_file() != path or not path.exists():
+        return False
+    is_new = not FOLDER.exists()
+    FOLDER.mkdir(exist_ok=True)
+    FOLDER.chmod(FOLDER_MODE)
+    for name, value in wanted(read_text(path)):
+        if value != current(name):
+            replace_text(FOLDER / name, value, FILE_MODE)
+    return is_new
+
+
+def wanted(env: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each file and what it is to hold.
+
+    Args:
+        env: The text of `.env`.
+    """
+    values = variables(env)
+    for name in ADMINISTRATORS:
+        yield name, current(name) or new_password()
+    yield from of_service(AUTHORIZATION_SERVER, values, ["SECRET_KEY"], {"DATABASE_URL": DATABASE_URL})
+    for server in resource_servers():
+        yield from of_service(
+            server,
+            values,
+            ["SECRET_KEY", "INTROSPECTION_CLIENT_SECRET"],
+            {"DATABASE_URL": DATABASE_URL, "CACHE_URL": CACHE_URL},
+        )
+    yield "clients.env", "".join(of_clients(env))
+
+
+def of_service(
+    service: Service, values: dict[str, str], suffixes: list[str], urls: dict[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the files of one service: its secrets, and where its data is."""
+    for suffix in suffixes:
+        name = f"{service.prefix}_{suffix}"
+        yield name, value_of(name, values)
+    for suffix, form in urls.items():
+        name = f"{service.prefix}_{suffix}"
+        yield name, value_of(name, values) or kept_url(name, form, service.name)
+
+
+def of_clients(env: str) -> Iterator[str]:
+    """Yield the lines of `.env` that the registration of clients needs, as they stand there."""
+    for name, value, lines in assignments(env):
+        if match := OF_CLIENTS.fullmatch(name):
+            is_file = name != match[1]
+            line = f"{match[1]}={content_of(value)}" if is_file else lines.splitlines()[-1]
+            yield f"{line}\n"
+
+
+def kept_url(name: str, form: str, service: str) -> str:
+    """Return the URL that was made before, or a new one. Another one came from `.env` and goes."""
+    kept = current(name)
+    ours = re.escape(form).replace(r"\{name\}", re.escape(service))
+    if re.fullmatch(ours.replace(r"\{password\}", "[A-Za-z0-9_-]+"), kept):
+        return kept
+    return form.format(name=service, password=new_password())
+
+
+def value_of(name: str, values: dict[str, str]) -> str:
+    """Return a variable of `.env`, also when it is given as NAME_FILE; "" where it is missing."""
+    path = values.get(f"{name}_FILE")
+    return content_of(path) if path else values.get(name, "")
+
+
+def content_of(path: str) -> str:
+    """Return what a file holds; "" where it is not, of which the service that needs it will say."""
+    file = ROOT / path
+    return read_text(file).strip() if file.is_file() else ""
+
+
+def current(name: str) -> str:
+    """Return what a file in `.secrets/` holds now; "" where there is none."""
+    path: Path = FOLDER / name
+    return read_text(path) if path.is_file() else ""
+
+
+def new_password() -> str:
+    """Return 256 bits in 43 characters that mean themselves in a URL."""
+    return secrets.token_urlsafe(32)
