@@ -34,9 +34,10 @@ CACHE_ADMINISTRATOR_REFUSED = (
 LOCK = 7662
 NOT_MORE = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD"
 # What Django's cache framework sends, without what looks at or empties the whole server.
-CACHE_COMMANDS = (
-    "get set mget mset del exists expire persist incrby multi exec ping hello client|setinfo"
-).split()
+CACHE_COMMANDS = [
+    *("get", "set", "mget", "mset", "del", "exists", "expire", "persist", "incrby"),
+    *("multi", "exec", "ping", "hello", "client|setinfo"),
+]
 
 
 def main() -> None:
@@ -68,7 +69,11 @@ def is_ours(name: str, url: SplitResult, host: str) -> bool:
 
 def provision_database(name: str, url: SplitResult) -> None:
     """Make the role and the database of a URL, or give them the rights they should have."""
-    role, password, database = unquote(url.username or ""), unquote(url.password or ""), url.path[1:]
+    role, password, database = (
+        unquote(url.username or ""),
+        unquote(url.password or ""),
+        url.path[1:],
+    )
     try:
         connection = psycopg.connect(
             host=url.hostname,

@@ -42,10 +42,10 @@ def complete_secret_files() -> bool:
     if env_file() != path or not path.exists():
         return False
     is_new = not FOLDER.exists()
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(FOLDER_MODE, exist_ok=True)
     FOLDER.chmod(FOLDER_MODE)
     for name, value in wanted(read_text(path)):
-        if value != current(name):
+        if value != current(name) or not value:
             replace_text(FOLDER / name, value, FILE_MODE)
     return is_new
 
@@ -59,14 +59,11 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
     values = variables(env)
     for name in ADMINISTRATORS:
         yield name, current(name) or new_password()
-    yield from of_service(AUTHORIZATION_SERVER, values, ["SECRET_KEY"], {"DATABASE_URL": DATABASE_URL})
+    urls = {"DATABASE_URL": DATABASE_URL}
+    yield from of_service(AUTHORIZATION_SERVER, values, ["SECRET_KEY"], urls)
     for server in resource_servers():
-        yield from of_service(
-            server,
-            values,
-            ["SECRET_KEY", "INTROSPECTION_CLIENT_SECRET"],
-            {"DATABASE_URL": DATABASE_URL, "CACHE_URL": CACHE_URL},
-        )
+        own = ["SECRET_KEY", "INTROSPECTION_CLIENT_SECRET"]
+        yield from of_service(server, values, own, urls | {"CACHE_URL": CACHE_URL})
     yield "clients.env", "".join(of_clients(env))
 
 

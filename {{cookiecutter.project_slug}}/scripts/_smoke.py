@@ -104,7 +104,7 @@ class Smoke:
         except requests.RequestException as error:
             # The others, refused certificates and timeouts above all, derive from it.
             if type(error) is requests.ConnectionError:
-                sys.exit(f"Nothing answers at {url}: start it with `make run`.")
+                sys.exit(f"Nothing answers at {url}: start it with `make run` or `make up`.")
             sys.exit(f"No answer from {url}: {error}.")
         return held_by(response)
 

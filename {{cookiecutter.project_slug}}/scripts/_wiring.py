@@ -8,7 +8,7 @@ edited, not parsed and dumped, so that comments and order survive.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
@@ -137,7 +137,7 @@ def with_variables(text: str, name: str, env: dict[str, str]) -> str:
     return ended(text) + "".join(missing) if missing else text
 
 
-EDITS = {
+EDITS: dict[str, Callable[[str, str, dict[str, str]], str]] = {
     "Procfile": with_process,
     "compose.yml": partial(with_include, file="compose.yml"),
     "compose.override.yml": partial(with_include, file="compose.override.yml"),

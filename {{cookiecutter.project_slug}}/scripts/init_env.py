@@ -1,7 +1,8 @@
 """Make `.env`, or complete it: add what `.env.example` names and it lacks, with new secrets.
 
-Then bring `.secrets/` in line with it, from where containers get theirs. A line that is there is never changed, so this can run at any time: after generation, in a new
-clone, in CI, before each start. Standard library only. No value is ever printed.
+Then bring `.secrets/` in line with it, from where containers get theirs. A line that is there is
+never changed, so this can run at any time: after generation, in a new clone, in CI, before each
+start. Standard library only. No value is ever printed.
 """
 
 from __future__ import annotations

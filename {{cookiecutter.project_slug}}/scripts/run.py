@@ -7,7 +7,6 @@ honcho starts what Procfile lists. It is used as a library, because its command 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import add_resource_server
 import init_env
+from _ports import problem_with_port
 from _project import (
     AUTHORIZATION_SERVER,
     NOT_INSTALLED,
@@ -91,29 +91,17 @@ def check_ports(services: list[Service], variables: dict[str, str]) -> None:
     """Exit with one line for each port that cannot be listened on."""
     # Each stays in use until the last is checked, so that two services with one port are found too.
     with ExitStack() as listeners:
-        found = [problem_with_port(service, variables, listeners) for service in services]
+        found = [
+            problem_with_port(
+                variables.get(f"{service.prefix}_PORT", ""),
+                service.name,
+                f"change {service.prefix}_PORT and {service.prefix}_URL in {shown(env_file())}",
+                listeners,
+            )
+            for service in services
+        ]
     if problems := [problem for problem in found if problem]:
         sys.exit("\n".join(problems))
-
-
-def problem_with_port(
-    service: Service, variables: dict[str, str], listeners: ExitStack
-) -> str | None:
-    """Listen on the port of `service` until `listeners` are closed; say so if that fails."""
-    port = variables.get(f"{service.prefix}_PORT", "")
-    try:
-        listener = listeners.enter_context(socket.socket())
-        # As servers do, so that this does not fail for connections that were just closed.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", int(port)))
-        listener.listen()
-    except (OSError, ValueError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a number from 1 to 65535"
-        return (
-            f"Port {port} of {service.name}: {reason}. Stop what uses it, or change "
-            f"{service.prefix}_PORT and {service.prefix}_URL in {shown(env_file())}."
-        )
-    return None
 
 
 def prepare(services: list[Service], variables: dict[str, str]) -> None:

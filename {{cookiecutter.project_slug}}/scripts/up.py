@@ -1,0 +1,166 @@
+"""Start the platform in containers: ``make up``. What is in the way is said before it starts.
+
+Standard library only: nothing has to be installed but Docker.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import init_env
+from _docker import COMPOSE, compose, containers, logs, require_docker, run
+from _ports import problem_with_port
+from _project import (
+    AUTHORIZATION_SERVER,
+    ROOT,
+    environment,
+    resource_servers,
+    setting,
+)
+
+GIB = 1024**3
+# The images of PostgreSQL, Valkey and Python, and the platform's own: a build keeps the last one.
+FREE_BYTES_NEEDED = 2 * GIB
+TIMEOUT_SECONDS = 10
+
+
+def main() -> None:
+    """Check, start, wait until every service is healthy, and use a token."""
+    require_docker()
+    init_env.main()
+    variables = environment()
+    project = json.loads(compose("config", "--format", "json"))
+    check_disk()
+    check_ports(project, variables)
+
+    start = time.monotonic()
+    if subprocess.run([*COMPOSE, "up", "--detach", "--wait", "--build"], cwd=ROOT).returncode:
+        sys.exit(what_has_failed())
+    print_addresses(variables)
+    if variables.get("ENVIRONMENT") == "development" and resource_servers():
+        use_a_token(variables)
+        seconds = time.monotonic() - start
+        print(f"\n{seconds:.1f} s from `docker compose up` to the first accepted token.")
+    print(
+        "`make smoke` tries the whole flow, `make logs` shows what happens, `make down` stops it."
+    )
+
+
+def check_disk() -> None:
+    """Exit when too little is free where Docker keeps its data, as far as that can be seen."""
+    folder = run("docker", "info", "--format", "{{.DockerRootDir}}").stdout.strip()
+    if not folder or not Path(folder).exists():
+        return  # In a virtual machine, or on another one.
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES_NEEDED:
+        sys.exit(
+            f"{free / GIB:.1f} GiB are free in {folder}, and {FREE_BYTES_NEEDED / GIB:.0f} are "
+            "needed: `docker image prune` and `docker builder prune` delete what nothing uses."
+        )
+
+
+def check_ports(project: dict[str, Any], variables: dict[str, str]) -> None:
+    """Exit with one line for each port that something else than this project listens on."""
+    ours = {
+        str(publisher["PublishedPort"])
+        for container in containers()
+        for publisher in container.get("Publishers") or ()
+    }
+    with ExitStack() as listeners:
+        found = [
+            problem_with_port(port, service, remedy(port, variables), listeners, host)
+            for service, host, port in published_ports(project)
+            if port not in ours
+        ]
+    if problems := [problem for problem in found if problem]:
+        sys.exit("\n".join(problems))
+
+
+def published_ports(project: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield service, address and port of all that is to be published on this machine."""
+    for service, description in project["services"].items():
+        for port in description.get("ports", ()):
+            if port.get("published"):
+                yield service, port.get("host_ip", ""), port["published"]
+
+
+def remedy(port: str, variables: dict[str, str]) -> str:
+    """Return which lines of `.env` give a service its port."""
+    names = [
+        name
+        for name, value in variables.items()
+        if name.endswith(("_PORT", "_URL")) and value.rpartition(":")[2] == port
+    ]
+    return f"change {' and '.join(names)} in .env" if names else "publish another one"
+
+
+def what_has_failed() -> str:
+    """Return which services have failed, and the last lines of each."""
+    failed = [
+        container["Service"]
+        for container in containers()
+        if container["State"] in ("dead", "restarting")
+        or container["Health"] == "unhealthy"
+        or (container["State"] == "exited" and container["ExitCode"] != 0)
+    ]
+    if not failed:
+        return "`docker compose up` has failed: see above."
+    reports = [f"{service} has failed. Its last lines:\n{logs(service)}" for service in failed]
+    return "\n" + "\n\n".join(reports)
+
+
+def print_addresses(variables: dict[str, str]) -> None:
+    """Print where to look."""
+    pages = {AUTHORIZATION_SERVER: "/accounts/login/"}
+    services = [AUTHORIZATION_SERVER, *resource_servers()]
+    width = max(len(service.name) for service in services)
+    print()
+    for service in services:
+        url = variables.get(f"{service.prefix}_URL", "")
+        print(f"  {service.name:<{width}}  {url}{pages.get(service, '/api/docs/')}")
+
+
+def use_a_token(variables: dict[str, str]) -> None:
+    """Get a token as the demo machine (RFC 6749 section 4.4), and have it accepted."""
+    server = resource_servers()[0]
+    names = "DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"
+    credentials = ":".join(setting(variables, name) for name in names).encode()
+    form = {"grant_type": "client_credentials", "scope": f"{server.name}:read"}
+    token = answer(
+        f"{setting(variables, 'AUTHORIZATION_SERVER_URL')}/o/token/",
+        f"Basic {base64.b64encode(credentials).decode()}",
+        urlencode(form).encode(),
+    )["access_token"]
+    answer(f"{setting(variables, f'{server.prefix}_URL')}/api/whoami/", f"Bearer {token}")
+
+
+def answer(url: str, authorization: str, data: bytes | None = None) -> dict[str, Any]:
+    """Return the JSON that comes with 200; exit when something else comes."""
+    request = urllib.request.Request(url, data, {"Authorization": authorization})  # noqa: S310
+    # The services are near: no proxy of the environment.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            body: dict[str, Any] = json.load(response)
+            return body
+    except (OSError, ValueError) as error:
+        sys.exit(f"Wrong answer from {url}: {error}. `make smoke` and `make logs` say more.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
