@@ -29,7 +29,9 @@ from granian.http import HTTP1Settings
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-PACKAGES = Path(__file__).resolve().parents[1] / "packages"
+PROJECT = Path(__file__).resolve().parents[1]
+PACKAGES = PROJECT / "packages"
+RESOURCE_SERVERS = PROJECT / "resource_servers"
 LINE = {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
 
 
@@ -49,6 +51,32 @@ def is_reloading() -> bool:
     wanted = os.environ.get("WEB_RELOAD", "true").lower() != "false"
     is_development = os.environ.get("ENVIRONMENT") == "development"
     return wanted and is_development and find_spec("watchfiles") is not None
+
+
+def reloading() -> dict[str, Any]:
+    """Return for which changes the service starts again: of its code, and of what it reads.
+
+    The authorization server reads the manifests. A resource server that is added is one change: its
+    folder gets its name.
+    """
+    from watchfiles import DefaultFilter
+
+    own = [str(path) for path in (Path.cwd(), PACKAGES) if path.is_dir()]
+    reads_manifests = Path.cwd() == PROJECT / "authorization_server"
+
+    class Sources(DefaultFilter):
+        def __call__(self, change: Any, name: str) -> bool:
+            path = Path(name)
+            is_manifest = path.name == "resource_server.toml" or path.parent == RESOURCE_SERVERS
+            return (name.startswith(tuple(own)) or is_manifest) and super().__call__(change, name)
+
+    return {
+        "reload": True,
+        "reload_paths": [Path(name) for name in own] + [RESOURCE_SERVERS] * reads_manifests,
+        "reload_filter": Sources,
+        # It waits for the next change instead.
+        "reload_ignore_worker_failure": True,
+    }
 
 
 def server(host: str, port: int) -> Any:
@@ -81,14 +109,12 @@ def server(host: str, port: int) -> Any:
         # Seconds for requests to finish. honcho kills after 5, Docker after 10.
         workers_kill_timeout=4,
         # A worker that dies is replaced; one that dies again within 5 s ends the service, so that
-        # whoever watches it knows. While developing it waits for the next change instead.
+        # whoever watches it knows.
         respawn_failed_workers=True,
-        reload=is_reloading(),
-        reload_paths=[path for path in (Path.cwd(), PACKAGES) if path.is_dir()],
-        reload_ignore_worker_failure=True,
         # Access logs are for the proxy in front; any value turns them on here.
         log_access=bool(os.environ.get("WEB_ACCESS_LOG")),
         log_dictconfig={"formatters": {"generic": LINE, "access": {"format": "%(message)s"}}},
+        **(reloading() if is_reloading() else {}),
     )
 
 

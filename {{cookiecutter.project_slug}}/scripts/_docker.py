@@ -73,10 +73,11 @@ def containers() -> list[dict[str, Any]]:
     return json.loads(text) if text.startswith("[") else [*map(json.loads, text.splitlines())]
 
 
-def logs(service: str) -> str:
-    """Return the last lines that a service has written."""
-    done = run(*COMPOSE, "logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service)
-    return done.stdout.replace("\x1b[2K", "").strip()
+def logs(container: str) -> str:
+    """Return the last lines that a container has written since it was started."""
+    started = run("docker", "inspect", "--format", "{{.State.StartedAt}}", container).stdout.strip()
+    done = run("docker", "logs", "--since", started, "--tail", str(LOG_LINES), container)
+    return (done.stdout + done.stderr).strip()
 
 
 def reason(output: str) -> str:

@@ -14,6 +14,7 @@ from _docker import COMPOSE, compose, containers, reason, require_docker
 from _project import AUTHORIZATION_SERVER, ROOT, resource_servers, shown
 from backup import psql
 
+UP = ("docker", "compose", "up", "--detach", "--wait")
 NEW, OLD = "%s.new", "%s.old"
 DATA_SERVICES = ("postgres", "valkey")
 
@@ -40,7 +41,7 @@ def main() -> None:
     except SystemExit as fault:
         sys.exit(f"{fault} The services are stopped: `make up` starts them again.")
     print("The databases are in place. Now the services:", flush=True)
-    sys.exit(subprocess.run([*COMPOSE, "up", "--detach", "--wait"], cwd=ROOT).returncode)
+    sys.exit(subprocess.run(UP, cwd=ROOT).returncode)
 
 
 def dumps_in(folder: Path) -> dict[str, Path]:

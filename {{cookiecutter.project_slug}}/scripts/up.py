@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import init_env
-from _docker import COMPOSE, compose, containers, logs, require_docker, run
+from _docker import compose, containers, logs, require_docker, run
 from _ports import problem_with_port
 from _project import (
     AUTHORIZATION_SERVER,
@@ -30,6 +30,7 @@ from _project import (
     setting,
 )
 
+UP = ("docker", "compose", "up", "--detach", "--wait", "--build")
 GIB = 1024**3
 # The images of PostgreSQL, Valkey and Python, and the platform's own: a build keeps the last one.
 FREE_BYTES_NEEDED = 2 * GIB
@@ -46,7 +47,7 @@ def main() -> None:
     check_ports(project, variables)
 
     start = time.monotonic()
-    if subprocess.run([*COMPOSE, "up", "--detach", "--wait", "--build"], cwd=ROOT).returncode:
+    if subprocess.run(UP, cwd=ROOT).returncode:
         sys.exit(what_has_failed())
     print_addresses(variables)
     if variables.get("ENVIRONMENT") == "development" and resource_servers():
@@ -107,18 +108,22 @@ def remedy(port: str, variables: dict[str, str]) -> str:
 
 
 def what_has_failed() -> str:
-    """Return which services have failed, and the last lines of each."""
-    failed = [
-        container["Service"]
-        for container in containers()
-        if container["State"] in ("dead", "restarting")
-        or container["Health"] == "unhealthy"
-        or (container["State"] == "exited" and container["ExitCode"] != 0)
-    ]
+    """Return which services have failed, and the last lines of each; the reason comes last."""
+    failed: dict[str, list[str]] = {}
+    for container in containers():
+        if has_failed(container):
+            failed.setdefault(logs(container["ID"]), []).append(container["Service"])
     if not failed:
         return "`docker compose up` has failed: see above."
-    reports = [f"{service} has failed. Its last lines:\n{logs(service)}" for service in failed]
-    return "\n" + "\n\n".join(reports)
+    return "\n".join(f"\n{', '.join(names)}: failed.\n{text}" for text, names in failed.items())
+
+
+def has_failed(container: dict[str, Any]) -> bool:
+    """Return whether a container has ended with a fault, or is not well."""
+    ended = container["State"] == "exited" and container["ExitCode"] != 0
+    return (
+        ended or container["State"] in ("dead", "restarting") or container["Health"] == "unhealthy"
+    )
 
 
 def print_addresses(variables: dict[str, str]) -> None:
