@@ -18,9 +18,10 @@ from _docker import COMPOSE, compose, reason, require_docker
 from _project import ROOT, shown
 
 BACKUPS = ROOT / "backups"
+# Not those with a dot, which a restore that was interrupted has left.
 DATABASES = """
     SELECT datname FROM pg_database
-    WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname
+    WHERE NOT datistemplate AND datname <> 'postgres' AND datname NOT LIKE '%.%' ORDER BY datname
 """
 
 

@@ -30,18 +30,30 @@ def main() -> None:
     for name in dumps:
         # In a new volume there is no role yet to which a database could belong.
         compose("run", "--rm", "--no-TTY", f"{name}-provision")
-    for name, dump in dumps.items():
-        read_in(name, dump)
-        print(f"{name}: read {shown(dump)}", flush=True)
+    try:
+        for name, dump in dumps.items():
+            read_in(name, dump)
+            print(f"{name}: read {shown(dump)}", flush=True)
+    except SystemExit:
+        for name in dumps:
+            psql(f'DROP DATABASE IF EXISTS "{NEW % name}"')
+        raise
 
-    running = {each["Service"] for each in containers() if each["State"] == "running"}
-    compose("stop", *sorted(running.difference(DATA_SERVICES)))
+    stop_services()
     try:
         put_in_place([*dumps])
     except SystemExit as fault:
         sys.exit(f"{fault} The services are stopped: `make up` starts them again.")
     print("The databases are in place. Now the services:", flush=True)
     sys.exit(subprocess.run(UP, cwd=ROOT).returncode)
+
+
+def stop_services() -> None:
+    """Stop whatever may write to a database."""
+    running = {each["Service"] for each in containers() if each["State"] == "running"}
+    # Without a name it would stop PostgreSQL, too.
+    if services := sorted(running.difference(DATA_SERVICES)):
+        compose("stop", *services)
 
 
 def dumps_in(folder: Path) -> dict[str, Path]:
@@ -71,7 +83,6 @@ def read_in(name: str, dump: Path) -> None:
             [*COMPOSE, *words, *options], cwd=ROOT, stdin=file, stderr=subprocess.PIPE
         )
     if done.returncode:
-        psql(f'DROP DATABASE "{new}"')
         sys.exit(
             f"{shown(dump)} cannot be read, and nothing was changed: "
             f"{reason(done.stderr.decode(errors='replace'))}"
