@@ -13,7 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LEFTOVERS = ".git", ".venv", "build", "__pycache__", ".*_cache", ".env", "*.sqlite3*"
+LEFTOVERS = (
+    *(".git", ".venv", "build", "__pycache__", ".*_cache"),
+    *(".env", ".secrets", "backups", "*.sqlite3*"),
+)
 START_SECONDS = 120
 
 

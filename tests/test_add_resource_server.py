@@ -8,16 +8,20 @@ import tomllib
 
 import pytest
 from test_hooks import imported_packages
-from test_output import contents_of
+from test_output import contents_of, without_secrets
 
-STANDARD_LIBRARY_ONLY = ["_names", "_project", "_wiring", "add_resource_server", "init_env"]
-WIRED_FILES = ["Procfile", "compose.yml", ".env.example"]
+STANDARD_LIBRARY_ONLY = [
+    *("_names", "_project", "_secret_files", "_wiring", "add_resource_server", "init_env"),
+    *("_docker", "_ports", "backup", "restore", "up"),  # not by the hook, but before `make install`
+]
+WIRED_FILES = ["Procfile", "compose.yml", "compose.override.yml", ".env.example"]
 HAND_EDITED = {
     "Procfile": "# ours\nworker: python -m worker\n\n# the end, without a line break",
     "compose.yml": (
         "name: shop # ours\n\ninclude: # what we run\n    # first\n    - path: other.yml\n"
         "      env_file: other.env\n\n# services of ours\nservices:\n  db:\n    image: postgres\n"
     ),
+    "compose.override.yml": "include:\n- other.override.yml\n\nservices: {} # none of ours\n",
     ".env.example": "# ours\nSHOP_PORT=8001\n\n# the end\nLAST='8003'\n",
 }
 
@@ -71,18 +75,21 @@ def processes_of(project):
     return re.findall(r"^([\w-]+):", (project / "Procfile").read_text("utf-8"), re.MULTILINE)
 
 
-def includes_of(project):
-    """Return the resource servers that compose.yml includes, in their order."""
-    text = (project / "compose.yml").read_text(encoding="utf-8")
-    return re.findall(r"^ *- resource_servers/(.+)/compose\.yml$", text, re.MULTILINE)
+def includes_of(project, file="compose.yml"):
+    """Return the resource servers that a Compose file includes, in their order."""
+    text = (project / file).read_text(encoding="utf-8")
+    return re.findall(rf"^ *- resource_servers/(.+)/{re.escape(file)}$", text, re.MULTILINE)
 
 
 def undo(project, name):
     """Follow the steps that ``--help`` lists."""
     shutil.rmtree(project / "resource_servers" / name)
+    for path in project.glob(f".secrets/{name.upper()}_*"):
+        path.unlink()
     for file, line in {
         "Procfile": rf"^{name}:.*\n",
         "compose.yml": rf"^ *- resource_servers/{name}/compose\.yml\n",
+        "compose.override.yml": rf"^ *- resource_servers/{name}/compose\.override\.yml\n",
         ".env.example": rf"\n^# === Resource server: {name} (?s:.*?)(?=\n# ===|\Z)",
         ".env": rf"\n^# === Resource server: {name} (?s:.*?)(?=\n# ===|\Z)",
     }.items():
@@ -156,6 +163,7 @@ def test_procfile_compose_and_ports_follow_the_order_of_the_names(add, bare_proj
     add("b", "a")
     add("c")
     assert (processes_of(bare_project)[2:], includes_of(bare_project)) == (list("bac"), list("bac"))
+    assert includes_of(bare_project, "compose.override.yml") == list("bac")
     assert [value_of(bare_project, f"{name}_PORT") for name in "BAC"] == ["8001", "8002", "8003"]
 
 
@@ -192,6 +200,17 @@ def test_env_gets_secrets_and_keeps_what_it_had(add, bare_project, run_script):
 def test_no_env_is_made(add, bare_project):
     add("orders")
     assert not (bare_project / ".env").exists()
+    assert not (bare_project / ".secrets").exists()
+
+
+def test_its_containers_get_their_secrets(add, bare_project, run_script):
+    run_script(bare_project, "init_env")
+    add("orders")
+    names = sorted(path.name for path in bare_project.glob(".secrets/ORDERS_*"))
+    assert names == [
+        *("ORDERS_CACHE_URL", "ORDERS_DATABASE_URL"),
+        *("ORDERS_INTROSPECTION_CLIENT_SECRET", "ORDERS_SECRET_KEY"),
+    ]
 
 
 def test_env_file_is_completed_in_the_place_of_env(add, bare_project, tmp_path):
@@ -206,6 +225,7 @@ def test_each_thing_that_was_done_has_a_line(add):
         "resource_servers/inventory: made",
         "Procfile: added orders, inventory",
         "compose.yml: added orders, inventory",
+        "compose.override.yml: added orders, inventory",
         ".env.example: added orders, inventory",
     ]
 
@@ -214,8 +234,7 @@ def test_adding_one_later_gives_the_same_bytes_as_at_generation(add, bare_projec
     add("orders")
     add("inventory")
     generated = contents_of(bake(output_dir=tmp_path / "generated"))
-    del generated[".env"]
-    assert contents_of(bare_project) == generated
+    assert contents_of(bare_project) == without_secrets(generated)
 
 
 def test_generating_over_a_project_gives_the_same_example(bake, tmp_path):
@@ -308,6 +327,8 @@ def test_the_documented_steps_undo_it(add, bare_project, run_script, with_env):
     before = contents_of(bare_project)
     add("billing")
     undo(bare_project, "billing")
+    if with_env:
+        run_script(bare_project, "init_env")
     assert contents_of(bare_project) == before
 
 
@@ -327,7 +348,9 @@ def test_the_help_says_how_to_undo_it(add):
         "resource_servers/NAME",
         "Procfile",
         "compose.yml",
+        "compose.override.yml",
         ".env.example",
+        ".secrets/NAME_*",
         "ensure_clients --prune",
     )
     assert [word for word in words if word not in text] == []
@@ -439,6 +462,11 @@ def test_a_name_that_shares_a_variable_with_another_is_refused(add, refused):
 
 def test_two_names_that_share_a_variable_are_refused(refused):
     assert "share A_DATABASE_URL with 'a'" in refused("a", "a-database")
+
+
+def test_a_name_that_shares_a_container_with_another_is_refused(add, refused):
+    add("orders")
+    assert "share container orders-migrate with 'orders'" in refused("orders-migrate")
 
 
 def test_a_name_that_shares_a_variable_with_the_authorization_server_is_refused(refused):

@@ -12,10 +12,11 @@ import re
 NAME_PATTERN = re.compile(r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")
 MAX_RESOURCE_SERVERS = 20
 RESERVED = frozenset(
-    "accounts admin api authorization-server bootstrap client-registry config database db demo "  # noqa: SIM905
-    "deploy django docs email health introspection localhost migrate nginx offline-access openid "
-    "packages postgres profile proxy redis resource-server scripts site static test tests "
-    "token-introspection valkey www".split()
+    "accounts admin api auth authorization-server bootstrap clear-tokens client-registry config "  # noqa: SIM905
+    "database db default demo deploy django docs email ensure-clients health introspection "
+    "localhost migrate nginx none offline-access openid packages postgres profile proxy public "
+    "redis resource-server scripts site static template0 template1 test tests token-introspection "
+    "valkey www".split()
 )
 
 

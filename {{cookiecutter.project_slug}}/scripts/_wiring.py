@@ -162,6 +162,11 @@ def own_variables(name: str) -> set[str]:
     return required_variables(name) | optional
 
 
+def own_containers(name: str) -> set[str]:
+    """Return what the services of Compose are called that the service `name` consists of."""
+    return {name, f"{name}-provision", f"{name}-migrate"}
+
+
 def ended(text: str) -> str:
     """Return `text` with a line break behind its last line."""
     return text if text.endswith("\n") or not text else f"{text}\n"

@@ -26,7 +26,7 @@ from _project import (
     shown,
     variables,
 )
-from _wiring import Wiring, own_variables, required_variables
+from _wiring import Wiring, own_containers, own_variables, required_variables
 
 SKELETON = ROOT / "scripts" / "resource_server_skeleton"
 LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*_cache", "staticfiles", "*.sqlite3*")
@@ -38,8 +38,10 @@ to undo it for the resource server NAME, while nothing runs:
   2. delete its line in Procfile, and its line below `include:` in compose.yml and in
      compose.override.yml
   3. delete its part in .env.example and in .env, from the blank line above its heading on
-  4. .venv/bin/python authorization_server/manage.py ensure_clients --prune
-  5. delete its database: var/NAME.sqlite3*, unless it has another
+  4. delete .secrets/NAME_*, with NAME in upper case and _ for -, and run `make install`
+  5. .venv/bin/python authorization_server/manage.py ensure_clients --prune
+  6. delete its database: var/NAME.sqlite3*, unless it has another
+docs/resource_servers.md says how to do 5 and 6 in containers.
 """
 
 
@@ -123,6 +125,8 @@ def clashes(name: str, others: Collection[str], taken: dict[str, dict[str, str]]
     for other in sorted({*others, AUTHORIZATION_SERVER.name}):
         for variable in sorted(own_variables(name) & own_variables(other)):
             yield f"{name!r} would share {variable} with {other!r}: choose a new name."
+        for container in sorted(own_containers(name) & own_containers(other)):
+            yield f"{name!r} would share container {container} with {other!r}: choose a new name."
 
 
 def copy_skeleton(name: str, domain: str) -> None:

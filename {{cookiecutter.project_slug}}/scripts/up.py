@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def main() -> None:
     variables = environment()
     project = json.loads(compose("config", "--format", "json"))
     check_disk()
+    check_modes()
     check_ports(project, variables)
 
     start = time.monotonic()
@@ -69,6 +71,17 @@ def check_disk() -> None:
         sys.exit(
             f"{free / GIB:.1f} GiB are free in {folder}, and {FREE_BYTES_NEEDED / GIB:.0f} are "
             "needed: `docker image prune` and `docker builder prune` delete what nothing uses."
+        )
+
+
+def check_modes() -> None:
+    """Exit when a strict umask keeps the containers, who are nobody here, from the mounted code."""
+    code = ROOT / "deploy" / "serve.py"
+    is_readable = code.stat().st_mode & 0o004 and code.parent.stat().st_mode & 0o001
+    if os.name != "nt" and not is_readable:
+        sys.exit(
+            "The containers run as users of their own, who cannot read the code here. To let them: "
+            "chmod -R go+rX authorization_server deploy packages resource_servers"
         )
 
 
