@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
+from fake_docker import FakeDocker
 from stack import copy_template
 
 # The tests import files of the template where they lie, or from its copy: a compiled file beside
@@ -110,6 +111,12 @@ def run_script(clean_environment):
         )
 
     return run_script
+
+
+@pytest.fixture
+def docker(tmp_path):
+    """Return a program that stands in for Docker."""
+    return FakeDocker(tmp_path / "docker")
 
 
 @pytest.fixture

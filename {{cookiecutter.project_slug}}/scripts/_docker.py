@@ -63,7 +63,7 @@ def compose(*words: str) -> str:
     """Run ``docker compose``, and return what it prints; exit with its last line when it fails."""
     done = run(*COMPOSE, *words)
     if done.returncode:
-        sys.exit(f"`docker compose {' '.join(words)}` has failed: {reason(done.stderr)}")
+        sys.exit(f"`docker compose {words[0]}` has failed: {reason(done.stderr)}")
     return done.stdout
 
 
