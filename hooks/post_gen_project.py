@@ -17,7 +17,7 @@ The project is in {slug}. Next:
   make run             starts every service, no Docker needed
   make smoke           in another terminal: tries the whole flow against them
 
-  docker compose up    the same platform in containers
+  make up              the same platform in containers, as docker compose up
   make                 lists every other command
 """
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-PROGRAM = """#!{python}
+PROGRAM = """#!{python} -IS
 import json, pathlib, sys
 folder = pathlib.Path(__file__).parent
 words = " ".join(word for word in sys.argv[1:] if word not in ("--ansi", "never"))

@@ -117,7 +117,7 @@ TOKEN_INTROSPECTION = {
 # https://www.django-rest-framework.org/api-guide/settings/
 # https://drf-spectacular.readthedocs.io/en/latest/settings.html
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "token_introspection.authentication.TokenIntrospectionAuthentication"
     ],
