@@ -17,7 +17,7 @@ The project is in {slug}. Next:
   make run             starts every service, no Docker needed
   make smoke           in another terminal: tries the whole flow against them
 
-  make up              the same platform in containers, as docker compose up
+  docker compose up    the same platform in containers
   make                 lists every other command
 """
 
