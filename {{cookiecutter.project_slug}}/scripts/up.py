@@ -96,10 +96,15 @@ def check_ports(project: dict[str, Any], variables: dict[str, str]) -> None:
         found = [
             problem_with_port(port, service, remedy(port, variables), listeners, host)
             for service, host, port in published_ports(project)
-            if port not in ours
+            if port not in ours and can_be_tried(port)
         ]
     if problems := [problem for problem in found if problem]:
         sys.exit("\n".join(problems))
+
+
+def can_be_tried(port: str) -> bool:
+    """Return whether this user may listen there; Docker may at 80 and 443 anyway."""
+    return os.name == "nt" or os.geteuid() == 0 or int(port) >= 1024
 
 
 def published_ports(project: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
