@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(shell $(PYTHON) -c "import sys; print(sys.executable)")
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint lock bench
+.PHONY: help install demo test test-containers test-fast lint lock bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /:  /' | column -t -s ':'
@@ -24,7 +24,10 @@ demo: install  ## generate a project into build/demo, start it, try the whole fl
 	python tests/demo.py
 
 test: install lint  ## run every test; the slow ones run generated projects
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadgroup -rs
+
+test-containers: install  ## run a generated project in containers; skipped where no Docker Engine answers
+	pytest -rs tests/containers
 
 test-fast: install  ## run the tests that start no service
 	pytest -n 2 -m "not slow"

@@ -1,0 +1,158 @@
+"""A generated project in containers, under a Compose project name of its own."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections import namedtuple
+from urllib.parse import urlencode, urlsplit
+
+from engine import docker, inspect
+from load import connection_pool
+from stack import make, read_env
+
+# A first `up` builds the image; on a machine that is busy with other tests, minutes.
+UP_SECONDS = 600
+AUTHORIZATION_SERVER = "authorization-server"
+
+Answer = namedtuple("Answer", "status headers json")
+
+
+def free_port():
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def ask(method, url, headers=None, **options):
+    """Send one request and return status, headers and JSON object of its answer."""
+    with connection_pool(url) as pool:
+        response = pool.request(
+            method,
+            urlsplit(url)._replace(scheme="", netloc="").geturl(),
+            headers=headers,
+            **options,
+        )
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    return Answer(response.status, response.headers, response.json() if is_json else {})
+
+
+class Stack:
+    """The containers of one project.
+
+    Args:
+        project: The folder of the project.
+        name: Of the Compose project; None for the name of the folder, as for anybody who types
+            ``docker compose up``.
+        files: Compose files, where they are not those that Compose takes by itself.
+        variables: Set in the environment of each command, where they win over `.env`.
+    """
+
+    def __init__(self, project, name=None, files=(), variables=None):
+        self.project, self.name = project, name or project.name
+        self._options = [option for file in files for option in ("--file", file)]
+        self._options += ["--project-name", name] if name else []
+        self.variables = variables or {}
+
+    @property
+    def env(self):
+        """Variables of the project by name."""
+        return read_env(self.project) | self.variables
+
+    @property
+    def services(self):
+        """Names of the services that listen, without those that run once."""
+        servers = (self.project / "resource_servers").glob("*/resource_server.toml")
+        return [AUTHORIZATION_SERVER, *sorted(path.parent.name for path in servers)]
+
+    # --- Commands ---------------------------------------------------------------------------------
+
+    def run(self, *command, check=True, timeout=UP_SECONDS, **options):
+        """Run a command in the folder of the project; return the process with its output."""
+        process = subprocess.run(
+            command,
+            cwd=self.project,
+            env=os.environ | self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            **options,
+        )
+        assert not check or process.returncode == 0, f"{command}:\n{process.stdout}"
+        return process
+
+    def compose(self, *arguments, **options):
+        """Run ``docker compose``."""
+        return self.run("docker", "compose", *self._options, *arguments, **options)
+
+    def make(self, *arguments, **options):
+        """Run ``make``."""
+        return self.run("make", "--no-print-directory", *arguments, **options)
+
+    def up(self, *arguments):
+        """Start what does not run, and return when all of it is healthy."""
+        process = self.compose("up", "--wait", *arguments, check=False)
+        if process.returncode:
+            logs = self.compose("logs", "--tail", "20", check=False).stdout
+            raise AssertionError(f"up --wait: {process.stdout}\n{logs}")
+        return process
+
+    def python(self, service, code, **options):
+        """Run some Python in the running container of `service`."""
+        return self.compose("exec", "--no-TTY", service, "python", "-c", code, **options)
+
+    def remove(self):
+        """Remove all containers, networks and volumes of the project."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+
+    # --- What runs --------------------------------------------------------------------------------
+
+    def containers(self, *services):
+        """Return what the engine knows of each container, of some services or all."""
+        names = self.compose("ps", "--all", "--quiet", *services).stdout.split()
+        return inspect(*names)
+
+    def logs(self, *services):
+        """Return all that the containers have written."""
+        return self.compose("logs", "--no-color", "--no-log-prefix", *services).stdout
+
+    # --- What it answers --------------------------------------------------------------------------
+
+    def url(self, service, path=""):
+        """Return the public address of `path` at a service."""
+        return self.env[f"{service.upper().replace('-', '_')}_URL"] + path
+
+    def token(self, scope):
+        """Return the header with a new token of the demo machine (RFC 6749 section 4.4)."""
+        words = f"{self.env['DEMO_MACHINE_CLIENT_ID']}:{self.env['DEMO_MACHINE_CLIENT_SECRET']}"
+        answer = ask(
+            "POST",
+            self.url(AUTHORIZATION_SERVER, "/o/token/"),
+            headers={
+                "Authorization": f"Basic {base64.b64encode(words.encode()).decode()}",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            body=urlencode({"grant_type": "client_credentials", "scope": scope}),
+        )
+        assert answer.status == 200, answer
+        return {"Authorization": f"Bearer {answer.json['access_token']}"}
+
+    def whoami(self, service, headers):
+        """Return the answer of a resource server to the sender of `headers`."""
+        return ask("GET", self.url(service, "/api/whoami/"), headers)
+
+    def add_item(self, service, name):
+        """Make an item at a resource server."""
+        headers = self.token(f"{service}:write") | {"Content-Type": "application/json"}
+        body = json.dumps({"name": name})
+        assert ask("POST", self.url(service, "/api/items/"), headers, body=body).status == 201
+
+    def has_item(self, service, name):
+        """Return whether a resource server has the item."""
+        url = self.url(service, f"/api/items/?{urlencode({'name': name})}")
+        return ask("GET", url, self.token(f"{service}:read")).json["count"] == 1

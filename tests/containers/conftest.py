@@ -1,0 +1,91 @@
+"""One generated project and its containers for the whole suite, and nothing of them left behind.
+
+A test finds every service running and leaves it so: `stack` for those that change nothing,
+`broken_stack` for those that stop or spoil something.
+"""
+
+import re
+import secrets
+
+import pytest
+from compose import Stack, free_port
+from engine import docker, missing
+from stack import read_env, use_free_ports
+
+FIRST, ADDED = "orders", "order-history"
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """Skip where no container can be run."""
+    if reason := missing():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def fresh_project(engine, bake):
+    """Generate a project with one resource server, whose name no other project has."""
+    project = bake(
+        {
+            "project_name": f"Gatehouse containers {secrets.token_hex(3)}",
+            "resource_servers": FIRST,
+        }
+    )
+    use_free_ports(project)
+    yield project
+    docker("image", "rm", "--force", project.name, check=False)
+
+
+@pytest.fixture(scope="session")
+def first_up(fresh_project):
+    """Return the stack, and the process of the first ``docker compose up`` of its project."""
+    stack = Stack(fresh_project)
+    try:
+        yield stack, stack.compose("up", "--wait", check=False)
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="session")
+def added(first_up):
+    """Add a resource server to the running stack.
+
+    Returns:
+        The stack, the container of the first resource server before, and the process of ``up``.
+    """
+    stack, first = first_up
+    assert first.returncode == 0, f"{first.stdout}\n{stack.logs()}"
+    before = stack.containers(FIRST)
+    stack.make("resource-server", f"name={ADDED}")
+    give_free_port(stack.project, ADDED)
+    return stack, before, stack.compose("up", "--wait", "--build", check=False)
+
+
+def give_free_port(project, name):
+    """Let the resource server `name` listen on a port of this machine that nobody has."""
+    path = project / ".env"
+    text, prefix = path.read_text(encoding="utf-8"), name.upper().replace("-", "_")
+    old = read_env(project)[f"{prefix}_PORT"]
+    text = re.sub(rf"^({prefix}_(PORT|URL)=.*?){old}$", rf"\g<1>{free_port()}", text, flags=re.M)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def grown_stack(added):
+    """Return the stack with two resource servers."""
+    stack, _, process = added
+    assert process.returncode == 0, f"{process.stdout}\n{stack.logs()}"
+    return stack
+
+
+@pytest.fixture
+def stack(grown_stack):
+    """Return the running stack, for a test that leaves it as it is."""
+    return grown_stack
+
+
+@pytest.fixture
+def broken_stack(grown_stack):
+    """Return the running stack, for a test after which it has to be started again."""
+    yield grown_stack
+    grown_stack.up()

@@ -1,0 +1,111 @@
+"""What a restart costs: requests with a token that is remembered are answered meanwhile.
+
+The load is on one resource server, with one token that it has seen.
+"""
+
+import time
+
+import pytest
+from compose import AUTHORIZATION_SERVER
+from conftest import ADDED, FIRST
+from load import Load, connection_pool
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+
+# Longer than any test here takes.
+REMEMBERED_SECONDS = "600"
+AGAIN_SECONDS = 30
+KILLED = 137
+
+
+@pytest.fixture(scope="module")
+def remembering(grown_stack):
+    """Let the first resource server remember a token for as long as these tests take."""
+    variable = {"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": REMEMBERED_SECONDS}
+    grown_stack.variables |= variable
+    grown_stack.up("--no-deps", FIRST)
+    yield grown_stack
+    for name in variable:
+        del grown_stack.variables[name]
+    grown_stack.up()
+
+
+@pytest.fixture
+def load(remembering):
+    """Return the load on the first resource server, which has begun."""
+    headers = remembering.token(f"{FIRST}:read")
+    assert remembering.whoami(FIRST, headers).status == 200
+    with connection_pool(remembering.url(FIRST), threads=4) as pool:
+        with Load(pool, "/api/whoami/", headers) as load:
+            yield load
+
+
+def accepts_new_tokens(stack, service):
+    """Return whether a token that nobody has seen is accepted, now or in a while."""
+    deadline = time.monotonic() + AGAIN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if stack.whoami(service, stack.token(f"{service}:read")).status == 200:
+                return True
+        except (AssertionError, OSError):
+            pass
+        time.sleep(0.2)
+    return False
+
+
+@pytest.mark.parametrize(
+    "service", [AUTHORIZATION_SERVER, "postgres", "valkey", "clear-tokens", ADDED]
+)
+def test_a_restart_of_another_service_loses_no_request(remembering, load, service):
+    before = load.total
+    remembering.compose("restart", service)
+    during = load.total - before
+    load.wait_for_more()
+    assert (set(load.answers), during > 0) == ({200}, True)
+
+
+@pytest.mark.parametrize("service", [AUTHORIZATION_SERVER, "postgres", "valkey"])
+def test_new_tokens_are_accepted_after_a_restart(remembering, service):
+    remembering.compose("restart", service)
+    assert accepts_new_tokens(remembering, FIRST)
+
+
+def test_a_restart_of_the_resource_server_itself_gives_no_wrong_answer(remembering, load):
+    remembering.compose("restart", FIRST)
+    assert accepts_new_tokens(remembering, FIRST)
+    load.wait_for_more()
+    answered = {answer for answer in load.answers if isinstance(answer, int)}
+    assert answered == {200}
+
+
+def test_a_token_that_is_remembered_works_while_the_database_is_away(remembering, load):
+    remembering.compose("stop", "postgres")
+    try:
+        load.wait_for_more(200)
+        assert set(load.answers) == {200}
+    finally:
+        remembering.compose("start", "postgres")
+
+
+def test_a_new_token_is_503_while_the_authorization_server_is_away(remembering):
+    headers = remembering.token(f"{FIRST}:read")
+    remembering.compose("stop", AUTHORIZATION_SERVER)
+    try:
+        answer = remembering.whoami(FIRST, headers)
+        assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    finally:
+        remembering.compose("start", AUTHORIZATION_SERVER)
+    assert accepts_new_tokens(remembering, FIRST)
+
+
+def test_every_service_works_again_after_the_database_was_away(remembering):
+    remembering.compose("stop", "postgres")
+    remembering.compose("start", "postgres")
+    assert accepts_new_tokens(remembering, FIRST)
+    assert accepts_new_tokens(remembering, ADDED)
+
+
+def test_no_service_has_to_be_killed(broken_stack):
+    broken_stack.compose("stop")
+    codes = {c["Name"]: c["State"]["ExitCode"] for c in broken_stack.containers()}
+    assert [name for name, code in codes.items() if code == KILLED] == []
