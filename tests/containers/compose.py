@@ -3,15 +3,14 @@
 import base64
 import json
 import os
-import shutil
 import socket
 import subprocess
 from collections import namedtuple
 from urllib.parse import urlencode, urlsplit
 
-from engine import docker, inspect
+from engine import inspect
 from load import connection_pool
-from stack import make, read_env
+from stack import read_env
 
 # A first `up` builds the image; on a machine that is busy with other tests, minutes.
 UP_SECONDS = 600

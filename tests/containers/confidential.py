@@ -26,5 +26,5 @@ def secrets_of(project):
 
 
 def named_in(text, secrets):
-    """Return the names of the secrets that stand in `text`. (A failing test must not print them.)"""
+    """Return the names of the secrets that stand in `text`, to print them and not the values."""
     return sorted(name for name, value in secrets.items() if value in text)

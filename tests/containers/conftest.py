@@ -58,7 +58,7 @@ def added(first_up):
     before = stack.containers(FIRST)
     stack.make("resource-server", f"name={ADDED}")
     give_free_port(stack.project, ADDED)
-    return stack, before, stack.compose("up", "--wait", "--build", check=False)
+    return stack, before, stack.compose("up", "--wait", check=False)
 
 
 def give_free_port(project, name):
