@@ -75,6 +75,7 @@ class Stack:
             command,
             cwd=self.project,
             env=os.environ | self.variables,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",

@@ -1,0 +1,175 @@
+"""What stands in the way of `up` is said in one sentence, with the command that repairs it."""
+
+import re
+import shutil
+import socket
+
+import pytest
+from compose import Stack
+from conftest import ADDED, FIRST
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+
+BROKEN_MIGRATION = """
+from django.db import migrations
+
+
+def fail(apps, schema_editor):
+    raise RuntimeError("the shelves are on fire")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("api", "0001_initial")]
+    operations = [migrations.RunPython(fail)]
+"""
+COMMAND = re.compile(r"^ {2}(docker compose .*)$", re.M)
+
+
+def last_line(text):
+    return text.strip().splitlines()[-1]
+
+
+# --- A volume that was made with other passwords --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stale(grown_stack):
+    """Start with new passwords on volumes that were made with others.
+
+    Returns:
+        The stack, what `up` said, what the step that failed said last, and whether the data was
+        there after the first command in that message and another `up`.
+    """
+    stack = grown_stack
+    stack.add_item(FIRST, "older than the password")
+    stack.compose("down")
+    (stack.project / ".secrets" / "POSTGRES_PASSWORD").unlink()
+    stack.run("python3", "scripts/init_env.py")
+    failed = stack.compose("up", "--wait", check=False)
+    message = stack.logs("authorization-server-provision").strip()
+    command = COMMAND.findall(message)[0]
+    stack.run("sh", "-c", command)
+    stack.up()
+    return stack, failed, message, stack.has_item(FIRST, "older than the password")
+
+
+def test_up_on_a_volume_with_another_password_fails(stale):
+    assert stale[1].returncode != 0
+
+
+def test_the_step_says_that_the_volume_was_made_with_another_password(stale):
+    assert "volume was made with another one" in stale[2]
+
+
+def test_the_step_says_how_to_throw_the_data_away(stale):
+    assert COMMAND.findall(stale[2])[-1] == "docker compose down --volumes"
+
+
+def test_the_command_in_the_message_repairs_it_and_keeps_the_data(stale):
+    assert stale[3]
+
+
+def test_a_password_of_a_service_that_was_changed_repairs_itself(broken_stack):
+    (broken_stack.project / ".secrets" / "ORDERS_DATABASE_URL").unlink()
+    (broken_stack.project / ".secrets" / "ORDERS_CACHE_URL").unlink()
+    broken_stack.run("python3", "scripts/init_env.py")
+    broken_stack.compose("down")
+    broken_stack.up()
+    assert broken_stack.whoami(FIRST, broken_stack.token(f"{FIRST}:read")).status == 200
+
+
+# --- A step that fails ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def failed_step(grown_stack):
+    """Start with a migration of one resource server that fails; return the stack and both ups."""
+    stack = grown_stack
+    path = stack.project / "resource_servers" / ADDED / "api" / "migrations" / "0002_broken.py"
+    path.write_text(BROKEN_MIGRATION, encoding="utf-8")
+    try:
+        stack.compose("down")
+        plain = stack.compose("up", "--wait", check=False)
+        made = stack.make("up", check=False)
+        listens = stack.compose("ps", "--quiet", ADDED).stdout.strip()
+        reason = last_line(stack.logs(f"{ADDED}-migrate"))
+    finally:
+        path.unlink()
+    yield plain, made, listens, reason
+    stack.up()
+
+
+def test_a_migration_that_fails_stops_up(failed_step):
+    assert failed_step[0].returncode != 0
+
+
+def test_up_names_the_step_that_has_failed(failed_step):
+    assert f"{ADDED}-migrate" in last_line(failed_step[0].stdout)
+
+
+def test_the_reason_is_the_last_line_of_the_step(failed_step):
+    assert "the shelves are on fire" in failed_step[3]
+
+
+def test_make_up_prints_the_reason_last(failed_step):
+    made = failed_step[1]
+    lines = [line for line in made.stdout.splitlines() if not line.startswith("make: ***")]
+    assert (made.returncode != 0, "the shelves are on fire" in lines[-1]) == (True, True)
+
+
+def test_a_resource_server_does_not_start_without_its_migration(failed_step):
+    assert failed_step[2] == ""
+
+
+# --- Before anything starts -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def untouched(stack, tmp_path):
+    """Return another project of the same template, none of whose containers was ever made."""
+    left_out = shutil.ignore_patterns(".venv", "backups", "__pycache__")
+    project = shutil.copytree(stack.project, tmp_path / f"{stack.name}_untouched", ignore=left_out)
+    return Stack(project)
+
+
+def test_a_port_in_use_is_named_with_the_lines_to_change(untouched):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        path = untouched.project / ".env"
+        text = path.read_text(encoding="utf-8")
+        old = re.search(r"^ORDERS_PORT=(\d+)$", text, re.M)[1]
+        path.write_text(re.sub(rf"\b{old}$", str(port), text, flags=re.M), encoding="utf-8")
+        process = untouched.make("up", check=False)
+    lines = [line for line in process.stdout.splitlines() if f"Port {port} " in line]
+    assert process.returncode != 0
+    assert lines == [
+        f"Port {port} of {FIRST}: Address already in use. Stop what uses it, or change "
+        "ORDERS_PORT and ORDERS_URL in .env."
+    ]
+
+
+def test_nothing_is_started_when_a_port_is_in_use(untouched, stack):
+    # The other services of the copy have the ports of the stack that runs.
+    untouched.make("up", check=False)
+    assert untouched.containers() == []
+
+
+def test_up_without_env_says_which_command_makes_it(untouched):
+    (untouched.project / ".env").unlink()
+    process = untouched.compose("up", "--wait", check=False)
+    assert process.returncode != 0
+    assert "run python3 scripts/init_env.py first" in last_line(process.stdout)
+
+
+def test_the_command_that_makes_env_is_all_that_was_missing(untouched):
+    (untouched.project / ".env").unlink()
+    shutil.rmtree(untouched.project / ".secrets")
+    untouched.run("python3", "scripts/init_env.py")
+    assert untouched.compose("config", "--quiet", check=False).returncode == 0
+
+
+def test_make_up_without_an_engine_is_one_sentence(untouched):
+    untouched.variables = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    process = untouched.make("up", check=False)
+    assert "Traceback" not in process.stdout
+    assert "systemctl start docker" in process.stdout
