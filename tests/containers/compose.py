@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from collections import namedtuple
+from contextlib import contextmanager
 from urllib.parse import urlencode, urlsplit
 
 from engine import inspect
@@ -106,6 +107,16 @@ class Stack:
         """Run some Python in the running container of `service`."""
         return self.compose("exec", "--no-TTY", service, "python", "-c", code, **options)
 
+    @contextmanager
+    def spoiled(self):
+        """Let the block stop or spoil something; behind it everything runs, with its data or new."""
+        try:
+            yield self
+        finally:
+            if self.compose("up", "--wait", check=False).returncode:
+                self.remove()
+                self.up()
+
     def remove(self):
         """Remove all containers, networks and volumes of the project."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
@@ -119,7 +130,8 @@ class Stack:
 
     def logs(self, *services):
         """Return all that the containers have written."""
-        return self.compose("logs", "--no-color", "--no-log-prefix", *services).stdout
+        text = self.compose("logs", "--no-color", "--no-log-prefix", *services).stdout
+        return text.replace("\x1b[2K", "")  # Compose 2.26 clears each line, in a file too.
 
     # --- What it answers --------------------------------------------------------------------------
 

@@ -51,14 +51,21 @@ def added(first_up):
     """Add a resource server to the running stack.
 
     Returns:
-        The stack, the container of the first resource server before, and the process of ``up``.
+        The stack, the process of ``up``, and when the first resource server was started, before
+        and after that.
     """
     stack, first = first_up
     assert first.returncode == 0, f"{first.stdout}\n{stack.logs()}"
-    before = stack.containers(FIRST)
+    before = starts(stack, FIRST)
     stack.make("resource-server", f"name={ADDED}")
     give_free_port(stack.project, ADDED)
-    return stack, before, stack.compose("up", "--wait", check=False)
+    process = stack.compose("up", "--wait", check=False)
+    return stack, process, before, starts(stack, FIRST)
+
+
+def starts(stack, service):
+    """Return which containers a service has, and when they were started."""
+    return [[each["Id"], each["State"]["StartedAt"]] for each in stack.containers(service)]
 
 
 def give_free_port(project, name):
@@ -73,7 +80,7 @@ def give_free_port(project, name):
 @pytest.fixture(scope="session")
 def grown_stack(added):
     """Return the stack with two resource servers."""
-    stack, _, process = added
+    stack, process, _, _ = added
     assert process.returncode == 0, f"{process.stdout}\n{stack.logs()}"
     return stack
 
@@ -87,5 +94,5 @@ def stack(grown_stack):
 @pytest.fixture
 def broken_stack(grown_stack):
     """Return the running stack, for a test after which it has to be started again."""
-    yield grown_stack
-    grown_stack.up()
+    with grown_stack.spoiled():
+        yield grown_stack

@@ -7,6 +7,7 @@ import socket
 import pytest
 from compose import Stack
 from conftest import ADDED, FIRST
+from stack import read_env, use_free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
 
@@ -45,11 +46,10 @@ def stale(grown_stack):
     stack.compose("down")
     (stack.project / ".secrets" / "POSTGRES_PASSWORD").unlink()
     stack.run("python3", "scripts/init_env.py")
-    failed = stack.compose("up", "--wait", check=False)
-    message = stack.logs("authorization-server-provision").strip()
-    command = COMMAND.findall(message)[0]
-    stack.run("sh", "-c", command)
-    stack.up()
+    with stack.spoiled():
+        failed = stack.compose("up", "--wait", check=False)
+        message = stack.logs("authorization-server-provision").strip()
+        stack.run("sh", "-c", COMMAND.findall(message)[0])
     return stack, failed, message, stack.has_item(FIRST, "older than the password")
 
 
@@ -83,20 +83,25 @@ def test_a_password_of_a_service_that_was_changed_repairs_itself(broken_stack):
 
 @pytest.fixture(scope="module")
 def failed_step(grown_stack):
-    """Start with a migration of one resource server that fails; return the stack and both ups."""
+    """Start with a migration of one resource server that fails.
+
+    Returns:
+        The processes of `docker compose up` and of `make up`, the running container of that
+        resource server, and the last line of the step that failed.
+    """
     stack = grown_stack
     path = stack.project / "resource_servers" / ADDED / "api" / "migrations" / "0002_broken.py"
-    path.write_text(BROKEN_MIGRATION, encoding="utf-8")
-    try:
+    with stack.spoiled():
         stack.compose("down")
-        plain = stack.compose("up", "--wait", check=False)
-        made = stack.make("up", check=False)
-        listens = stack.compose("ps", "--quiet", ADDED).stdout.strip()
-        reason = last_line(stack.logs(f"{ADDED}-migrate"))
-    finally:
-        path.unlink()
-    yield plain, made, listens, reason
-    stack.up()
+        path.write_text(BROKEN_MIGRATION, encoding="utf-8")
+        try:
+            plain = stack.compose("up", "--wait", check=False)
+            listens = stack.compose("ps", "--quiet", ADDED).stdout.strip()
+            reason = last_line(stack.logs(f"{ADDED}-migrate"))
+            made = stack.make("up", check=False)
+        finally:
+            path.unlink()
+    return plain, made, listens, reason
 
 
 def test_a_migration_that_fails_stops_up(failed_step):
@@ -126,30 +131,34 @@ def test_a_resource_server_does_not_start_without_its_migration(failed_step):
 
 @pytest.fixture
 def untouched(stack, tmp_path):
-    """Return another project of the same template, none of whose containers was ever made."""
+    """Return a copy of the project, with other ports, none of whose containers was ever made."""
     left_out = shutil.ignore_patterns(".venv", "backups", "__pycache__")
     project = shutil.copytree(stack.project, tmp_path / f"{stack.name}_untouched", ignore=left_out)
-    return Stack(project)
+    use_free_ports(project)
+    untouched = Stack(project)
+    yield untouched
+    if (project / ".env").exists():
+        untouched.remove()
 
 
-def test_a_port_in_use_is_named_with_the_lines_to_change(untouched):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        path = untouched.project / ".env"
-        text = path.read_text(encoding="utf-8")
-        old = re.search(r"^ORDERS_PORT=(\d+)$", text, re.M)[1]
-        path.write_text(re.sub(rf"\b{old}$", str(port), text, flags=re.M), encoding="utf-8")
-        process = untouched.make("up", check=False)
-    lines = [line for line in process.stdout.splitlines() if f"Port {port} " in line]
-    assert process.returncode != 0
-    assert lines == [
-        f"Port {port} of {FIRST}: Address already in use. Stop what uses it, or change "
+@pytest.fixture
+def taken(untouched):
+    """Listen on the port of the first resource server; return its number."""
+    port = read_env(untouched.project)["ORDERS_PORT"]
+    with socket.create_server(("127.0.0.1", int(port))):
+        yield port
+
+
+def test_a_port_in_use_is_named_with_the_lines_to_change(untouched, taken):
+    process = untouched.make("up", check=False)
+    line = (
+        f"Port {taken} of {FIRST}: Address already in use. Stop what uses it, or change "
         "ORDERS_PORT and ORDERS_URL in .env."
-    ]
+    )
+    assert (process.returncode != 0, line in process.stdout.splitlines()) == (True, True)
 
 
-def test_nothing_is_started_when_a_port_is_in_use(untouched, stack):
-    # The other services of the copy have the ports of the stack that runs.
+def test_nothing_is_started_when_a_port_is_in_use(untouched, taken):
     untouched.make("up", check=False)
     assert untouched.containers() == []
 
