@@ -109,7 +109,7 @@ class Stack:
 
     @contextmanager
     def spoiled(self):
-        """Let the block stop or spoil something; behind it everything runs, with its data or new."""
+        """Let the block spoil something; behind it everything runs, with the old data or new."""
         try:
             yield self
         finally:
