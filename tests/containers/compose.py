@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 from collections import namedtuple
 from contextlib import contextmanager
 from urllib.parse import urlencode, urlsplit
@@ -15,6 +16,8 @@ from stack import read_env
 
 # A first `up` builds the image; on a machine that is busy with other tests, minutes.
 UP_SECONDS = 600
+# How long a service may take to work again.
+AGAIN_SECONDS = 60
 AUTHORIZATION_SERVER = "authorization-server"
 
 Answer = namedtuple("Answer", "status headers json")
@@ -25,6 +28,14 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def wait_until(condition):
+    """Return when `condition` is true; fail when that takes too long."""
+    deadline = time.monotonic() + AGAIN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {AGAIN_SECONDS} s"
+        time.sleep(0.1)
 
 
 def ask(method, url, headers=None, **options):

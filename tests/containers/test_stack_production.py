@@ -1,0 +1,353 @@
+"""The production files: nothing but a proxy that ends TLS can be reached, and it can be believed.
+
+A project of its own, as people would run it: no ports of services, no code mounted.
+"""
+
+import json
+import subprocess
+from collections import Counter
+
+import pytest
+import urllib3
+from compose import AUTHORIZATION_SERVER, Answer, Stack, free_port, wait_until
+from confidential import named_in, secrets_of
+from load import Load
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+
+DOMAIN = "platform.test"
+FILES = ["compose.yml", "compose.production.yml"]
+HOSTS = {"auth": AUTHORIZATION_SERVER, "orders": "orders", "inventory": "inventory"}
+# Answers with the headers that it has got, in place of a service.
+ECHO = """
+import http.server, json
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({k.lower(): v for k, v in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
+"""
+FORGED = {
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Proto": "http",
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Port": "1",
+    "Forwarded": "for=203.0.113.7;proto=http",
+    "X-Real-IP": "203.0.113.7",
+    "Via": "1.1 203.0.113.7",
+    "X_Forwarded_Proto": "http",
+    "X_Forwarded_For": "203.0.113.7",
+}
+
+
+class Production(Stack):
+    """The containers of a project behind its proxy."""
+
+    def connections(self, host, **options):
+        """Return connections to the proxy, as for a client that looks for `host`."""
+        return urllib3.HTTPSConnectionPool(
+            "127.0.0.1",
+            int(self.variables["HTTPS_PORT"].rpartition(":")[2]),
+            ca_certs=self.variables["TLS_CERTIFICATE"],
+            server_hostname=host,
+            assert_hostname=host,
+            retries=False,
+            timeout=20,
+            **options,
+        )
+
+    def send(self, method, host, path, headers=None, **options):
+        """Send one request through the proxy; return status, headers and JSON of its answer."""
+        with self.connections(host) as pool:
+            answer = pool.request(
+                method, path, headers={"Host": host} | (headers or {}), redirect=False, **options
+            )
+        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+        return Answer(answer.status, answer.headers, answer.json() if is_json else {})
+
+    def token(self, scope):
+        """Return the header with a new token of the machine."""
+        names = "DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"
+        credentials = ":".join(self.env[name] for name in names)
+        answer = self.send(
+            "POST",
+            f"auth.{DOMAIN}",
+            "/o/token/",
+            urllib3.make_headers(basic_auth=credentials),
+            fields={"grant_type": "client_credentials", "scope": scope},
+            encode_multipart=False,
+        )
+        assert answer.status == 200, answer
+        return {"Authorization": f"Bearer {answer.json['access_token']}"}
+
+
+def make_certificate(folder):
+    """Make a certificate for every host of the domain, which is its own authority."""
+    names = f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}"
+    command = "openssl req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+    paths = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
+    subject = ["-subj", f"/CN={DOMAIN}", "-addext", names]
+    subprocess.run([*command.split(), *paths, *subject], check=True, capture_output=True)
+    return {
+        "TLS_CERTIFICATE": str(folder / "certificate.pem"),
+        "TLS_PRIVATE_KEY": str(folder / "key.pem"),
+    }
+
+
+@pytest.fixture(scope="module")
+def prepared(fresh_project, bake, tmp_path_factory):
+    """Return a project that is prepared for production: its machine is a client there, too."""
+    name = f"{fresh_project.name}_production"
+    project = bake({"project_name": name, "project_slug": name, "domain": DOMAIN})
+    clients = project / "authorization_server" / "clients.toml"
+    text = clients.read_text(encoding="utf-8")
+    both = text.replace('environments = ["development"]', "", 1)
+    assert both != text
+    clients.write_text(both, encoding="utf-8")
+    variables = make_certificate(tmp_path_factory.mktemp("certificate")) | {
+        "HTTP_PORT": f"127.0.0.1:{free_port()}",
+        "HTTPS_PORT": f"127.0.0.1:{free_port()}",
+        "AUTHORIZATION_SERVER_URL": f"https://auth.{DOMAIN}",
+        "ORDERS_URL": f"https://orders.{DOMAIN}",
+        "INVENTORY_URL": f"https://inventory.{DOMAIN}",
+        "WEB_CONCURRENCY": "1",
+    }
+    return Production(project, files=FILES, variables=variables)
+
+
+@pytest.fixture(scope="module")
+def configuration(prepared):
+    """Return what Compose makes of the production files."""
+    return json.loads(prepared.compose("config", "--format", "json").stdout)
+
+
+@pytest.fixture(scope="module")
+def production(prepared):
+    """Return the running containers, three of them for orders."""
+    try:
+        prepared.up("--scale", "orders=3")
+        yield prepared
+    finally:
+        prepared.remove()
+        prepared.run("docker", "image", "rm", prepared.name, check=False)
+
+
+# --- The files ------------------------------------------------------------------------------------
+
+
+def test_only_the_proxy_publishes_ports(configuration):
+    publishing = [n for n, service in configuration["services"].items() if service.get("ports")]
+    assert publishing == ["proxy"]
+
+
+def test_no_code_is_mounted(configuration, prepared):
+    mounted = {
+        volume["source"].removeprefix(f"{prepared.project}/")
+        for service in configuration["services"].values()
+        for volume in service.get("volumes", ())
+        if volume["type"] == "bind"
+    }
+    assert mounted == {"deploy/postgres", "deploy/valkey", "deploy/nginx"}
+
+
+def test_every_service_of_ours_is_in_production(configuration):
+    environments = {
+        service["environment"]["ENVIRONMENT"]
+        for service in configuration["services"].values()
+        if "ENVIRONMENT" in service.get("environment", ())
+    }
+    assert environments == {"production"}
+
+
+def test_debugging_is_nowhere_on(configuration):
+    environments = [each.get("environment", {}) for each in configuration["services"].values()]
+    assert [environment["DEBUG"] for environment in environments if environment.get("DEBUG")] == []
+
+
+def test_what_listens_is_started_again_and_has_a_limit_of_memory(configuration):
+    listening = ["proxy", "postgres", "valkey", "clear-tokens", *HOSTS.values()]
+    services = configuration["services"]
+    assert [n for n in listening if services[n].get("restart") != "unless-stopped"] == []
+    assert [n for n in ["proxy", *HOSTS.values()] if not services[n].get("mem_limit")] == []
+
+
+def test_the_production_configuration_holds_no_secret(prepared):
+    text = prepared.compose("config").stdout
+    assert named_in(text, secrets_of(prepared.project)) == []
+
+
+def test_the_databases_are_in_the_inner_network_only(configuration):
+    services, networks = configuration["services"], configuration["networks"]
+    assert [set(services[name]["networks"]) for name in ("postgres", "valkey")] == [{"data"}] * 2
+    assert networks["data"]["internal"]
+
+
+@pytest.mark.parametrize("name", ["TLS_CERTIFICATE", "TLS_PRIVATE_KEY"])
+def test_a_missing_path_of_tls_is_one_sentence(prepared, name):
+    variables = {key: value for key, value in prepared.variables.items() if key != name}
+    stack = Production(prepared.project, files=FILES, variables=variables)
+    process = stack.compose("config", "--quiet", check=False)
+    assert process.returncode != 0
+    assert f"required variable {name} is missing a value: set it in .env" in process.stdout
+
+
+def test_compose_yml_alone_has_no_way_in(prepared):
+    stack = Stack(prepared.project, files=FILES[:1], variables=prepared.variables)
+    services = json.loads(stack.compose("config", "--format", "json").stdout)["services"]
+    assert [name for name, service in services.items() if service.get("ports")] == []
+
+
+# --- The proxy ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_each_service_answers_under_its_own_name(production, host):
+    assert production.send("GET", f"{host}.{DOMAIN}", "/health/ready").status == 200
+
+
+def test_the_issuer_is_the_public_address(production):
+    answer = production.send("GET", f"auth.{DOMAIN}", "/.well-known/oauth-authorization-server")
+    assert answer.json["issuer"] == f"https://auth.{DOMAIN}"
+
+
+@pytest.mark.parametrize("server", ["orders", "inventory"])
+def test_a_token_from_behind_the_proxy_is_accepted_behind_the_proxy(production, server):
+    headers = production.token(f"{server}:read")
+    answer = production.send("GET", f"{server}.{DOMAIN}", "/api/whoami/", headers)
+    assert (answer.status, answer.json["iss"]) == (200, f"https://auth.{DOMAIN}")
+
+
+def test_there_are_no_demo_accounts(production):
+    assert "demo user: created" not in production.logs("ensure-clients")
+    assert "demo-browser: created" not in production.logs("ensure-clients")
+
+
+@pytest.mark.parametrize(
+    "host", ["postgres", "valkey", "clear-tokens", "proxy", "orders-migrate", "nobody"]
+)
+def test_nothing_else_can_be_reached_by_a_name(production, host):
+    assert production.send("GET", f"{host}.{DOMAIN}", "/").status in (421, 502)
+
+
+def test_a_host_of_another_domain_is_misdirected(production):
+    with production.connections(f"orders.{DOMAIN}") as pool:
+        assert pool.request("GET", "/", headers={"Host": "orders.evil.test"}).status == 421
+
+
+def test_http_is_sent_to_https(production):
+    host, port = production.variables["HTTP_PORT"].split(":")
+    with urllib3.HTTPConnectionPool(host, int(port), retries=False, timeout=20) as pool:
+        answer = pool.request(
+            "GET", "/api/ping/", headers={"Host": f"orders.{DOMAIN}"}, redirect=False
+        )
+    location = f"https://orders.{DOMAIN}/api/ping/"
+    assert (answer.status, answer.headers["Location"]) == (308, location)
+
+
+def test_browsers_are_told_to_stay_with_https(production):
+    answer = production.send("GET", f"orders.{DOMAIN}", "/api/ping/")
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-Proto", "X_Forwarded_Proto"])
+def test_a_forged_scheme_changes_nothing(production, header):
+    # Believed, it would be redirected.
+    answer = production.send("GET", f"orders.{DOMAIN}", "/api/ping/", {header: "http"})
+    assert answer.status == 200
+
+
+def test_metrics_cannot_be_read_through_the_proxy(production):
+    headers = {"X-Forwarded-For": "127.0.0.1"}
+    assert production.send("GET", f"orders.{DOMAIN}", "/metrics", headers).status == 404
+
+
+@pytest.fixture(scope="module")
+def echoed(production):
+    """Return the headers of a request as a service gets them, with forged ones in it."""
+    name = f"{production.name}-echo"
+    production.run(
+        *("docker", "run", "--detach", "--rm", "--name", name),
+        *("--network", f"{production.name}_default"),
+        *("--network-alias", "echo.proxied.internal"),
+        *(production.name, "python", "-c", ECHO),
+    )
+    try:
+        wait_until(lambda: production.send("GET", f"echo.{DOMAIN}", "/").status == 200)
+        return production.send("GET", f"echo.{DOMAIN}", "/", FORGED).json
+    finally:
+        production.run("docker", "rm", "--force", name)
+
+
+def test_no_forged_header_reaches_a_service(echoed):
+    forged = {"203.0.113.7", "evil.test", "http", "1"}
+    held = {name: value for name, value in echoed.items() if forged & set(value.split())}
+    assert held == {}
+
+
+def test_a_service_is_told_who_asks_and_how(echoed):
+    assert (echoed["x-forwarded-proto"], echoed["host"]) == ("https", f"echo.{DOMAIN}")
+    assert echoed["x-forwarded-for"].count(".") == 3
+
+
+def test_who_forges_an_address_is_limited_all_the_same(production):
+    # Twenty bad tokens at once are the share of one address; believed, each of these is another.
+    host, path = f"inventory.{DOMAIN}", "/api/whoami/"
+    statuses = Counter(
+        production.send(
+            "GET",
+            host,
+            path,
+            {"Authorization": f"Bearer bad-{number}", "X-Forwarded-For": f"198.51.100.{number}"},
+        ).status
+        for number in range(120)
+    )
+    assert (set(statuses), statuses[503] > 0) == ({401, 503}, True)
+    headers = production.token("inventory:read")
+    wait_until(lambda: production.send("GET", host, path, headers).status == 200)
+
+
+# --- Several containers of a service --------------------------------------------------------------
+
+
+def upstreams(production, path):
+    """Return how many requests for `path` each address has got, as the proxy has written it."""
+    lines = production.logs("proxy").splitlines()
+    return Counter(line.split()[-1] for line in lines if path in line)
+
+
+def test_requests_are_spread_over_all_containers_of_a_service(production):
+    for _ in range(60):
+        production.send("GET", f"orders.{DOMAIN}", "/api/schema/spread")
+    counts = upstreams(production, "/api/schema/spread")
+    assert (len(counts), min(counts.values()) > 5) == (3, True)
+
+
+def test_a_container_that_ends_loses_no_request_while_others_run(production):
+    headers = production.token("orders:read") | {"Host": f"orders.{DOMAIN}"}
+    name = production.containers("orders")[0]["Name"].removeprefix("/")
+    with production.connections(f"orders.{DOMAIN}", maxsize=4) as pool:
+        with Load(pool, "/api/whoami/", headers) as load:
+            production.run("docker", "kill", name)
+            load.wait_for_more(400)
+            production.run("docker", "start", name)
+    assert set(load.answers) == {200}
+
+
+def test_a_restart_of_the_authorization_server_loses_no_request_behind_the_proxy(production):
+    headers = production.token("orders:read") | {"Host": f"orders.{DOMAIN}"}
+    with production.connections(f"orders.{DOMAIN}", maxsize=4) as pool:
+        for _ in range(20):  # All three have seen the token.
+            pool.request("GET", "/api/whoami/", headers=headers)
+        with Load(pool, "/api/whoami/", headers) as load:
+            production.compose("restart", AUTHORIZATION_SERVER)
+    assert set(load.answers) == {200}
+
+
+def test_a_container_that_was_started_anew_has_another_address_and_is_found(production):
+    production.up("--scale", "orders=3", "--force-recreate", "--no-deps", "inventory")
+    host = f"inventory.{DOMAIN}"
+    wait_until(lambda: production.send("GET", host, "/api/ping/").status == 200)
