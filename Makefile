@@ -24,10 +24,10 @@ demo: install  ## generate a project into build/demo, start it, try the whole fl
 	python tests/demo.py
 
 test: install lint  ## run every test; the slow ones run generated projects
-	pytest -n 2 --dist loadgroup -rs
+	pytest -n 2 --dist loadgroup
 
 test-containers: install  ## run a generated project in containers; skipped where no Docker Engine answers
-	pytest -rs tests/containers
+	pytest tests/containers
 
 test-fast: install  ## run the tests that start no service
 	pytest -n 2 -m "not slow"

@@ -32,6 +32,17 @@ PARSERS = {
 }
 
 
+NO_CONTAINER = "No container was run"  # What tests/containers/engine.py begins each reason with.
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line, whatever the options are, why the container suite was skipped."""
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
+    skipped = [reason.removeprefix("Skipped: ") for reason in reasons if NO_CONTAINER in reason]
+    for reason in sorted(set(skipped)):
+        terminalreporter.write_line(f"{skipped.count(reason)} tests were skipped. {reason}")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
     """Return a copy of the template without what linting it in place leaves behind."""

@@ -2,16 +2,86 @@
 
 import gzip
 import io
+import os
+import re
+import subprocess
+import sys
 import tarfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import engine
 import layers
 import pytest
 from load import Load, connection_pool
 
 NEEDLE = b"a-secret-of-the-project"
+
+
+# A client of Docker that says what a test wants.
+CLIENT = """#!/bin/sh
+case "$*" in
+    info) exit {info} ;;
+    "compose version --short") echo {version} ;;
+esac
+"""
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    """Return a function that puts a client of Docker in the place of all others."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def client(**says):
+        (tmp_path / "docker").write_text(CLIENT.format(**says), encoding="utf-8")
+        (tmp_path / "docker").chmod(0o755)
+
+    return client
+
+
+# --- Without an engine ----------------------------------------------------------------------------
+
+
+def test_a_machine_without_docker_is_known(client):
+    assert "client is not installed" in engine.missing()
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        ({"info": 1, "version": "2.40.0"}, "no Docker Engine answers"),
+        ({"info": 0, "version": "2.25.9"}, "2.25.9 is installed"),
+        ({"info": 0, "version": ""}, "none is installed"),
+    ],
+    ids=["no engine", "an old Compose", "no Compose"],
+)
+def test_why_no_container_can_be_run_is_one_sentence(client, says, reason):
+    client(**says)
+    assert re.fullmatch(rf"No container was run: .*{reason}\.", engine.missing())
+
+
+@pytest.mark.parametrize("version", ["2.26.1-4", "v2.40.3", "5.0.1"])
+def test_an_engine_with_a_compose_that_is_new_enough_is_used(client, version):
+    client(info=0, version=version)
+    assert engine.missing() is None
+
+
+def test_without_an_engine_the_suite_is_skipped_in_one_line_and_none_of_it_has_passed(client):
+    suite = Path(__file__).with_name("test_stack_start.py")
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", suite],
+        cwd=suite.parents[2],
+        env={name: value for name, value in os.environ.items() if "XDIST" not in name},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    reasons = [line for line in process.stdout.splitlines() if "No container was run" in line]
+    assert ("passed" in process.stdout, process.returncode, len(reasons)) == (False, 0, 1)
+
+
+# --- What it looks with ---------------------------------------------------------------------------
 
 
 def archive(members):
