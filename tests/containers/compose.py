@@ -110,7 +110,7 @@ class Stack:
         """Start what does not run, and return when all of it is healthy."""
         process = self.compose("up", "--wait", *arguments, check=False)
         if process.returncode:
-            logs = self.compose("logs", "--tail", "20", check=False).stdout
+            logs = self.compose("logs", "--tail", "5", check=False).stdout
             raise AssertionError(f"up --wait: {process.stdout}\n{logs}")
         return process
 

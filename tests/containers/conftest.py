@@ -1,7 +1,7 @@
 """One generated project and its containers for the whole suite, and nothing of them left behind.
 
-A test finds every service running and leaves it so: `stack` for those that change nothing,
-`broken_stack` for those that stop or spoil something.
+A test finds every service running and leaves it so; what stops or spoils something does it in
+``Stack.spoiled``.
 """
 
 import re
@@ -38,10 +38,15 @@ def fresh_project(engine, bake):
 
 @pytest.fixture(scope="session")
 def first_up(fresh_project):
-    """Return the stack, and the process of the first ``docker compose up`` of its project."""
+    """Start a fresh project for the first time.
+
+    Returns:
+        The stack, the process of ``docker compose up``, and its containers.
+    """
     stack = Stack(fresh_project)
     try:
-        yield stack, stack.compose("up", "--wait", check=False)
+        process = stack.compose("up", "--wait", check=False)
+        yield stack, process, stack.containers()
     finally:
         stack.remove()
 
@@ -54,7 +59,7 @@ def added(first_up):
         The stack, the process of ``up``, and when the first resource server was started, before
         and after that.
     """
-    stack, first = first_up
+    stack, first, _ = first_up
     assert first.returncode == 0, f"{first.stdout}\n{stack.logs()}"
     before = starts(stack, FIRST)
     stack.make("resource-server", f"name={ADDED}")
@@ -87,12 +92,5 @@ def grown_stack(added):
 
 @pytest.fixture
 def stack(grown_stack):
-    """Return the running stack, for a test that leaves it as it is."""
+    """Return the stack, all of which runs."""
     return grown_stack
-
-
-@pytest.fixture
-def broken_stack(grown_stack):
-    """Return the running stack, for a test after which it has to be started again."""
-    with grown_stack.spoiled():
-        yield grown_stack

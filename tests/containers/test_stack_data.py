@@ -7,6 +7,27 @@ from conftest import ADDED, FIRST
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
 
+KILLED = 137
+
+
+@pytest.fixture(scope="module")
+def stopped_and_started(grown_stack):
+    """Add an item, stop everything, remove the containers and start again.
+
+    Returns:
+        The exit code of each container, the containers that `make down` has left, and a token from
+        before.
+    """
+    stack = grown_stack
+    stack.add_item(FIRST, "kept in a volume")
+    headers = stack.token(f"{FIRST}:read")
+    with stack.spoiled():
+        stack.compose("stop")
+        codes = {each["Name"]: each["State"]["ExitCode"] for each in stack.containers()}
+        stack.make("down")
+        left = stack.containers()
+    return codes, left, headers
+
 
 @pytest.fixture(scope="module")
 def wiped_and_restored(grown_stack):
@@ -21,25 +42,27 @@ def wiped_and_restored(grown_stack):
     headers = stack.token(f"{FIRST}:read")
     stack.make("backup")
     [backup] = (stack.project / "backups").iterdir()
-    stack.compose("down", "--volumes")
-    stack.up()
+    with stack.spoiled():
+        stack.compose("down", "--volumes")
     was_clean = not stack.has_item(FIRST, "kept in a backup")
     stack.make("restore", f"from=backups/{backup.name}")
     return was_clean, stack.has_item(FIRST, "kept in a backup"), backup, headers
 
 
-def test_down_and_up_keep_the_data(broken_stack):
-    broken_stack.add_item(FIRST, "kept in a volume")
-    broken_stack.compose("down")
-    broken_stack.up()
-    assert broken_stack.has_item(FIRST, "kept in a volume")
+def test_no_service_has_to_be_killed(stopped_and_started):
+    assert [name for name, code in stopped_and_started[0].items() if code == KILLED] == []
 
 
-def test_a_token_works_after_down_and_up(broken_stack):
-    headers = broken_stack.token(f"{FIRST}:read")
-    broken_stack.compose("down")
-    broken_stack.up()
-    assert broken_stack.whoami(FIRST, headers).status == 200
+def test_make_down_leaves_no_container(stopped_and_started):
+    assert stopped_and_started[1] == []
+
+
+def test_down_and_up_keep_the_data(stack, stopped_and_started):
+    assert stack.has_item(FIRST, "kept in a volume")
+
+
+def test_a_token_works_after_down_and_up(stack, stopped_and_started):
+    assert stack.whoami(FIRST, stopped_and_started[2]).status == 200
 
 
 def test_down_with_volumes_and_up_start_with_nothing(wiped_and_restored):
@@ -68,11 +91,14 @@ def test_the_flow_works_after_a_restore(stack, wiped_and_restored):
     assert stack.make("smoke", check=False).returncode == 0
 
 
-def test_a_backup_without_the_database_leaves_nothing_behind(broken_stack):
-    folder = broken_stack.project / "backups"
+def test_a_backup_without_the_database_leaves_nothing_behind(stack):
+    folder = stack.project / "backups"
     before = set(folder.glob("*")) | set(folder.glob(".*"))
-    broken_stack.compose("stop", "postgres")
-    process = broken_stack.make("backup", check=False)
+    stack.compose("stop", "postgres")
+    try:
+        process = stack.make("backup", check=False)
+    finally:
+        stack.up("--no-deps", "postgres")
     after = set(folder.glob("*")) | set(folder.glob(".*"))
     assert (process.returncode != 0, after) == (True, before)
 
