@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 
 from token_introspection.conf import Conf, read_conf
+from token_introspection.issuers.configuration import read_issuers
 from token_introspection.users import AbstractResourceOwner
 
 URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
@@ -29,6 +31,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *_check_user_model(),
         *_check_shared_cache(conf),
         *_check_networks(conf),
+        *_check_issuers(conf),
     ]
 
 
@@ -114,3 +117,10 @@ def _check_networks(conf: Conf) -> Iterator[CheckMessage]:
             ip_network(network)
         except ValueError:
             yield _error(13, f"METRICS_NETWORKS holds {network!r}, which is no network.")
+
+
+def _check_issuers(conf: Conf) -> Iterator[CheckMessage]:
+    try:
+        read_issuers(conf)
+    except ImproperlyConfigured as error:
+        yield _error(14, str(error))

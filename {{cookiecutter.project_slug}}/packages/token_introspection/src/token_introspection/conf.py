@@ -95,6 +95,7 @@ class Conf:
     inactive_rate: float
     inactive_burst: int
     metrics_networks: Sequence[str]
+    issuers: Any = field(repr=False)  # May hold secrets.
 
 
 def read_conf() -> Conf:
@@ -126,6 +127,7 @@ def read_conf() -> Conf:
         inactive_rate=own.get("INACTIVE_TOKENS_PER_SECOND", 10),
         inactive_burst=own.get("INACTIVE_TOKENS_AT_ONCE", 20),
         metrics_networks=own.get("METRICS_NETWORKS", PRIVATE_NETWORKS),
+        issuers=own.get("ISSUERS"),
     )
 
 
