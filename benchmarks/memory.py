@@ -18,7 +18,7 @@ from django.conf import settings
 from django.test import Client
 
 django.setup()
-from token_introspection.issuer import configured_issuer  # noqa: E402
+from token_introspection.issuers.routing import configured_issuers  # noqa: E402
 from token_introspection.validation import validate  # noqa: E402
 
 settings.ALLOWED_HOSTS = ["*"]
@@ -50,7 +50,7 @@ def resident():
 
 def main():
     """See the tokens and print the growth."""
-    configured_issuer().client.introspect = answer
+    configured_issuers().all[0].client.introspect = answer
     Client().get("/api/ping/")
     validate("warm-up")
     before = resident()

@@ -167,5 +167,5 @@ def test_the_state_is_a_metric(server, clock):
         server.error = AuthorizationServerUnavailable("down") if error else None
         clock.now += delay
         server.ask()
-        states.append(metrics.breaker_state._value.get())
+        states.append(metrics.breaker_state.labels("")._value.get())
     assert states[2:] == [metrics.OPEN, metrics.CLOSED]

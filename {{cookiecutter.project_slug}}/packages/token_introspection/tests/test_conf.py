@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from token_introspection.conf import PerProcess, conf
-from token_introspection.issuer import configured_issuer
+from token_introspection.issuers.routing import configured_issuers
 from token_introspection.validation import validate
 
 FORK = """
@@ -53,8 +53,8 @@ def test_a_bearer_token_goes_before_credentials_as_in_dot(authorization_server, 
     assert authorization_server.requests[0].headers["Authorization"] == "Bearer mine"
 
 
-def test_a_process_has_one_issuer():
-    assert configured_issuer() is configured_issuer()
+def test_a_process_makes_its_issuers_once():
+    assert configured_issuers() is configured_issuers()
 
 
 def test_threads_that_come_first_together_make_one_thing():

@@ -63,7 +63,7 @@ def test_the_views_that_challenge_say_why(request, client_with, reader, client, 
 
 
 @pytest.mark.parametrize("view", PLAIN)
-@pytest.mark.parametrize("value", ["Bearer ö", "Bearer a b", f"Bearer {'x' * 4097}"])
+@pytest.mark.parametrize("value", ["Bearer ö", "Bearer a b", f"Bearer {'x' * 8193}"])
 def test_a_malformed_header_is_refused_and_asks_nobody(authorization_server, view, value):
     response = APIClient().get(f"/{view}/", headers={"Authorization": value})
     assert (response.status_code in (401, 403), authorization_server.requests) == (True, [])

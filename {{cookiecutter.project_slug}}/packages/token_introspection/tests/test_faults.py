@@ -6,8 +6,8 @@ import time
 import pytest
 from rest_framework.test import APIClient
 
-from token_introspection.introspection import MAX_BODY_BYTES
-from token_introspection.issuer import configured_issuer
+from token_introspection.http_client import MAX_BODY_BYTES
+from token_introspection.issuers.routing import configured_issuers
 from token_introspection.validation import token_cache
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ FAULTS = {
     "500": lambda server: server.answer_with(500),
     "a wrong exp": wrong(exp="soon"),
     "a wrong aud": wrong(aud={"a": "b"}),
-    "a wrong scope": wrong(scope=["a"]),
+    "a wrong scope": wrong(scope=[7]),
     "a wrong active": wrong(active="true"),
     "a wrong sub": wrong(sub=7),
     "huge": lambda server: server.answer_with(200, b" " * 20 * MAX_BODY_BYTES),
@@ -77,7 +77,7 @@ def test_everything_comes_back(authorization_server, client_with, fault):
     before = threads_of_ours()
     for number in range(3):
         client_with(f"some-token-{number}").get("/default/")
-    cache, pool = token_cache(), configured_issuer().client._pool.pool
+    cache, pool = token_cache(), configured_issuers().all[0].client.http._pool.pool
     assert (cache._room._inside, cache._flights._flights, pool.qsize()) == (0, {}, pool.maxsize)
     assert threads_of_ours() == before
     assert sum(one is not None and one.is_connected for one in pool.queue) <= 1

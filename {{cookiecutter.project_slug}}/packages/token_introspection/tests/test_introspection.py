@@ -13,15 +13,21 @@ from token_introspection import (
     IntrospectionResponseInvalid,
     TokenIntrospectionError,
 )
-from token_introspection.introspection import MAX_BODY_BYTES, IntrospectionClient
+from token_introspection.http_client import MAX_BODY_BYTES, HTTPClient
+from token_introspection.introspection import IntrospectionClient
 
 TOKEN = "a-token"
 SECRET = "s3cret"
 
 
+def asking(url, **options):
+    timeouts = {name: options.pop(name) for name in list(options) if name.endswith("_timeout")}
+    return IntrospectionClient(HTTPClient(url, **timeouts), **options)
+
+
 @pytest.fixture
 def client(authorization_server):
-    return IntrospectionClient(
+    return asking(
         authorization_server.url, credentials=("orders-introspection", SECRET), read_timeout=0.2
     )
 
@@ -63,7 +69,7 @@ def test_it_asks_the_path_of_the_url(sent):
 
 
 def test_it_keeps_the_query_of_the_url(authorization_server):
-    IntrospectionClient(f"{authorization_server.url}?tenant=1", bearer_token="x").introspect(TOKEN)
+    asking(f"{authorization_server.url}?tenant=1", bearer_token="x").introspect(TOKEN)
     assert authorization_server.requests[0].path == "/o/introspect/?tenant=1"
 
 
@@ -72,7 +78,7 @@ def test_it_authenticates_with_its_credentials(sent):
 
 
 def test_special_characters_in_credentials_are_encoded_as_rfc_6749_says(authorization_server):
-    client = IntrospectionClient(authorization_server.url, credentials=("a:b", "c+d %/é"))
+    client = asking(authorization_server.url, credentials=("a:b", "c+d %/é"))
     client.introspect(TOKEN)
     header = authorization_server.requests[0].headers["Authorization"]
     assert basic(header) == "a%3Ab:c%2Bd+%25%2F%C3%A9"
@@ -92,7 +98,7 @@ def test_it_sends_none_outside_of_a_request(sent):
 
 
 def test_it_can_authenticate_with_a_bearer_token(authorization_server):
-    IntrospectionClient(authorization_server.url, bearer_token="mine").introspect(TOKEN)
+    asking(authorization_server.url, bearer_token="mine").introspect(TOKEN)
     assert authorization_server.requests[0].headers["Authorization"] == "Bearer mine"
 
 
@@ -229,7 +235,7 @@ def test_a_connection_that_was_reset_meanwhile_is_replaced(authorization_server,
     ids=["body", "headers"],
 )
 def test_one_that_drips_is_unavailable_when_the_total_time_is_over(authorization_server, answer):
-    client = IntrospectionClient(authorization_server.url, bearer_token="x", total_timeout=0.1)
+    client = asking(authorization_server.url, bearer_token="x", total_timeout=0.1)
     authorization_server.drip(answer)
     assert "timed out" in str(failure(client).original_error)
 
@@ -237,9 +243,7 @@ def test_one_that_drips_is_unavailable_when_the_total_time_is_over(authorization
 def test_one_that_does_not_listen_is_unavailable():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        client = IntrospectionClient(
-            f"http://127.0.0.1:{closed.getsockname()[1]}/", bearer_token="x"
-        )
+        client = asking(f"http://127.0.0.1:{closed.getsockname()[1]}/", bearer_token="x")
         assert type(failure(client)) is AuthorizationServerUnavailable
 
 
@@ -249,7 +253,7 @@ def test_one_that_does_not_speak_http_is_unavailable(authorization_server, clien
 
 
 def test_one_without_an_address_is_unavailable():
-    client = IntrospectionClient("http://as.invalid/o/introspect/", bearer_token="x")
+    client = asking("http://as.invalid/o/introspect/", bearer_token="x")
     assert type(failure(client)) is AuthorizationServerUnavailable
 
 

@@ -90,7 +90,7 @@ def test_an_error_is_counted_by_its_name(authorization_server, client_with, coun
 
 def test_an_introspection_has_a_latency(alice, counted):
     alice.get(VIEW)
-    assert counted("seconds_count") == 1
+    assert counted("seconds_count", "authorization_server") == 1
 
 
 def test_use_in_an_outage_is_counted(authorization_server, configure, alice, counted):

@@ -17,10 +17,18 @@ SOURCE = Path(token_introspection.__file__).parent
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 # Each imports from those to its right only.
 ORDER = [
-    *("apps", "schema", "checks", "health", "exception_handler", "authentication", "decorators"),
-    *("oauth2_validator", "middleware", "answers", "validation", "cache", "shared_cache"),
-    *("flights", "waiting_room", "garbage", "issuer", "issuers", "breaker"),
-    *("introspection", "transport", "deadlines", "judgement", "users", "permissions"),
+    *("apps", "schema", "checks", "health", "metadata", "exception_handler", "authentication"),
+    *(
+        "decorators",
+        "oauth2_validator",
+        "middleware",
+        "answers",
+        "validation",
+        "cache",
+        "shared_cache",
+    ),
+    *("flights", "waiting_room", "garbage", "issuers", "breaker"),
+    *("introspection", "http_client", "transport", "deadlines", "users", "permissions"),
     *("throttling", "metrics", "request_id"),
     *("tokens", "errors", "conf"),
 ]

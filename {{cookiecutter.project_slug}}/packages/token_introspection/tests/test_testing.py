@@ -7,7 +7,7 @@ import pytest
 from django.test import TestCase
 
 from token_introspection import testing
-from token_introspection.issuer import configured_issuer
+from token_introspection.issuers.routing import configured_issuers
 from token_introspection.testing import AccessTokenMixin, access_token, machine_token
 
 # This package's own tests have a real authorization server by this name; here it is ours.
@@ -158,14 +158,14 @@ class TestTheMixin(AccessTokenMixin, TestCase):
 
 
 def is_replaced():
-    return "testing" in type(configured_issuer().client).introspect.__module__
+    return "testing" in type(configured_issuers().all[0].client).introspect.__module__
 
 
 def test_nothing_of_it_is_left_afterwards():
     with testing.authorization_server():
-        issuer = configured_issuer()
+        issuers = configured_issuers()
         assert is_replaced()
-    assert (is_replaced(), configured_issuer() is issuer) == (False, False)
+    assert (is_replaced(), configured_issuers() is issuers) == (False, False)
 
 
 def test_nothing_of_it_is_left_after_an_error():

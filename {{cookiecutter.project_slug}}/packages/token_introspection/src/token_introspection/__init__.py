@@ -1,4 +1,4 @@
-"""What resource servers share: access tokens are accepted by RFC 7662 token introspection.
+"""What resource servers share: access tokens are accepted by introspection (RFC 7662), or as JWTs.
 
 A resource server imports this package; this package imports no resource server and no
 authorization server. The names below can be imported before the apps are ready. The modules, in
@@ -11,10 +11,10 @@ the order in which a token meets them, each importing from further down only::
     shared_cache                     and to the other processes
     waiting_room, flights            whoever has to wait for the answer
     garbage                      those who bring one bad token after the other
-    issuer                       whose tokens are accepted
+    issuers                      whose token it is, and whether it is good: a package of its own
     breaker                      whether it makes sense to ask
-    introspection, judgement     asks; then, separately, judges the answer (RFC 7662)
-    transport, deadlines             for how long
+    introspection                asks (RFC 7662)
+    http_client, transport, deadlines    for how long
     users                        the row of a person, made when it is first touched
     metrics                      what is counted on the way
     tokens, errors, conf         the ground floor, which imports nobody; request_id likewise
@@ -30,7 +30,9 @@ from token_introspection.errors import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
+    KeySetInvalid,
     ResourceOwnerRefused,
+    SigningKeyUnknown,
     TokenIntrospectionError,
     TooManyInactiveTokens,
 )
@@ -42,7 +44,9 @@ __all__ = [
     "AuthorizationServerUnavailable",
     "IntrospectionCredentialsRefused",
     "IntrospectionResponseInvalid",
+    "KeySetInvalid",
     "ResourceOwnerRefused",
+    "SigningKeyUnknown",
     "TokenIntrospectionError",
     "TooManyInactiveTokens",
 ]

@@ -9,6 +9,7 @@ from token_introspection.conf import conf
 from token_introspection.errors import (
     AuthorizationServerNotAsked,
     IntrospectionCredentialsRefused,
+    SigningKeyUnknown,
     TokenIntrospectionError,
     TooManyInactiveTokens,
 )
@@ -21,6 +22,14 @@ UNAVAILABLE = {
     "error": "temporarily_unavailable",
     "detail": "The access token cannot be checked at the moment. Try again later.",
 }
+QUIET = (AuthorizationServerNotAsked, SigningKeyUnknown, TooManyInactiveTokens)
+BUNDLED_ADVICE = (
+    "Check that `ensure_clients` has run there and that the *_INTROSPECTION_CLIENT_SECRET line of "
+    ".env is the same on both sides."
+)
+ADVICE = (
+    "Check the *_CLIENT_ID and *_CLIENT_SECRET lines of .env; `introspection_doctor` says which."
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +53,15 @@ def challenge(request: Any, **attributes: str) -> str:
 def report(error: TokenIntrospectionError) -> int:
     """Log `error`, one line, and return the seconds after which the client may try again."""
     if isinstance(error, IntrospectionCredentialsRefused):
-        credentials = conf().credentials
         log.error(
             "The authorization server %s refuses this resource server's client id %s (status %s). "
-            "Check that `ensure_clients` has run there and that the *_INTROSPECTION_CLIENT_SECRET "
-            "line of .env is the same on both sides.",
+            "%s",
             error.url,
-            credentials[0] if credentials else "(it uses a bearer token)",
+            error.client_id or "(it uses a bearer token)",
             error.status,
+            BUNDLED_ADVICE if error.url == conf().url else ADVICE,
         )
-    elif isinstance(error, AuthorizationServerNotAsked | TooManyInactiveTokens):
+    elif isinstance(error, QUIET):
         # There may be thousands of these a second. Their cause has its own line.
         log.debug("%s: %s", type(error).__name__, error)
     else:

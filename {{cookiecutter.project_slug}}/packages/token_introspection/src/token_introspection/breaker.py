@@ -35,7 +35,8 @@ class CircuitBreaker:
     Args:
         outages: In a row, from all threads.
         max_delay: Seconds between two probes, at most.
-        url: The introspection endpoint, for the error and the log.
+        url: What is asked, for the error and the log.
+        name: Of what is asked, for the metrics.
         timer: Monotonic seconds.
     """
 
@@ -45,11 +46,13 @@ class CircuitBreaker:
         outages: int = 5,
         max_delay: float = 2,
         url: str = "",
+        name: str = "",
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = outages
         self._max_delay = max_delay
         self._url = url
+        self._state = metrics.breaker_state.labels(name)
         self._timer = timer
         self._lock = Lock()
         self._outages = 0
@@ -89,7 +92,7 @@ class CircuitBreaker:
             seconds = self._probe_at - self._timer()
             if seconds <= 0 and not self._probing:
                 self._probing = True
-                metrics.breaker_state.set(metrics.HALF_OPEN)
+                self._state.set(metrics.HALF_OPEN)
                 return True
         raise AuthorizationServerNotAsked(
             "It has not answered lately", url=self._url, retry_after=max(1, ceil(seconds))
@@ -104,7 +107,7 @@ class CircuitBreaker:
             self._delay = FIRST_DELAY_SECONDS if opens else 2 * self._delay
             self._delay = min(self._delay, self._max_delay)
             self._probe_at = self._timer() + self._delay
-            metrics.breaker_state.set(metrics.OPEN)
+            self._state.set(metrics.OPEN)
         if opens:
             log.warning("%s is left alone for a while: %s", self._url, error)
 
@@ -114,6 +117,6 @@ class CircuitBreaker:
         with self._lock:
             was_open = self._outages >= self._limit
             self._outages = 0
-            metrics.breaker_state.set(metrics.CLOSED)
+            self._state.set(metrics.CLOSED)
         if was_open:
             log.warning("%s answers again.", self._url)

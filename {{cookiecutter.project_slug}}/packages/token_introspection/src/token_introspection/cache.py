@@ -34,6 +34,7 @@ class TokenCache:
         inactive_max_entries: Likewise for the inactive ones.
         stale_seconds: How much longer an active token may be used, but not past its ``exp``, while
             the authorization server is unavailable and the view allows it.
+        seconds_of: How long an active token may be remembered, where that depends on its issuer.
         shared: The second level.
         room: Where threads wait.
         timer: Unix seconds, because ``exp`` is compared with it.
@@ -47,11 +48,12 @@ class TokenCache:
         max_entries: int,
         inactive_max_entries: int,
         stale_seconds: float = 0,
+        seconds_of: Callable[[AccessToken], float] | None = None,
         shared: SharedCache | None = None,
         room: WaitingRoom | None = None,
         timer: Callable[[], float] = time.time,
     ) -> None:
-        self._caching_seconds = caching_seconds
+        self._seconds_of = seconds_of or (lambda token: caching_seconds)
         self._inactive_seconds = inactive_seconds
         self._stale_seconds = stale_seconds
         self._shared = shared
@@ -140,7 +142,7 @@ class TokenCache:
         return self._remember(key, asked, found)
 
     def _remember(self, key: bytes, asked: float, token: AccessToken) -> AccessToken:
-        self._active.put(key, (_not_past_exp(asked + self._caching_seconds, token), token))
+        self._active.put(key, (_not_past_exp(asked + self._seconds_of(token), token), token))
         return token
 
 

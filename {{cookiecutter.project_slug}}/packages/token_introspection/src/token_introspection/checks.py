@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from token_introspection.conf import Conf, read_conf
-from token_introspection.issuers.configuration import read_issuers
+from token_introspection.issuers.configuration import BUNDLED, read_issuers
 from token_introspection.users import AbstractResourceOwner
 
 URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
@@ -23,16 +23,20 @@ BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Return every problem; their numbers never change."""
     conf = read_conf()
+    bundled = (_check_url, _check_credentials, _check_issuer) if _is_bundled_used(conf) else ()
     return [
-        *_check_url(conf),
-        *_check_credentials(conf),
-        *_check_issuer(conf),
+        *(message for check in bundled for message in check(conf)),
         *_check_numbers(conf),
         *_check_user_model(),
         *_check_shared_cache(conf),
         *_check_networks(conf),
         *_check_issuers(conf),
     ]
+
+
+def _is_bundled_used(conf: Conf) -> bool:
+    entries = conf.issuers if isinstance(conf.issuers, list | tuple) else [{"preset": BUNDLED}]
+    return any(isinstance(one, dict) and one.get("preset") == BUNDLED for one in entries)
 
 
 def _error(number: int, message: str) -> Error:

@@ -7,6 +7,8 @@
     │   └── AuthorizationServerNotAsked  ... a moment ago, or others wait for it already
     ├── IntrospectionCredentialsRefused  it does not accept the credentials of this resource server
     ├── IntrospectionResponseInvalid     a redirect, or an answer that is not RFC 7662
+    ├── KeySetInvalid                    a redirect, or an answer that is no key set (RFC 7517)
+    ├── SigningKeyUnknown                the key may be newer than the key set, just fetched
     └── TooManyInactiveTokens            one address has sent more garbage than is worth asking
     ResourceOwnerRefused                 the token is good, its owner may not use it here: 401
 """
@@ -18,7 +20,8 @@ class TokenIntrospectionError(Exception):
     Holds what is needed to act on it, and never a token or a secret.
 
     Attributes:
-        url: The introspection endpoint.
+        url: What was asked: the introspection endpoint, or the key set.
+        client_id: With which client, where that is what was wrong.
         status: The HTTP status of the answer; None when there was none.
         original_error: What the HTTP library raised; None when it raised nothing.
         retry_after: Seconds that the authorization server asks to wait; None when it does not say.
@@ -32,12 +35,14 @@ class TokenIntrospectionError(Exception):
         status: int | None = None,
         original_error: Exception | None = None,
         retry_after: int | None = None,
+        client_id: str = "",
     ) -> None:
         super().__init__(message)
         self.url = url
         self.status = status
         self.original_error = original_error
         self.retry_after = retry_after
+        self.client_id = client_id
 
 
 class AuthorizationServerUnavailable(TokenIntrospectionError):
@@ -54,6 +59,17 @@ class IntrospectionCredentialsRefused(TokenIntrospectionError):
 
 class IntrospectionResponseInvalid(TokenIntrospectionError):
     """What answers at the introspection endpoint does not speak RFC 7662."""
+
+
+class KeySetInvalid(TokenIntrospectionError):
+    """What answers where the keys of an issuer should be is no key set, or has no usable key."""
+
+
+class SigningKeyUnknown(TokenIntrospectionError):
+    """A token is signed with a key that the key set of a moment ago did not have.
+
+    It may be a new one; asking again must wait, or whoever makes up key ids decides how often.
+    """
 
 
 class TooManyInactiveTokens(TokenIntrospectionError):

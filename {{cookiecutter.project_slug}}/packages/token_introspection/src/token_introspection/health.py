@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 
 from cachetools import TTLCache, cached
@@ -15,12 +16,13 @@ from token_introspection.conf import PerProcess
 from token_introspection.errors import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,
+    KeySetInvalid,
     TokenIntrospectionError,
 )
-from token_introspection.issuer import configured_issuer
+from token_introspection.issuers.issuer import Issuer
+from token_introspection.issuers.routing import configured_issuers
 
 KEPT_SECONDS = 5
-PROBE_TOKEN = "readiness-probe"  # noqa: S105
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +37,13 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if the database answers and introspection is set up, otherwise 503, and say why.
+    """Answer 200 if the database answers and every issuer is set up, otherwise 503, and say why.
 
     An authorization server that is down is no reason: it would take every resource server out of
     service at once, while tokens that are remembered still work.
     """
-    parts = {"database": _database(), "authorization_server": authorization_server_state()()}
+    parts = {"database": _database()}
+    parts |= {name: state() for name, state in issuer_states().items()}
     is_ready = set(parts.values()) <= {"ok", "unreachable"}
     status = "ok" if is_ready else "not ready"
     return JsonResponse({"status": status, **parts}, status=200 if is_ready else 503)
@@ -57,20 +60,26 @@ def _database() -> str:
 
 
 @PerProcess
-def authorization_server_state() -> Callable[[], str]:
-    """Return what asks the authorization server, and remembers its answer for KEPT_SECONDS."""
-    answers: TTLCache[object, str] = TTLCache(maxsize=1, ttl=KEPT_SECONDS)
-    return cached(answers, lock=Lock())(_ask)
+def issuer_states() -> dict[str, Callable[[], str]]:
+    """Return by its name what asks each issuer, and remembers its answer for KEPT_SECONDS."""
+
+    def state_of(issuer: Issuer) -> Callable[[], str]:
+        answers: TTLCache[object, str] = TTLCache(maxsize=1, ttl=KEPT_SECONDS)
+        return cached(answers, lock=Lock())(partial(_ask, issuer))
+
+    return {issuer.name: state_of(issuer) for issuer in configured_issuers().all}
 
 
-def _ask() -> str:
+def _ask(issuer: Issuer) -> str:
     try:
-        configured_issuer().introspect(PROBE_TOKEN)
+        issuer.probe()
     except TokenIntrospectionError as error:
         report(error)
         if isinstance(error, AuthorizationServerUnavailable):
             return "unreachable"
         if isinstance(error, IntrospectionCredentialsRefused):
             return "refuses the credentials of this resource server; its log says more"
+        if isinstance(error, KeySetInvalid):
+            return "has no usable keys; the log of this resource server says more"
         return "does not answer as RFC 7662 says; the log of this resource server says more"
     return "ok"

@@ -1,6 +1,7 @@
 """What Prometheus can ask a resource server about its introspections; see `view`.
 
-No token, no secret and no name of a person or client is a label: each has a handful of values.
+No token, no secret and no name of a person or client is a label: each has a handful of values. An
+issuer is what its entry of the settings is called.
 """
 
 import os
@@ -63,11 +64,18 @@ outcomes = Counter(
 seconds = Histogram(
     "token_introspection_seconds",
     "From the question to the answer of the authorization server, or to giving up",
+    ["issuer"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5),
+)
+key_set_fetches = Counter(
+    "token_introspection_key_set_fetches",
+    "How often the keys of an issuer were asked for",
+    ["issuer"],
 )
 breaker_state = Gauge(
     "token_introspection_breaker_state",
     "Circuit breaker: 0 closed, 1 half-open (a probe is on its way), 2 open",
+    ["issuer"],
     multiprocess_mode="max",
 )
 

@@ -7,6 +7,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from oauth2_provider.scopes import get_scopes_backend
 
 from token_introspection.conf import conf
+from token_introspection.issuers.configuration import BUNDLED, read_issuers
 
 
 class TokenIntrospectionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -25,11 +26,16 @@ class TokenIntrospectionScheme(OpenApiAuthenticationExtension):  # type: ignore[
         return [*(needed if isinstance(needed, list) else [needed]), {"bearer": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        """Return the OpenAPI security schemes: where the authorization server gives out tokens."""
+        """Return the OpenAPI security schemes: where the first issuer gives out tokens."""
+        bearer = {"type": "http", "scheme": "bearer"}
+        issuer = read_issuers(conf())[0]
+        if issuer.preset != BUNDLED:
+            document = f"{issuer.iss.rstrip('/')}/.well-known/openid-configuration"
+            return [{"type": "openIdConnect", "openIdConnectUrl": document}, bearer]
         scopes = dict(get_scopes_backend().get_all_scopes())
         token = {"tokenUrl": f"{conf().issuer}/o/token/", "scopes": scopes}
         code = {"authorizationUrl": f"{conf().issuer}/o/authorize/", **token}
         return [
             {"type": "oauth2", "flows": {"authorizationCode": code, "clientCredentials": token}},
-            {"type": "http", "scheme": "bearer"},
+            bearer,
         ]

@@ -52,6 +52,7 @@ class SharedCache:
         judge: Whose judgement is shared. For another audience, or with other credentials, the
             answer about the same token is another one.
         caching_seconds: From the question.
+        seconds_of: The same, where it depends on the issuer of a token.
         timer: Unix seconds; processes on several machines compare them.
     """
 
@@ -61,12 +62,13 @@ class SharedCache:
         *,
         judge: tuple[str, ...],
         caching_seconds: float,
+        seconds_of: Callable[[AccessToken], float] | None = None,
         timer: Callable[[], float] = time.time,
     ) -> None:
         self._alias = alias
         digest = sha256(json.dumps(judge).encode()).hexdigest()[:16]
         self._prefix = f"token_introspection:{VERSION}:{digest}:"
-        self._caching_seconds = caching_seconds
+        self._seconds_of = seconds_of or (lambda token: caching_seconds)
         self._timer = timer
         self._retry_at = self._warn_at = 0.0
 
@@ -83,14 +85,14 @@ class SharedCache:
         except (ValueError, TypeError, KeyError):
             return None  # Not ours. The next answer replaces it.
         # From the future: another clock is ahead, and would lengthen the life of the token.
-        if not 0 <= age < self._caching_seconds or expired:
+        if not 0 <= age < self._seconds_of(token) or expired:
             return None
         return asked, token
 
     def set(self, key: bytes, asked: float, token: AccessToken) -> None:
         """Share `token`, as far as there is time left."""
         now = self._timer()
-        until = asked + self._caching_seconds
+        until = asked + self._seconds_of(token)
         seconds = (until if token.exp is None else min(until, token.exp)) - now
         if seconds > 0:
             self._try("set", key, json.dumps([asked, asdict(token)]), ceil(seconds))

@@ -9,13 +9,13 @@ from token_introspection.cache import TokenCache
 from token_introspection.conf import PerProcess, conf
 from token_introspection.errors import TokenIntrospectionError
 from token_introspection.garbage import GarbageLimit, client_address
-from token_introspection.issuer import configured_issuer
+from token_introspection.issuers.routing import configured_issuers
 from token_introspection.shared_cache import SharedCache
 from token_introspection.tokens import AccessToken
 from token_introspection.users import is_refused
 from token_introspection.waiting_room import WaitingRoom
 
-MAX_TOKEN_LENGTH = 4096
+MAX_TOKEN_LENGTH = 8192  # A JWT with the groups of a person is larger than an opaque token.
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 
 
@@ -29,6 +29,7 @@ def token_cache() -> TokenCache:
         max_entries=current.cache_max_entries,
         inactive_max_entries=current.inactive_cache_max_entries,
         stale_seconds=current.stale_if_error,
+        seconds_of=configured_issuers().caching_seconds,
         shared=_shared_cache(),
         room=WaitingRoom(current.max_waiting_threads, current.total_timeout),
     )
@@ -38,11 +39,12 @@ def _shared_cache() -> SharedCache | None:
     current = conf()
     if not current.shared_cache:
         return None
-    client_id = current.credentials[0] if current.credentials else ""
+    issuers = configured_issuers()
     return SharedCache(
         current.shared_cache,
-        judge=(current.url, current.issuer, current.audience, client_id),
+        judge=tuple(one.identity for one in issuers.all),
         caching_seconds=current.caching_seconds,
+        seconds_of=issuers.caching_seconds,
     )
 
 
@@ -91,7 +93,7 @@ def validate(
 
 
 def _introspect(token: str) -> AccessToken | None:
-    access_token = configured_issuer().introspect(token)
+    access_token = configured_issuers().judge(token)
     # Asked here, a view that never touches the user refuses a deactivated one too, and a token
     # that is remembered costs no query. Deactivating somebody works as fast as revoking a token.
     if access_token is not None and is_refused(access_token):

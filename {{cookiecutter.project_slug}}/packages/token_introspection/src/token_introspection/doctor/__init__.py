@@ -1,12 +1,14 @@
 """Examine how a resource server is set up, from its settings to the answers that it gets.
 
 Each module looks at one thing, in the order in which an introspection needs it, and yields
-findings: `configuration`, `connection`, `endpoint`, `discovery`. None of them contains a secret.
+findings: `configuration`, `connection`, `endpoint`, `discovery`; for an issuer that is not the
+authorization server of the project, `issuer`. None of them contains a secret.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from token_introspection.conf import read_conf
+from token_introspection.conf import Conf, read_conf
 from token_introspection.doctor.configuration import (
     examine_audience,
     examine_caching,
@@ -16,7 +18,11 @@ from token_introspection.doctor.configuration import (
 from token_introspection.doctor.connection import examine_address, examine_tls
 from token_introspection.doctor.discovery import examine_discovery
 from token_introspection.doctor.endpoint import examine_endpoint, examine_introspection
-from token_introspection.doctor.findings import Finding, Level
+from token_introspection.doctor.findings import Finding, Level, line_of_url
+from token_introspection.doctor.issuer import examine_issuer
+from token_introspection.issuers.configuration import BUNDLED, read_issuers
+from token_introspection.issuers.issuer import Issuer
+from token_introspection.issuers.settings import IssuerSettings
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -28,10 +34,22 @@ def examine() -> Iterator[Finding]:
     yield from examine_audience(conf)
     yield from examine_caching(conf)
     yield from examine_shared_cache()
-    if not can_ask or not (yield from examine_address(conf)):
+    issuers = read_issuers(conf) if can_ask else ()
+    for issuer in issuers:
+        examine_one = _bundled if issuer.preset == BUNDLED else examine_issuer
+        findings = examine_one(issuer, conf)
+        for finding in findings:
+            name = f"{issuer.name} " if len(issuers) > 1 else ""
+            yield replace(finding, subject=f"{name}{finding.subject}")
+
+
+def _bundled(issuer: IssuerSettings, conf: Conf) -> Iterator[Finding]:
+    """Yield what is well with the authorization server of the project."""
+    line, seconds = line_of_url(conf.url), conf.connect_timeout
+    if not (yield from examine_address(conf.url, line, seconds)):
         return
-    if conf.url.startswith("https:") and not (yield from examine_tls(conf)):
+    if conf.url.startswith("https:") and not (yield from examine_tls(conf.url, line, seconds)):
         return
     if (yield from examine_endpoint(conf)):
-        yield from examine_introspection(conf)
+        yield from examine_introspection(conf, Issuer(issuer, conf))
     yield from examine_discovery(conf)

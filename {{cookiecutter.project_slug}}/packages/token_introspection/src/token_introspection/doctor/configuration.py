@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Generator, Iterator
-from ipaddress import ip_address
 
 from django.conf import settings
 from django.core.cache import caches
@@ -20,10 +19,11 @@ from token_introspection.doctor.findings import (
     shown,
     warning,
 )
+from token_introspection.issuers.settings import is_inside
 
 LONG_SECONDS = 300
 # What `check_settings` finds that leaves nobody to ask, or nothing to ask with.
-BLOCKING = {f"token_introspection.E{number:03}" for number in (1, 2, 4, 5, 6, 9)}
+BLOCKING = {f"token_introspection.E{number:03}" for number in (1, 2, 4, 5, 6, 9, 14)}
 
 
 def examine_settings(conf: Conf) -> Generator[Finding, None, bool]:
@@ -41,14 +41,6 @@ def examine_settings(conf: Conf) -> Generator[Finding, None, bool]:
             f"Change {line_of_url(conf.url)}.",
         )
     return BLOCKING.isdisjoint(message.id for message in messages)
-
-
-def is_inside(host: str) -> bool:
-    """Return whether a host is on this machine, or one that only a private network knows."""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host
 
 
 def examine_audience(conf: Conf) -> Iterator[Finding]:

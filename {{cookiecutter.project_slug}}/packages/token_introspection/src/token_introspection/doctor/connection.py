@@ -6,8 +6,7 @@ import time
 from collections.abc import Generator
 from urllib.parse import urlsplit
 
-from token_introspection.conf import Conf
-from token_introspection.doctor.findings import Finding, line_of_url, ok, origin, problem, warning
+from token_introspection.doctor.findings import Finding, ok, origin, problem, warning
 
 EXPIRY_WARNING_DAYS = 14
 DAY = 24 * 3600  # seconds
@@ -19,41 +18,47 @@ def address_of(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or {"http": 80}.get(parts.scheme, 443)
 
 
-def examine_address(conf: Conf) -> Generator[Finding, None, bool]:
-    """Yield whether anybody listens there; return the same."""
+def examine_address(url: str, line: str, seconds: float) -> Generator[Finding, None, bool]:
+    """Yield whether anybody listens at `url` within some `seconds`; return the same.
+
+    Args:
+        url: What is asked later.
+        line: What to change for another one.
+        seconds: How long a connection may take.
+    """
     try:
-        host, port = address_of(conf.url)
+        host, port = address_of(url)
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):  # The latter for a port, or a name, that cannot be.
         yield problem(
             "address",
-            f"this machine knows no address for {origin(conf.url)}. Change "
-            f"{line_of_url(conf.url)}.",
+            f"this machine knows no address for {origin(url)}. Change {line}.",
         )
         return False
     try:
-        socket.create_connection((host, port), timeout=conf.connect_timeout).close()
+        socket.create_connection((host, port), timeout=seconds).close()
     except OSError as error:
         yield problem(
             "address",
             f"nobody answers at {host}:{port} ({error.strerror or 'no answer in time'}), so that "
-            "what follows cannot be examined. Start the authorization server, or change "
-            f"{line_of_url(conf.url)}.",
+            f"what follows cannot be examined. Start the authorization server, or change {line}.",
         )
         return False
     yield ok("address", f"{host}:{port} answers")
     return True
 
 
-def examine_tls(conf: Conf) -> Generator[Finding, None, bool]:
-    """Yield whether the certificate is trusted, and for how long; return whether it is."""
-    host, port = address_of(conf.url)
-    line = line_of_url(conf.url)
+def examine_tls(url: str, line: str, seconds: float) -> Generator[Finding, None, bool]:
+    """Yield whether the certificate is trusted, and for how long; return whether it is.
+
+    The arguments are those of `examine_address`.
+    """
+    host, port = address_of(url)
     # Reads SSL_CERT_FILE, as the connections that introspect do.
     context = ssl.create_default_context()
     try:
         with (
-            socket.create_connection((host, port), timeout=conf.connect_timeout) as plain,
+            socket.create_connection((host, port), timeout=seconds) as plain,
             context.wrap_socket(plain, server_hostname=host) as encrypted,
         ):
             certificate = encrypted.getpeercert() or {}

@@ -20,7 +20,7 @@ from token_introspection.doctor.findings import (
     warning,
 )
 from token_introspection.errors import IntrospectionCredentialsRefused, TokenIntrospectionError
-from token_introspection.issuer import configured_issuer
+from token_introspection.issuers.issuer import Issuer
 
 MAX_BODY_BYTES = 256 * 1024
 SKEW_WARNING_SECONDS, SKEW_PROBLEM_SECONDS = 5, 60
@@ -99,10 +99,10 @@ def examine_clock(date: str, now: float) -> Iterator[Finding]:
         yield ok("clock", "both clocks agree")
 
 
-def examine_introspection(conf: Conf) -> Iterator[Finding]:
+def examine_introspection(conf: Conf, issuer: Issuer) -> Iterator[Finding]:
     """Yield what is answered to the real credentials about a token that nobody issued."""
     try:
-        answer = configured_issuer().client.introspect(secrets.token_urlsafe(32))
+        answer = issuer.ask(secrets.token_urlsafe(32))
     except IntrospectionCredentialsRefused as error:
         yield problem("credentials", refused(conf, error.status))
         return

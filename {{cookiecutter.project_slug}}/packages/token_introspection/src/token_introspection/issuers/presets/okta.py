@@ -1,5 +1,8 @@
 """Okta."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from token_introspection.issuers.settings import (
     IssuerSettings,
     as_list,
@@ -19,7 +22,8 @@ def okta(
     """Derive the issuer from a custom authorization server of Okta.
 
     Okta calls the client ``cid`` and the scopes ``scp`` (a list) in a JWT, ``client_id`` and
-    ``scope`` in an introspection answer. Only an access token has ``cid``. Tokens of the org
+    ``scope`` in an introspection answer. Only an access token has ``cid``, and only one of a person
+    ``uid``. Tokens of the org
     authorization server are for Okta alone to validate; it is not supported here.
 
     Documents: "Validate access tokens" and "Introspection" of developer.okta.com.
@@ -39,4 +43,10 @@ def okta(
         credentials=credentials_of(client_id, client_secret),
         jwks_url=f"{iss}/v1/keys",
         claims=(("cid", ()),),
+        is_machine=_is_machine,
     )
+
+
+def _is_machine(claims: Mapping[str, Any]) -> bool:
+    client_id = claims.get("cid") or claims.get("client_id")
+    return "uid" not in claims and claims.get("sub") == client_id

@@ -1,0 +1,103 @@
+"""The public keys in what an issuer publishes: a JWK Set (RFC 7517), or certificates by key id."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jwcrypto.common import JWException
+from jwcrypto.jwk import JWK
+
+MAX_KEYS = 100
+MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
+CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+# Type and curve that an algorithm needs (RFC 7518 section 3.1, RFC 8037, RFC 9864).
+RSA = re.compile(r"[RP]S(256|384|512)")
+CURVES = {
+    "ES256": ("EC", ("P-256",)),
+    "ES384": ("EC", ("P-384",)),
+    "ES512": ("EC", ("P-521",)),
+    "EdDSA": ("OKP", ("Ed25519", "Ed448")),
+    "Ed25519": ("OKP", ("Ed25519",)),
+}
+PUBLIC = ("kty", "kid", "n", "e", "crv", "x", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, and what the key set says of it.
+
+    Attributes:
+        jwk: The public key.
+        kid: Its name; None for a key without one.
+        algorithm: The only one that it is for; None for any that fits its type.
+        issuer: The only issuer that it is for (Entra); None for any.
+    """
+
+    jwk: JWK
+    kid: str | None = None
+    algorithm: str | None = None
+    issuer: str | None = None
+
+    def fits(self, kid: str | None, algorithm: str) -> bool:
+        """Return whether it can have made a signature of a token with this header."""
+        if kid is not None and kid != self.kid:
+            return False
+        if self.algorithm is not None and self.algorithm != algorithm:
+            return False
+        if RSA.fullmatch(algorithm):
+            return bool(self.jwk["kty"] == "RSA")
+        kind, curves = CURVES[algorithm]
+        return self.jwk["kty"] == kind and self.jwk["crv"] in curves
+
+
+def keys_of(document: Mapping[str, Any] | None) -> tuple[Key, ...]:
+    """Return the keys of `document` that can check signatures. What is not known is left out.
+
+    Raises:
+        ValueError: It is no key set, or there is no such key in it.
+    """
+    if not document:
+        raise ValueError("it is no key set")
+    members = document.get("keys")
+    if isinstance(members, list):
+        keys = tuple(_usable(_key(one) for one in members[:MAX_KEYS] if isinstance(one, dict)))
+    elif all(isinstance(one, str) and one.startswith(CERTIFICATE) for one in document.values()):
+        pairs = list(document.items())[:MAX_KEYS]
+        keys = tuple(_usable(_key_of_certificate(kid, pem) for kid, pem in pairs))
+    else:
+        raise ValueError("it is no key set")
+    if not keys:
+        raise ValueError("there is no usable key in it")
+    return keys
+
+
+def _usable(keys: Iterable[Key | None]) -> Iterator[Key]:
+    return (key for key in keys if key is not None and _is_strong(key.jwk))
+
+
+def _is_strong(jwk: JWK) -> bool:
+    return bool(jwk["kty"] != "RSA" or jwk.get_op_key("verify").key_size >= MIN_RSA_BITS)
+
+
+def _key(members: dict[str, Any]) -> Key | None:
+    operations = members.get("key_ops")
+    if members.get("use", "sig") != "sig" or members.get("kty") not in ("RSA", "EC", "OKP"):
+        return None
+    if operations is not None and (not isinstance(operations, list) or "verify" not in operations):
+        return None
+    try:
+        # Only what makes a public key: `alg` and `use` are looked at here, the rest is not needed.
+        jwk = JWK(**{name: members[name] for name in PUBLIC if name in members})
+        jwk.get_op_key("verify", jwk.get("crv"))
+    except (JWException, ValueError, TypeError, KeyError):
+        return None
+    kid, algorithm, issuer = (members.get(name) for name in ("kid", "alg", "issuer"))
+    return Key(jwk, kid=kid, algorithm=algorithm, issuer=issuer)
+
+
+def _key_of_certificate(kid: str, pem: str) -> Key | None:
+    try:
+        return Key(JWK.from_pem(pem.encode()), kid=kid)
+    except (JWException, ValueError, TypeError):
+        return None
