@@ -177,3 +177,17 @@ def test_nothing_of_it_is_left_after_an_error():
 @pytest.mark.parametrize("name", testing.__all__)
 def test_every_public_name_is_documented(name):
     assert getattr(testing, name).__doc__
+
+
+def test_further_claims_are_there(api_client_for, authorization_server):
+    token = access_token(more={"groups": ["admins"]})
+    assert (
+        token.claims["groups"]
+        == authorization_server._answers[authorization_server.issue(token)]["groups"]
+    )
+
+
+def test_it_stands_in_for_every_issuer(configure, db):
+    configure(ISSUERS=[{"preset": "auth0", "domain": "acme.example.com"}])
+    with testing.authorization_server() as server:
+        assert server.api_client_for(access_token()).get("/default/").status_code == 200

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from token_introspection.issuers.environment import issuers_from_environment
+
 BASE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = BASE_DIR.parents[1]
 MANIFEST = tomllib.loads((BASE_DIR / "resource_server.toml").read_text(encoding="utf-8"))
@@ -106,6 +108,8 @@ TOKEN_INTROSPECTION = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": MANIFEST["audience"],
     "REALM": MANIFEST["name"],
+    # Whose tokens are accepted instead or besides: ISSUERS and ISSUERS_CONFIG. None: the server above.
+    "ISSUERS": issuers_from_environment(env, PREFIX, PROJECT_DIR),
     "SHARED_CACHE": "tokens" if CACHE_URL else None,
     # Half of the threads (deploy/serve.py): a stalled authorization server gets no more.
     "MAX_WAITING_THREADS": max(1, env.int("WEB_THREADS", default=4) // 2),

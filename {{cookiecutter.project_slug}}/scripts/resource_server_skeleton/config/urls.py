@@ -2,14 +2,17 @@
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
-from oauth2_provider.urls import metadata_urlpatterns
 
-from token_introspection import health, metrics
+from token_introspection import health, metadata, metrics
 
-# RFC 9728 metadata, out of DOT's patterns: this is no authorization server, so nothing else of
-# them is mounted. The namespace is the one that DOT's `resource_metadata` challenge looks up.
+# RFC 9728 metadata. This is no authorization server, so nothing else of DOT's patterns is mounted.
+# Name and namespace are those that DOT's `resource_metadata` challenge looks up.
 protected_resource_metadata = [
-    pattern for pattern in metadata_urlpatterns if pattern.name == "oauth-resource-metadata"
+    path(
+        ".well-known/oauth-protected-resource",
+        metadata.view,
+        name="oauth-resource-metadata",
+    ),
 ]
 
 urlpatterns = [

@@ -11,14 +11,12 @@ TENANT = "{tenantid}"  # As in the metadata of Entra.
 
 def issuer_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str | None:
     """Return the issuer identifier in `claims`, in the spelling to keep; None if it is another."""
-    iss = claims.get("iss")
-    if iss == issuer.iss or iss in issuer.other_iss:
-        return issuer.iss
-    tenant = claims.get("tid")
-    if TENANT in issuer.iss and isinstance(tenant, str) and GUID.fullmatch(tenant):
-        expected = issuer.iss.replace(TENANT, tenant)
-        return expected if iss == expected else None
-    return None
+    iss, tenant, expected = claims.get("iss"), claims.get("tid"), issuer.iss
+    if TENANT in expected:
+        if not isinstance(tenant, str) or not GUID.fullmatch(tenant):
+            return None
+        expected = expected.replace(TENANT, tenant)
+    return expected if iss == expected or iss in issuer.other_iss else None
 
 
 def objection(token: AccessToken, issuer: IssuerSettings) -> str:

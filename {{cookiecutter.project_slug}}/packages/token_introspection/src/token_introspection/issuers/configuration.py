@@ -115,6 +115,7 @@ def _with_common(preset: str, name: str, options: dict[str, Any], conf: Conf) ->
             f"The strategy {str(changes['strategy'])!r} is not one that it has: use "
             f"{' or '.join(strategies)}."
         )
+    changes["strategy"] = Strategy(changes["strategy"])
     return replace(derived, **changes)
 
 

@@ -86,12 +86,12 @@ class KeySet:
         Raises:
             TokenIntrospectionError: There are none, and they cannot be fetched.
         """
-        now = self._timer()
+        keys, now = self._keys, self._timer()
         if now >= self._fetched_at + KEPT_SECONDS:
-            return self._fetch_once(self._keys)
+            return self._fetch_once(keys)
         if now >= max(self._fetched_at, self._renewal_at) + RENEW_SECONDS:
             self._renew_aside(now)
-        return self._keys
+        return keys
 
     def _newer_than(self, keys: tuple[Key, ...], issued: int | None) -> tuple[Key, ...]:
         seconds = self._sought_at + COOL_DOWN_SECONDS - self._timer()

@@ -1,16 +1,16 @@
 """What stands in for the authorization server while a test runs."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from typing import Any
 from unittest.mock import patch
 
+from django.conf import settings
+from django.test import override_settings
 from rest_framework.test import APIClient
 
-from token_introspection.conf import forget_everything
+from token_introspection.conf import conf, forget_everything
 from token_introspection.errors import (
     AuthorizationServerUnavailable,
     IntrospectionCredentialsRefused,
@@ -37,9 +37,7 @@ class AuthorizationServer:
     def issue(self, token: AccessToken) -> str:
         """Return a string that stands for `token` from now on."""
         value = secrets.token_urlsafe(32)
-        members = {name: member for name, member in asdict(token).items() if member is not None}
-        # As it would come over the wire, where there are no tuples.
-        self._answers[value] = json.loads(json.dumps({"active": True, **members}))
+        self._answers[value] = {"active": True, **token.claims}
         return value
 
     def bearer(self, token: AccessToken | str) -> dict[str, str]:
@@ -90,9 +88,11 @@ class AuthorizationServer:
 def authorization_server() -> Iterator[AuthorizationServer]:
     """Put an `AuthorizationServer` in the place of the real one until the block is left.
 
-    What was remembered about tokens is forgotten before and after.
+    It stands in for every issuer of the settings: its tokens are those of the bundled one. What was
+    remembered about tokens is forgotten before and after.
     """
     server = AuthorizationServer()
+    own = {**settings.TOKEN_INTROSPECTION, "ISSUERS": None}
 
     def introspect(client: IntrospectionClient, token: str) -> dict[str, Any]:
         return server.introspect(token)
@@ -100,5 +100,7 @@ def authorization_server() -> Iterator[AuthorizationServer]:
     # The method and not an object: a setting that a test overrides makes new objects.
     with patch.object(IntrospectionClient, "introspect", introspect), ExitStack() as stack:
         stack.callback(forget_everything)
+        if conf().issuers is not None:
+            stack.enter_context(override_settings(TOKEN_INTROSPECTION=own))
         forget_everything()
         yield server

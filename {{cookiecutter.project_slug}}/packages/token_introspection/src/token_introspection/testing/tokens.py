@@ -1,6 +1,8 @@
 """Access tokens as the authorization server of the settings would issue them."""
 
+import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from oauth2_provider.scopes import get_scopes_backend
@@ -12,7 +14,12 @@ LIFETIME = 600  # seconds
 
 
 def access_token(
-    *, sub: str = "alice", scope: str | None = None, client_id: str = "a-client", **claims: Any
+    *,
+    sub: str = "alice",
+    scope: str | None = None,
+    client_id: str = "a-client",
+    more: Mapping[str, Any] | None = None,
+    **claims: Any,
 ) -> AccessToken:
     """Return a token of a person that this resource server accepts, unless `claims` say otherwise.
 
@@ -22,6 +29,7 @@ def access_token(
         client_id: The client that the person uses.
         claims: Other attributes of `AccessToken`, such as ``exp`` (Unix seconds), ``iss``, ``aud``
             (a tuple) or ``username``; None leaves one out where that is allowed.
+        more: Further claims, by the names that the issuer has for them.
     """
     now = int(time.time())
     defaults: dict[str, Any] = {
@@ -30,6 +38,7 @@ def access_token(
         "iat": now,
         "iss": conf().issuer,
         "aud": tuple(filter(None, [conf().audience])),
+        "rest": json.dumps(more) if more else "",
     }
     return AccessToken(sub=sub, client_id=client_id, **(defaults | claims))
 
