@@ -1,5 +1,6 @@
 """`judge` says what an answer of the authorization server means (RFC 7662 section 2.2)."""
 
+import math
 import time
 
 import pytest
@@ -144,13 +145,32 @@ def test_a_string_must_be_one_that_a_database_can_hold(name, value):
 
 @pytest.mark.parametrize(
     "value",
-    [True, 4e9, "", "4e9", "-1", "soon", "٤", "9" * 9_999, -1, 4_000_000_000_000, [4_000_000_000]],
+    [
+        True,
+        math.nan,
+        math.inf,
+        4e12,
+        -0.1e9,
+        "",
+        "4e9",
+        "-1",
+        "soon",
+        "٤",
+        "9" * 9_999,
+        -1,
+        4_000_000_000_000,
+        [4_000_000_000],
+    ],
     ids=lambda value: str(value)[:13],
 )
 @pytest.mark.parametrize("name", ["exp", "iat"])
 def test_a_time_must_be_a_number_of_seconds(name, value):
     with pytest.raises(IntrospectionResponseInvalid, match=name):
         judged(**{name: value})
+
+
+def test_a_time_may_have_a_fraction_which_is_cut_off():
+    assert judged(exp=4_000_000_000.9).exp == 4_000_000_000
 
 
 @pytest.mark.parametrize("aud", [7, 0, True, False, {}, {"aud": AUD}, [AUD, 7], [[AUD]]])

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import Any, TypeVar
 
 from token_introspection.issuers.settings import IssuerSettings
@@ -95,11 +96,16 @@ def text(claims: Mapping[str, Any], name: str) -> str:
 
 
 def timestamp(claims: Mapping[str, Any], name: str) -> int | None:
-    """Return Unix seconds. Some servers write them as strings of digits."""
+    """Return Unix seconds. Some servers write them as strings of digits, or with a fraction.
+
+    The fraction is cut off (RFC 7519 section 2 allows one): a token never lives longer for it.
+    """
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, str) and DIGITS.fullmatch(value):
+    is_in_digits = isinstance(value, str) and DIGITS.fullmatch(value)
+    # Python's JSON has NaN and infinity.
+    if is_in_digits or (type(value) is float and isfinite(value)):
         value = int(value)
     # A bool is an int to Python; milliseconds would be a date after the year 9999.
     if type(value) is not int or not 0 <= value <= MAX_TIMESTAMP:
