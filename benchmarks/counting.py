@@ -1,4 +1,6 @@
-"""A proxy that counts the introspections which pass it, and a server that never answers."""
+"""A proxy that counts the introspections which pass it, a server that never answers, and one that
+always answers the same.
+"""
 
 import asyncio
 import threading
@@ -54,6 +56,21 @@ def stalled():
             pass
         finally:
             writer.close()
+
+    with server(serve) as url:
+        yield url
+
+
+@contextmanager
+def answering(body):
+    """Answer every request with `body`, as JSON; yield the address."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
 
     with server(serve) as url:
         yield url

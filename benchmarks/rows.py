@@ -119,19 +119,23 @@ def b1(bench, small, **variables):
             _,
         ),
     ):
-        headers = bearer(bench.seeded(1))
-        load.throughput(f"{api}/api/whoami/", headers=headers, seconds=1)
-        for _ in range(ROUNDS):
-            # In turns, so that a machine that gets slower or faster favours neither.
-            turns = [
-                (
-                    load.throughput(f"{api}/api/ping/", seconds=1),
-                    load.throughput(f"{api}/api/whoami/", headers=headers, seconds=2),
-                    load.throughput(f"{api}/api/ping/", seconds=1),
-                )
-                for _ in range(3)
-            ]
-            yield sum(2 * whoami / (before + after) for before, whoami, after in turns) / len(turns)
+        yield from whoami_to_ping(api, bearer(bench.seeded(1)))
+
+
+def whoami_to_ping(api, headers):
+    """Yield the throughput of whoami ÷ that of ping, once for each round."""
+    load.throughput(f"{api}/api/whoami/", headers=headers, seconds=1)
+    for _ in range(ROUNDS):
+        # In turns, so that a machine that gets slower or faster favours neither.
+        turns = [
+            (
+                load.throughput(f"{api}/api/ping/", seconds=1),
+                load.throughput(f"{api}/api/whoami/", headers=headers, seconds=2),
+                load.throughput(f"{api}/api/ping/", seconds=1),
+            )
+            for _ in range(3)
+        ]
+        yield sum(2 * whoami / (before + after) for before, whoami, after in turns) / len(turns)
 
 
 def b2(bench, small):
@@ -216,7 +220,9 @@ def asked_seconds(resource_server):
     """Return how often the resource server has asked, and how many seconds that took in all."""
     text = resource_server.send(path="/metrics")[1].decode()
     name = "token_introspection_seconds"
-    return {part: float(re.search(rf"{name}_{part}\S* (\S+)", text)[1]) for part in ("sum", "count")}
+    return {
+        part: float(re.search(rf"{name}_{part}\S* (\S+)", text)[1]) for part in ("sum", "count")
+    }
 
 
 def b4(bench, small):
@@ -332,6 +338,22 @@ def grown(bench):
         check=True,
     )
     return float(done.stdout)
+
+
+def b10(bench):
+    """Throughput of whoami with a warm JWT of another issuer ÷ ping, in the same worker."""
+    issuer = "https://issuer.example.com"
+    signer = [bench.project.bin / "python", "-c", load.read("signer.py")]
+    made = json.loads(processes.run_for_output(*signer, issuer, "https://orders.example.com"))
+    body = json.dumps(made["keys"]).encode()
+    with counting.answering(body) as keys:
+        variables = {
+            "ISSUERS": "rfc9068",
+            "RFC9068_ISSUER": issuer,
+            "RFC9068_JWKS_URL": f"{keys}/jwks",
+        }
+        with bench.resource_server(keys, **variables) as (api, _):
+            yield from whoami_to_ping(api, bearer(made["token"]))
 
 
 def median(values):

@@ -108,7 +108,8 @@ TOKEN_INTROSPECTION = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": MANIFEST["audience"],
     "REALM": MANIFEST["name"],
-    # Whose tokens are accepted instead or besides: ISSUERS and ISSUERS_CONFIG. None: the server above.
+    # Whose tokens are accepted instead, or besides: out of the variables ISSUERS and ISSUERS_CONFIG.
+    # None: those of the authorization server.
     "ISSUERS": issuers_from_environment(env, PREFIX, PROJECT_DIR),
     "SHARED_CACHE": "tokens" if CACHE_URL else None,
     # Half of the threads (deploy/serve.py): a stalled authorization server gets no more.
