@@ -108,7 +108,7 @@ TOKEN_INTROSPECTION = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": MANIFEST["audience"],
     "REALM": MANIFEST["name"],
-    # Whose tokens are accepted instead, or besides: out of the variables ISSUERS and ISSUERS_CONFIG.
+    # Whose tokens are accepted instead, or besides: from the variables ISSUERS, ISSUERS_CONFIG.
     # None: those of the authorization server.
     "ISSUERS": issuers_from_environment(env, PREFIX, PROJECT_DIR),
     "SHARED_CACHE": "tokens" if CACHE_URL else None,

@@ -52,7 +52,7 @@ def access_token(claims: Mapping[str, Any], issuer: IssuerSettings, iss: str) ->
     if not 0 < len(sub) <= MAX_SUB_LENGTH:
         raise ValueError(f"`sub` is missing or longer than {MAX_SUB_LENGTH} characters")
     fields: dict[str, Any] = {
-        "sub": sub,
+        "sub": client_id if sub == client_id else sub,  # One string for a machine, not two.
         "client_id": _one(client_id),
         "scope": _one(scope_of(claims, issuer)),
         "exp": timestamp(claims, "exp"),
