@@ -192,6 +192,8 @@ def test_what_an_issuer_shows_holds_no_secret():
         (AUTH0 | {"algorithms": 7}, "7 is not a list"),
         (AUTH0 | {"jwks_url": "http://id.example.com/keys"}, "not an https URL"),
         (AUTH0 | {"jwks_url": "https://a:b@id.example.com/keys"}, "not an https URL"),
+        (AUTH0 | {"aud_may_be_missing": True}, "set `client_ids`"),
+        (RFC7662 | {"aud_may_be_missing": "maybe"}, "not true or false"),
         (AUTH0 | {"jwks_url": "file:///etc/passwd"}, "not an https URL"),
         (KEYCLOAK | {"url": "http://id.example.com"}, "not an https URL"),
         (RFC7662 | {"url": "https://as:99999/"}, "not an https URL"),
@@ -212,6 +214,15 @@ def test_what_an_issuer_shows_holds_no_secret():
 )
 def test_a_mistake_is_one_sentence(entry, words):
     assert words in refused(entry)
+
+
+def test_a_mistake_in_an_address_does_not_show_the_password_in_it():
+    assert "hunter2" not in refused(AUTH0 | {"jwks_url": "https://me:hunter2@id.example.com/"})
+
+
+@pytest.mark.parametrize("value", [True, "true", "True"])
+def test_a_server_may_have_no_audiences(value):
+    assert issuers(RFC7662 | {"aud_may_be_missing": value})[0].aud_may_be_missing is True
 
 
 def test_a_mistake_names_the_entry():

@@ -194,3 +194,32 @@ def test_the_error_holds_the_url():
     with pytest.raises(IntrospectionResponseInvalid) as raised:
         judge({}, ISSUER)
     assert raised.value.url == URL
+
+
+# What other issuers leave out.
+
+
+def test_an_issuer_may_leave_out_iss():
+    lenient = IssuerSettings(iss=ISS, audiences=(AUD,))
+    assert judge(answer(iss=...), lenient).iss == ISS
+
+
+def test_what_it_says_must_be_right_all_the_same():
+    lenient = IssuerSettings(iss=ISS, audiences=(AUD,))
+    assert judge(answer(iss="https://other.example.com"), lenient) is None
+
+
+def test_an_issuer_may_leave_out_aud():
+    lenient = IssuerSettings(iss=ISS, audiences=(AUD,), aud_may_be_missing=True)
+    assert judge(answer(aud=...), lenient) is not None
+    assert judge(answer(aud="https://other.example.com"), lenient) is None
+
+
+def test_a_token_of_another_client_is_refused():
+    assert judge(answer(), IssuerSettings(iss=ISS, client_ids=("billing",))) is None
+
+
+@pytest.mark.parametrize(("typ", "good"), [("Bearer", True), (..., True), ("Refresh", False)])
+def test_a_member_that_an_access_token_has_not_is_refused(typ, good):
+    keycloak = IssuerSettings(iss=ISS, answer=(("typ", ("Bearer",)),))
+    assert (judge(answer(typ=typ), keycloak) is not None) is good

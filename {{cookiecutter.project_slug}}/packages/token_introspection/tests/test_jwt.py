@@ -16,9 +16,10 @@ from token_introspection.issuers.jwt import (
     checked_algorithm,
     parse,
 )
-from token_introspection.issuers.settings import RFC9068_TYPE, IssuerSettings
+from token_introspection.issuers.keys import CURVES, keys_of
+from token_introspection.issuers.settings import ALGORITHMS, RFC9068_TYPE, IssuerSettings
 
-from .jwts import ISS, claims, jwt, key
+from .jwts import ISS, claims, jwt, key, key_set
 
 ISSUER = IssuerSettings(iss=ISS, types=RFC9068_TYPE, claims=(("jti", ()), ("use", ("access",))))
 GOOD = {"alg": "RS256", "kid": "one", "typ": "at+jwt"}
@@ -112,6 +113,17 @@ def test_where_a_header_has_its_keys_from_does_not_matter(name):
 
 def test_the_key_that_has_signed_it_is_found():
     check_signature(jwt(), [key("two"), key("one")], "RS256")
+
+
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+def test_every_algorithm_that_an_issuer_can_have_works(algorithm):
+    signer = JWK(**key().export(as_dict=True) | {"alg": algorithm})
+    if algorithm in CURVES:
+        kind, curves = CURVES[algorithm]
+        signer = JWK.generate(kty=kind, crv=curves[0], kid="one", alg=algorithm)
+    [found] = keys_of(key_set(signer))
+    assert found.fits("one", algorithm)
+    check_signature(jwt(signer), [found.jwk], algorithm)
 
 
 @pytest.mark.parametrize("keys", [[], [key("two")], [key("one", "EC")]])

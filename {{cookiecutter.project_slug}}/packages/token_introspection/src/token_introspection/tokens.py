@@ -68,7 +68,8 @@ class AccessToken:
     def claims(self) -> Mapping[str, Any]:
         """All that the issuer said of the token, by its own names; read-only.
 
-        ``aud`` is always a list, ``exp`` and ``iat`` are always numbers. Parsed each time.
+        The attributes are there too, where it has other names for them. ``aud`` is always a list,
+        ``exp`` and ``iat`` are always numbers. Parsed each time.
         """
         said = {name: getattr(self, name) for name in CLAIMS}
         said = {name: value for name, value in said.items() if value not in (None, "")}

@@ -21,7 +21,7 @@ BUNDLED = "authorization_server"
 # Options of every preset, besides the parameters of its function.
 COMMON = (
     *("name", "strategy", "caching_seconds", "scopes", "client_ids", "algorithms"),
-    *("iss", "jwks_url", "introspection_url"),
+    *("aud_may_be_missing", "iss", "jwks_url", "introspection_url"),
 )
 SECRETS = ("client_secret", "bearer_token")
 MAX_CACHING_SECONDS = 3600
@@ -129,6 +129,8 @@ def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("client_ids", "algorithms"):
         if name in common:
             common[name] = as_list(common[name])
+    if "aud_may_be_missing" in common:
+        common["aud_may_be_missing"] = _boolean(common["aud_may_be_missing"])
     if "scopes" in common:
         common["scopes"] = tuple(_rules(common["scopes"]))
     if "caching_seconds" in common:
@@ -167,6 +169,12 @@ def _seconds(value: Any) -> float:
     return seconds
 
 
+def _boolean(value: Any) -> bool:
+    if str(value).lower() not in ("true", "false"):
+        raise ImproperlyConfigured(f"aud_may_be_missing is {value!r}, not true or false.")
+    return str(value).lower() == "true"
+
+
 def _checked(issuer: IssuerSettings) -> IssuerSettings:
     """Return `issuer` if it can work and is safe."""
     if not 0 < len(issuer.iss) <= MAX_ISS_LENGTH:
@@ -180,6 +188,10 @@ def _checked(issuer: IssuerSettings) -> IssuerSettings:
     if issuer.strategy.asks:
         _check_url("introspection_url", issuer.introspection_url)
         _check_credentials(issuer)
+    if issuer.strategy.verifies and issuer.aud_may_be_missing and not issuer.client_ids:
+        raise ImproperlyConfigured(
+            "With `aud_may_be_missing` set `client_ids`, or tokens for others would be accepted."
+        )
     if not issuer.audiences and not issuer.client_ids:
         raise ImproperlyConfigured(
             "Set `audience` or `client_ids`, or tokens for others would be accepted."
@@ -189,8 +201,9 @@ def _checked(issuer: IssuerSettings) -> IssuerSettings:
 
 def _check_url(name: str, url: str) -> None:
     if not is_safe(url):
+        shown = url.rpartition("@")[2]  # There may be a password before it.
         raise ImproperlyConfigured(
-            f"{name} is {url!r}, not an https URL (http only for hosts of a private network)."
+            f"{name} is {shown!r}, not an https URL (http only for hosts of a private network)."
         )
 
 

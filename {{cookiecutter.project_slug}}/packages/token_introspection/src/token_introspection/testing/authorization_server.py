@@ -92,7 +92,7 @@ def authorization_server() -> Iterator[AuthorizationServer]:
     remembered about tokens is forgotten before and after.
     """
     server = AuthorizationServer()
-    own = {**settings.TOKEN_INTROSPECTION, "ISSUERS": None}
+    own = {**getattr(settings, "TOKEN_INTROSPECTION", {}), "ISSUERS": None}
 
     def introspect(client: IntrospectionClient, token: str) -> dict[str, Any]:
         return server.introspect(token)
