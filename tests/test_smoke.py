@@ -20,6 +20,7 @@ TOKEN = "an-access-token-"
 BASIC = "Basic " + base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
 # Of the report with two resource servers.
 LINES = 29
+MODES = "read", "write"
 WITHOUT_PATIENCE = """
 import sys
 sys.path.insert(0, "scripts")
@@ -132,7 +133,7 @@ class Platform:
         if request == "DELETE items/1/":
             del self.names[name]
             return 204, "", {}
-        return 200, "", {"sub": CLIENT_ID, "client_id": CLIENT_ID}
+        return 200, "", {"sub": CLIENT_ID, "client_id": CLIENT_ID, "iss": "https://as.example.com"}
 
 
 def tamper(status, challenge, answer, old, new):
@@ -373,3 +374,88 @@ def test_a_secret_is_read_from_the_file_that_is_named(smoke, tmp_path):
 
 def test_a_proxy_of_the_environment_is_not_used(smoke):
     assert smoke(HTTP_PROXY="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1").returncode == 0
+
+
+# --- Other issuers -------------------------------------------------------------------------------
+
+OTHER_TOKEN = "a-token-of-another-issuer"
+READ_TOKEN = "a-token-of-another-issuer-for-reading"
+AT_ONE_RESOURCE_SERVER = 8  # lines
+
+
+@pytest.fixture
+def other_issuer(platform):
+    """Let the platform accept two tokens that its authorization server has not issued."""
+    servers = "orders", "inventory"
+    platform.scopes[OTHER_TOKEN] = [f"{name}:{kind}" for name in servers for kind in MODES]
+    platform.scopes[READ_TOKEN] = [f"{name}:read" for name in servers]
+    return {"SMOKE_TOKEN": OTHER_TOKEN, "SMOKE_READ_TOKEN": READ_TOKEN}
+
+
+def test_a_token_of_another_issuer_is_tried_beside_those_of_the_platform(smoke, other_issuer):
+    run = smoke(**other_issuer)
+    assert (run.returncode, numbers_in(run.stdout)[-1]) == (0, LINES + 2 * AT_ONE_RESOURCE_SERVER)
+
+
+def test_instead_of_it_the_authorization_server_is_never_asked(smoke, other_issuer, platform):
+    run = smoke(ISSUERS="okta", **other_issuer)
+    asked = [path for path in platform.requests if "/o/" in path or "/.well-known/" in path]
+    assert (run.returncode, asked) == (0, [])
+
+
+def test_instead_of_it_the_demo_accounts_are_not_needed(smoke, other_issuer, project, url):
+    lines = f"ORDERS_URL={url}/orders", f"INVENTORY_URL={url}/inventory"
+    (project / ".env").write_text("\n".join(lines), encoding="utf-8")
+    assert smoke(ISSUERS="okta", **other_issuer).returncode == 0
+
+
+def test_one_resource_server_can_trust_others_than_the_rest(smoke, other_issuer, platform):
+    run = smoke(INVENTORY_ISSUERS="okta", **other_issuer)
+    assert (run.returncode, run.stdout.count("skipped: there is only one")) == (0, 1)
+
+
+def test_the_file_of_issuers_says_who_is_trusted(smoke, other_issuer, project, platform):
+    (project / "issuers.toml").write_text('[[issuers]]\npreset = "okta"\n', encoding="utf-8")
+    smoke(ISSUERS_CONFIG="issuers.toml", **other_issuer)
+    assert [path for path in platform.requests if "/o/" in path] == []
+
+
+def test_a_resource_server_can_have_a_token_of_its_own(smoke, other_issuer):
+    other_issuer["ORDERS_SMOKE_TOKEN"] = other_issuer.pop("SMOKE_TOKEN")
+    run = smoke(INVENTORY_ISSUERS="authorization_server", **other_issuer)
+    assert (run.returncode, numbers_in(run.stdout)[-1]) == (0, LINES + AT_ONE_RESOURCE_SERVER)
+
+
+def test_without_a_token_it_says_what_to_set(smoke):
+    run = smoke(ISSUERS="okta")
+    assert (run.returncode, run.stderr) == (
+        1,
+        "inventory trusts other issuers only: set SMOKE_TOKEN or INVENTORY_SMOKE_TOKEN to a token "
+        "of one (docs/issuers/README.md).\n",
+    )
+
+
+def test_without_a_token_for_reading_that_step_is_skipped(smoke, other_issuer):
+    del other_issuer["SMOKE_READ_TOKEN"]
+    assert smoke(ISSUERS="okta", **other_issuer).stdout.count("skipped: SMOKE_READ_TOKEN") == 2
+
+
+def test_a_token_is_read_from_the_file_that_is_named(smoke, other_issuer, tmp_path):
+    (tmp_path / "token").write_text(f"{other_issuer.pop('SMOKE_TOKEN')}\n", encoding="utf-8")
+    run = smoke(ISSUERS="okta", SMOKE_TOKEN_FILE=str(tmp_path / "token"), **other_issuer)
+    assert run.returncode == 0
+
+
+def test_a_token_that_is_refused_ends_it(smoke, other_issuer):
+    run = smoke(ISSUERS="okta", SMOKE_TOKEN="of-nobody")
+    assert (run.returncode, "401 no sub no iss came" in run.stderr) == (1, True)
+
+
+def test_no_token_of_another_issuer_is_printed(smoke, other_issuer):
+    run = smoke(**other_issuer)
+    assert OTHER_TOKEN not in run.stdout + run.stderr
+
+
+def test_what_was_made_with_it_is_deleted_at_the_end(smoke, other_issuer, platform):
+    smoke(ISSUERS="okta", **other_issuer)
+    assert platform.names == {}

@@ -142,10 +142,34 @@ def environment() -> dict[str, str]:
     return (variables(read_text(path)) if path else {}) | os.environ
 
 
-def setting(environment: Mapping[str, str], name: str) -> str:
-    """Return a variable, from the file that NAME_FILE names where that is set; exit without it."""
+def given(environment: Mapping[str, str], name: str) -> str | None:
+    """Return a variable, from the file that NAME_FILE names where that is set; None without it."""
     if path := environment.get(f"{name}_FILE"):
         return read_text(Path(path)).strip()
-    if value := environment.get(name):
+    return environment.get(name) or None
+
+
+def setting(environment: Mapping[str, str], name: str) -> str:
+    """Return a variable, from the file that NAME_FILE names where that is set; exit without it."""
+    if value := given(environment, name):
         return value
     sys.exit(f"{name} is missing in {shown(env_file())}: run `python scripts/init_env.py`.")
+
+
+def trusts_authorization_server(server: Service, environment: Mapping[str, str]) -> bool:
+    """Return whether `server` accepts tokens of the authorization server of this project.
+
+    It does unless the variables list its issuers (``ISSUERS``, or the file of ``ISSUERS_CONFIG``,
+    with the prefix of `server` or without) and leave that one out.
+    """
+    presets: list[str] = []
+    if names := _of(server, environment, "ISSUERS"):
+        presets += [name.strip() for name in names.split(",")]
+    if path := _of(server, environment, "ISSUERS_CONFIG"):
+        issuers = read_toml(ROOT / path).get("issuers", [])
+        presets += [issuer.get("preset", "") for issuer in issuers]
+    return not presets or "authorization_server" in presets
+
+
+def _of(server: Service, environment: Mapping[str, str], name: str) -> str:
+    return environment.get(f"{server.prefix}_{name}") or environment.get(name, "")

@@ -7,7 +7,15 @@ import time
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from _project import AUTHORIZATION_SERVER, NOT_INSTALLED, Service, resource_servers, setting
+from _project import (
+    AUTHORIZATION_SERVER,
+    NOT_INSTALLED,
+    Service,
+    given,
+    resource_servers,
+    setting,
+    trusts_authorization_server,
+)
 
 try:
     import requests
@@ -38,18 +46,43 @@ class Smoke:
         # The services are near: no proxy of the environment, and no password of a .netrc.
         self.session.trust_env = False
         self.number = 0
-        self.servers = resource_servers()
-        self.urls = {
-            service: setting(variables, f"{service.prefix}_URL")
-            for service in [AUTHORIZATION_SERVER, *self.servers]
-        }
-        self.issuer = self.urls[AUTHORIZATION_SERVER]
-        self.client_id = setting(variables, "DEMO_MACHINE_CLIENT_ID")
-        self.credentials = (self.client_id, setting(variables, "DEMO_MACHINE_CLIENT_SECRET"))
+        self.variables = variables
+        self.all_servers = resource_servers()
+        # Those that accept tokens of the authorization server of this project.
+        self.servers = [
+            server for server in self.all_servers if trusts_authorization_server(server, variables)
+        ]
+        services = [AUTHORIZATION_SERVER] * bool(self.servers) + self.all_servers
+        self.urls = {service: setting(variables, f"{service.prefix}_URL") for service in services}
         self.caching_seconds = float(variables.get("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", "60"))
-        # Made by the step that gets the tokens, one with all scopes and one for reading only.
+        # Set by the steps that get the tokens, one with all scopes and one for reading only.
         self.full: dict[str, str] = {}
         self.read_only: dict[str, str] = {}
+
+    @property
+    def issuer(self) -> str:
+        """The address of the authorization server of this project."""
+        return self.urls[AUTHORIZATION_SERVER]
+
+    @property
+    def client_id(self) -> str:
+        """The identifier of the demo machine."""
+        return setting(self.variables, "DEMO_MACHINE_CLIENT_ID")
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """What the demo machine authenticates with."""
+        return self.client_id, setting(self.variables, "DEMO_MACHINE_CLIENT_SECRET")
+
+    def token_of_another_issuer(self, server: Service, name: str) -> str | None:
+        """Return the token for `server` that whoever runs this has handed over; None without one.
+
+        Args:
+            server: For which PREFIX_NAME wins over NAME.
+            name: ``SMOKE_TOKEN`` or ``SMOKE_READ_TOKEN``.
+        """
+        names = f"{server.prefix}_{name}", name
+        return next(filter(None, (given(self.variables, one) for one in names)), None)
 
     def ask(
         self,
