@@ -1,0 +1,104 @@
+"""The tokens of each vendor, in the shapes of its documents, are accepted and come to one shape."""
+
+import pytest
+
+from token_introspection.conf import read_conf
+from token_introspection.issuers.configuration import read_issuers
+from token_introspection.validation import validate
+
+from .keys import jwt
+from .vendors import (
+    ANSWERS,
+    COGNITO_MACHINE,
+    COGNITO_USER,
+    ENTRA_APPLICATION,
+    JWTS,
+    TOKENINFO,
+)
+
+pytestmark = pytest.mark.django_db
+ALL = JWTS | {f"{name}, asked": one for name, one in (ANSWERS | {"tokeninfo": TOKENINFO}).items()}
+
+
+def each(vendors):
+    return pytest.mark.parametrize("vendor", vendors.values(), ids=vendors)
+
+
+@each(ALL)
+def test_what_the_console_shows_leads_to_the_documented_address(configure, vendor):
+    configure(ISSUERS=[vendor.options])
+    [issuer] = read_issuers(read_conf())
+    assert vendor.address in (issuer.jwks_url, issuer.introspection_url)
+
+
+@each(JWTS)
+def test_a_token_of_each_vendor_is_accepted(trust, publish, status_of, key, vendor):
+    trust(vendor)
+    publish(vendor, key)
+    assert status_of(jwt(vendor.all_claims(), key, **vendor.header)) == 200
+
+
+@each(ANSWERS)
+def test_an_answer_of_each_vendor_is_accepted(trust, answer, status_of, vendor):
+    trust(vendor)
+    answer(vendor, vendor.all_claims())
+    assert status_of("an-opaque-token") == 200
+
+
+@each(JWTS)
+def test_a_view_sees_the_same_whoever_issued_it(trust, publish, key, vendor):
+    trust(vendor)
+    publish(vendor, key)
+    token = validate(jwt(vendor.all_claims(), key, **vendor.header))
+    assert {name: getattr(token, name) for name in vendor.expected} == vendor.expected
+
+
+@each(ANSWERS)
+def test_a_view_sees_the_same_when_the_issuer_is_asked(trust, answer, vendor):
+    trust(vendor)
+    answer(vendor, vendor.all_claims())
+    token = validate("an-opaque-token")
+    assert {name: getattr(token, name) for name in vendor.expected} == vendor.expected
+
+
+def test_a_view_sees_the_same_when_google_says_it_in_its_own_way(configure, serve, web_server):
+    configure(ISSUERS=[TOKENINFO.options | {"introspection_url": f"{web_server.origin}/tokeninfo"}])
+    serve(TOKENINFO, TOKENINFO.claims)
+    token = validate("ya29.an-opaque-token")
+    assert {name: getattr(token, name) for name in TOKENINFO.expected} == TOKENINFO.expected
+
+
+@each(JWTS)
+def test_a_view_can_read_all_that_the_vendor_said(trust, publish, key, vendor):
+    trust(vendor)
+    publish(vendor, key)
+    claims = vendor.all_claims()
+    token = validate(jwt(claims, key, **vendor.header))
+    seen = {name: token.claims.get(name) for name in claims}
+    aud = claims.get("aud")
+    assert seen == claims | ({"aud": [aud]} if isinstance(aud, str) else {})
+
+
+@each(JWTS)
+def test_the_keys_are_fetched_once(trust, publish, status_of, requests, key, vendor):
+    trust(vendor)
+    publish(vendor, key)
+    for jti in ("one", "two", "three"):
+        status_of(jwt(vendor.all_claims(jti=jti), key, **vendor.header))
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("vendor", "scopes"),
+    [
+        (COGNITO_USER, {"orders:read", "orders:write"}),
+        (COGNITO_MACHINE, {"orders:read"}),
+        (ENTRA_APPLICATION, {"orders:read"}),
+    ],
+    ids=["groups of Cognito", "scopes of Cognito", "roles of Entra"],
+)
+def test_a_rule_says_what_a_claim_grants(trust, publish, key, vendor, scopes):
+    trust(vendor)
+    publish(vendor, key)
+    token = validate(jwt(vendor.all_claims(), key, **vendor.header))
+    assert scopes <= set(token.scope.split())
