@@ -54,8 +54,10 @@ def read_env(project):
 
 
 def urls(project):
-    """Return the addresses of the services of `project`."""
-    return [value for name, value in read_env(project).items() if name.endswith("_URL")]
+    """Return the addresses of the services of `project`, which are those with a port."""
+    env = read_env(project)
+    prefixes = [name.removesuffix("_PORT") for name in env if name.endswith("_PORT")]
+    return [env[f"{prefix}_URL"] for prefix in prefixes]
 
 
 def ready(url):

@@ -1,0 +1,151 @@
+"""RFC 9068 and RFC 7662, by `oidc-provider`: JWTs, opaque tokens, new keys and outages."""
+
+import re
+import threading
+import time
+
+import requests
+from servers import (
+    INVENTORY,
+    MARKS,
+    OPAQUE_INVENTORY,
+    ORDERS,
+    create_item,
+    eventually,
+    manage,
+    oidc_provider,
+    resource_server,
+    rfc9068,
+    whoami,
+)
+
+pytestmark = MARKS
+
+
+class TestJWTs:
+    def test_a_token_of_rfc_9068_is_accepted(self, provider, orders):
+        answer = whoami(orders, provider.token("orders:read", resource=ORDERS))
+        known = [answer.json()[name] for name in ("sub", "client_id", "scope", "iss")]
+        assert known == ["importer", "importer", "orders:read", provider.url]
+
+    def test_its_scope_is_asked_for(self, provider, orders):
+        token = provider.token("orders:read", resource=ORDERS)
+        assert create_item(orders, token, "Lamp").status_code == 403
+
+    def test_a_token_for_another_resource_server_is_refused(self, provider, orders):
+        token = provider.token("orders:read", resource=INVENTORY)
+        assert whoami(orders, token).status_code == 401
+
+    def test_an_opaque_token_is_refused(self, provider, orders):
+        token = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
+        assert whoami(orders, token).status_code == 401
+
+    def test_a_token_that_was_changed_is_refused(self, provider, orders):
+        header, payload, signature = provider.token("orders:read", resource=ORDERS).split(".")
+        assert whoami(orders, f"{header}.{payload}.{signature[::-1]}").status_code == 401
+
+    def test_the_doctor_finds_nothing_wrong(self, project, jwt_variables, orders):
+        run = manage(project, "orders", "introspection_doctor", **jwt_variables)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+
+class TestOpaqueTokens:
+    def test_an_opaque_token_is_accepted(self, provider, inventory):
+        token = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
+        known = [whoami(inventory, token).json()[name] for name in ("sub", "scope", "iss")]
+        assert known == ["importer", "inventory:read", provider.url]
+
+    def test_a_token_for_another_resource_server_is_refused(self, provider, inventory):
+        token = provider.token("orders:read", resource="urn:orders:opaque")
+        assert whoami(inventory, token).status_code == 401
+
+    def test_a_revoked_token_is_refused_in_time(self, provider, inventory):
+        token = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
+        before = whoami(inventory, token).status_code
+        provider.revoke(token)
+        refused = eventually(lambda: whoami(inventory, token).status_code == 401)
+        assert (before, refused) == (200, True)
+
+    def test_wrong_credentials_are_nobody_elses_fault(
+        self, project, folder, provider, opaque_variables
+    ):
+        variables = opaque_variables | {
+            "RFC7662_CLIENT_SECRET": "wrong-0123456789-0123456789-01234"
+        }
+        token = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
+        with resource_server(project, "inventory", folder, **variables) as url:
+            ready = requests.get(f"{url}/health/ready", timeout=10)
+            assert (whoami(url, token).status_code, ready.status_code) == (503, 503)
+
+
+class Load:
+    """Threads that bring new tokens one after the other until they are stopped."""
+
+    def __init__(self, url, new_token, threads=4):
+        self.statuses = []
+        self._stop = threading.Event()
+        self._url, self._new_token = url, new_token
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def _run(self):
+        while not self._stop.is_set():
+            self.statuses.append(whoami(self._url, self._new_token()).status_code)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_more(self, number):
+        """Return after `number` more answers."""
+        end = len(self.statuses) + number
+        deadline = time.monotonic() + 60
+        while len(self.statuses) < end:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def key_set_fetches(url):
+    """Return how often a resource server has fetched the keys of the provider."""
+    text = requests.get(f"{url}/metrics", timeout=10).text
+    return float(re.search(r"key_set_fetches_total\{\S+ (\S+)", text)[1])
+
+
+def test_new_keys_under_load_refuse_no_request_and_are_fetched_once(provider, orders):
+    with Load(orders, lambda: provider.token("orders:read", resource=ORDERS)) as load:
+        load.wait_for_more(100)
+        before = key_set_fetches(orders)
+        provider.rotate_keys()
+        load.wait_for_more(200)
+    assert (set(load.statuses), key_set_fetches(orders) - before) == ({200}, 1)
+
+
+def test_a_token_of_the_key_before_is_good_while_that_is_published(provider, orders):
+    token = provider.token("orders:read", resource=ORDERS)
+    provider.rotate_keys()
+    assert whoami(orders, token).status_code == 200
+
+
+class TestOutage:
+    def test_with_the_keys_at_hand_new_tokens_are_good(self, project, folder):
+        with oidc_provider(folder) as provider:
+            variables = rfc9068(provider, audience=ORDERS)
+            first, second = (provider.token("orders:read", resource=ORDERS) for _ in range(2))
+            with resource_server(project, "orders", folder, **variables) as url:
+                before = whoami(url, first).status_code
+                provider.process.terminate()
+                provider.process.wait(timeout=30)
+                assert (before, whoami(url, second).status_code) == (200, 200)
+
+    def test_without_them_nobody_knows(self, project, folder):
+        with oidc_provider(folder) as provider:
+            token = provider.token("orders:read", resource=ORDERS)
+        variables = rfc9068(provider, audience=ORDERS)
+        with resource_server(project, "orders", folder, **variables) as url:
+            answer = whoami(url, token)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
