@@ -60,6 +60,7 @@ def test_what_has_no_key_is_no_key_set(document):
         {"n": 7},
         {"n": "not base64!"},
         {"kty": "EC", "crv": "P-256"},
+        {"issuer": {}},
     ],
     ids=str,
 )

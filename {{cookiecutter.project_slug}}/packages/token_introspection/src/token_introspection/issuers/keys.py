@@ -93,6 +93,8 @@ def _key(members: dict[str, Any]) -> Key | None:
     except (JWException, ValueError, TypeError, KeyError):
         return None
     kid, algorithm, issuer = (members.get(name) for name in ("kid", "alg", "issuer"))
+    if not isinstance(issuer, str | None):
+        return None  # Whom it is for cannot be known.
     return Key(jwk, kid=kid, algorithm=algorithm, issuer=issuer)
 
 
