@@ -55,11 +55,11 @@ class Issuer:
         self.keys: jwks.KeySet | None = None
         if settings.strategy.asks:
             self.client = _client(settings, conf)
-            self.breaker = _breaker(settings, conf, settings.introspection_url)
+            self.breaker = _breaker(settings.name, conf, settings.introspection_url)
             self._seconds = metrics.seconds.labels(settings.name)
         if settings.strategy.verifies:
             http = _http(settings.jwks_url, conf, max_bytes=jwks.MAX_BYTES)
-            breaker = _breaker(settings, conf, settings.jwks_url)
+            breaker = _breaker(f"{settings.name} keys", conf, settings.jwks_url)
             self.keys = jwks.KeySet(http, breaker, name=settings.name)
 
     @property
@@ -162,10 +162,10 @@ def _http(url: str, conf: Conf, *, max_bytes: int = MAX_BODY_BYTES) -> HTTPClien
     )
 
 
-def _breaker(settings: IssuerSettings, conf: Conf, url: str) -> CircuitBreaker:
+def _breaker(name: str, conf: Conf, url: str) -> CircuitBreaker:
     return CircuitBreaker(
         outages=conf.breaker_outages,
         max_delay=conf.breaker_max_delay,
         url=url,
-        name=settings.name,
+        name=name,
     )
