@@ -209,7 +209,7 @@ def test_its_containers_get_their_secrets(add, bare_project, run_script):
     names = sorted(path.name for path in bare_project.glob(".secrets/ORDERS_*"))
     assert names == [
         *("ORDERS_CACHE_URL", "ORDERS_DATABASE_URL"),
-        *("ORDERS_INTROSPECTION_CLIENT_SECRET", "ORDERS_SECRET_KEY"),
+        *("ORDERS_INTROSPECTION_CLIENT_SECRET", "ORDERS_ISSUERS.env", "ORDERS_SECRET_KEY"),
     ]
 
 

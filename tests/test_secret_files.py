@@ -105,6 +105,45 @@ def test_the_registration_of_clients_gets_the_lines_that_it_needs(platform):
     ]
 
 
+ISSUERS = """\
+ISSUERS=authorization_server,okta
+OKTA_DOMAIN=acme.okta.com
+ORDER_HISTORY_OKTA_CLIENT_ID=0oa1
+OKTA_CLIENT_SECRET=secret-of-okta
+AUTH0_DOMAIN=acme.auth0.com
+BILLING_OKTA_CLIENT_SECRET=of-another-resource-server
+"""
+
+
+def test_a_resource_server_gets_the_lines_of_the_issuers_that_it_trusts(platform, complete, change):
+    change(r"\Z", ISSUERS)
+    complete()
+    assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == "".join(
+        ISSUERS.splitlines(keepends=True)[:4]
+    )
+
+
+def test_a_secret_that_a_file_of_issuers_names_goes_with_them(platform, complete, change):
+    table = '[[issuers]]\npreset = "okta"\nclient_secret_variable = "ACME_SECRET"\n'
+    (platform / "deploy").mkdir(exist_ok=True)
+    (platform / "deploy" / "issuers.toml").write_text(table, encoding="utf-8")
+    lines = "ISSUERS_CONFIG=deploy/issuers.toml\nACME_SECRET=secret-of-acme\n"
+    change(r"\Z", lines)
+    complete()
+    assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == lines
+
+
+def test_without_issuers_there_is_nothing_to_tell_a_resource_server(platform):
+    assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == ""
+
+
+def test_the_registration_of_clients_gets_no_secret_of_another_issuer(platform, complete, change):
+    before = secret(platform, "clients.env")
+    change(r"\Z", ISSUERS)
+    complete()
+    assert secret(platform, "clients.env") == before
+
+
 @posix
 def test_only_the_owner_enters_the_folder_and_containers_read_the_files(platform, complete, change):
     before = os.umask(0o077)
@@ -196,7 +235,7 @@ def test_no_value_is_printed(bare_project, run_script):
     run_script(bare_project, "add_resource_server", "orders")
     run = run_script(bare_project, "init_env")
     values = [path.read_text("utf-8") for path in (bare_project / ".secrets").iterdir()]
-    assert [value for value in values if value in run.stdout + run.stderr] == []
+    assert [value for value in values if value and value in run.stdout + run.stderr] == []
 
 
 @posix

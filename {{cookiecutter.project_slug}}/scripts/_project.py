@@ -159,16 +159,24 @@ def setting(environment: Mapping[str, str], name: str) -> str:
 def trusts_authorization_server(server: Service, environment: Mapping[str, str]) -> bool:
     """Return whether `server` accepts tokens of the authorization server of this project.
 
-    It does unless the variables list its issuers (``ISSUERS``, or the file of ``ISSUERS_CONFIG``,
-    with the prefix of `server` or without) and leave that one out.
+    It does unless the variables list its issuers and leave that one out.
     """
-    presets: list[str] = []
-    if names := _of(server, environment, "ISSUERS"):
-        presets += [name.strip() for name in names.split(",")]
-    if path := _of(server, environment, "ISSUERS_CONFIG"):
-        issuers = read_toml(ROOT / path).get("issuers", [])
-        presets += [issuer.get("preset", "") for issuer in issuers]
+    presets = [*preset_names(server, environment)]
+    presets += [table.get("preset", "") for table in issuer_tables(server, environment)]
     return not presets or "authorization_server" in presets
+
+
+def preset_names(server: Service, environment: Mapping[str, str]) -> list[str]:
+    """Return the presets that ``ISSUERS`` lists, with the prefix of `server` or without."""
+    return [name.strip() for name in _of(server, environment, "ISSUERS").split(",") if name.strip()]
+
+
+def issuer_tables(server: Service, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the tables of the file that ``ISSUERS_CONFIG`` names, likewise."""
+    path = _of(server, environment, "ISSUERS_CONFIG")
+    tables = read_toml(ROOT / path).get("issuers") if path else None
+    # What is wrong in it, the resource server says when it starts.
+    return [one for one in tables if isinstance(one, dict)] if isinstance(tables, list) else []
 
 
 def _of(server: Service, environment: Mapping[str, str], name: str) -> str:

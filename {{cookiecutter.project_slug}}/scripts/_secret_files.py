@@ -12,13 +12,17 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from _names import env_prefix
 from _project import (
     AUTHORIZATION_SERVER,
     ROOT,
     Service,
     assignments,
     env_file,
+    issuer_tables,
+    preset_names,
     read_text,
+    read_toml,
     replace_text,
     resource_servers,
     variables,
@@ -29,8 +33,6 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o644
 ADMINISTRATORS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
 DATABASE_URL = "postgres://{name}:{password}@postgres:5432/{name}"
 CACHE_URL = "redis://{name}:{password}@valkey:6379/0"
-# What `manage.py ensure_clients` and `ensure_demo_user` read.
-OF_CLIENTS = re.compile(r"(\w+_CLIENT_(?:ID|SECRET)|DEMO_\w+?)(?:_FILE)?")
 
 
 def complete_secret_files() -> bool:
@@ -64,7 +66,9 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
     for server in resource_servers():
         own = ["SECRET_KEY", "INTROSPECTION_CLIENT_SECRET"]
         yield from of_service(server, values, own, urls | {"CACHE_URL": CACHE_URL})
-    yield "clients.env", "".join(of_clients(env))
+        names = names_of_issuers(server, values)
+        yield f"{server.prefix}_ISSUERS.env", "".join(lines_of(env, names))
+    yield "clients.env", "".join(lines_of(env, names_of_clients()))
 
 
 def of_service(
@@ -79,13 +83,33 @@ def of_service(
         yield name, value_of(name, values) or kept_url(name, form, service.name)
 
 
-def of_clients(env: str) -> Iterator[str]:
-    """Yield the lines of `.env` that the registration of clients needs, as they stand there."""
+def names_of_clients() -> re.Pattern[str]:
+    """Return what the variables are called that `ensure_clients` and `ensure_demo_user` read."""
+    clients = [*read_toml(AUTHORIZATION_SERVER.folder / "clients.toml")]
+    clients += [f"{server.name}-introspection" for server in resource_servers()]
+    prefixes = "|".join(map(env_prefix, clients))
+    return re.compile(rf"DEMO_USERNAME|DEMO_PASSWORD|(?:{prefixes})_CLIENT_(?:ID|SECRET)")
+
+
+def names_of_issuers(server: Service, values: dict[str, str]) -> re.Pattern[str]:
+    """Return what the variables are called that say whose tokens `server` accepts.
+
+    The options of the bundled authorization server are not among them: they are in compose.yml.
+    """
+    others = [*filter(lambda name: name != "authorization_server", preset_names(server, values))]
+    names = ["ISSUERS", "ISSUERS_CONFIG", *(rf"{re.escape(env_prefix(one))}_\w+" for one in others)]
+    for table in issuer_tables(server, values):
+        names += [re.escape(str(table[key])) for key in table if key.endswith("_variable")]
+    return re.compile(rf"(?:{server.prefix}_)?(?:{'|'.join(names)})")
+
+
+def lines_of(env: str, names: re.Pattern[str]) -> Iterator[str]:
+    """Yield the lines of `.env` for some names, as they stand there; for a NAME_FILE, a NAME."""
     for name, value, lines in assignments(env):
-        if match := OF_CLIENTS.fullmatch(name):
-            is_file = name != match[1]
-            line = f"{match[1]}={content_of(value)}" if is_file else lines.splitlines()[-1]
-            yield f"{line}\n"
+        if name.endswith("_FILE") and names.fullmatch(name.removesuffix("_FILE")):
+            yield f"{name.removesuffix('_FILE')}={content_of(value)}\n"
+        elif names.fullmatch(name):
+            yield f"{lines.splitlines()[-1]}\n"
 
 
 def kept_url(name: str, form: str, service: str) -> str:

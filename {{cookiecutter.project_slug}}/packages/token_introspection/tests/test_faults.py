@@ -53,7 +53,7 @@ every_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 
 @pytest.fixture(autouse=True)
 def _little_patience(configure):
-    configure(RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=0.1, TOTAL_TIMEOUT_SECONDS=0.2)
+    configure(RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=0.3, TOTAL_TIMEOUT_SECONDS=0.6)
 
 
 @every_fault
