@@ -125,6 +125,15 @@ def test_a_missing_env_is_made(up, platform):
     assert (platform / ".env").exists()
 
 
+def test_a_project_whose_hooks_were_refused_gets_its_resource_servers(
+    bare_project, run_script, docker
+):
+    docker.answer("compose up", code=1)
+    run_script(bare_project, "up", PATH=docker.path)
+    names = {path.parent.name for path in bare_project.glob("resource_servers/*/manage.py")}
+    assert names == {"orders", "inventory"}
+
+
 def test_in_production_there_is_no_demo_machine_to_ask_as(up, platform, services):
     path = platform / ".env"
     text = path.read_text("utf-8").replace("ENVIRONMENT=development", "ENVIRONMENT=production")

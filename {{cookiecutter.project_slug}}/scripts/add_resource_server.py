@@ -86,6 +86,15 @@ def add(names: list[str]) -> None:
         print(f"{', '.join(names)}: nothing to do, all is there")
 
 
+def add_first() -> None:
+    """Add the resource servers of the recorded answers, as the hook does where it may run."""
+    answers = read_toml(ROOT / "project.toml").get("template", {}).get("answers", {})
+    names = [name.strip() for name in answers.get("resource_servers", "").split(",")]
+    if not any(names):
+        sys.exit("There is no resource server yet: run `make resource-server name=orders`, say.")
+    add(names)
+
+
 def env_variables() -> dict[str, str]:
     """Return the variables of the env file in use; none when there is no such file yet."""
     path = env_file()

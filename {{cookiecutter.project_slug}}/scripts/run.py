@@ -26,7 +26,6 @@ from _project import (
     env_file,
     environment,
     read_text,
-    read_toml,
     resource_servers,
     shown,
 )
@@ -52,7 +51,7 @@ def main() -> None:
     if os.name == "nt":
         sys.exit("The services need a Unix: use WSL, or `docker compose up`.")
     if not resource_servers():
-        add_first_resource_servers()
+        add_resource_server.add_first()
     init_env.main()
 
     services = [AUTHORIZATION_SERVER, *resource_servers()]
@@ -63,15 +62,6 @@ def main() -> None:
     check_ports(services, variables)
     print_addresses(services, variables)
     sys.exit(start(variables))
-
-
-def add_first_resource_servers() -> None:
-    """Add those of the recorded answers, as the hook does where it is allowed to run."""
-    answers = read_toml(ROOT / "project.toml").get("template", {}).get("answers", {})
-    names = [name.strip() for name in answers.get("resource_servers", "").split(",")]
-    if not any(names):
-        sys.exit("There is no resource server yet: run `make resource-server name=orders`, say.")
-    add_resource_server.add(names)
 
 
 def environment_of_services() -> dict[str, str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import add_resource_server
 import init_env
 from _docker import compose, containers, logs, require_docker, run
 from _ports import problem_with_port
@@ -41,6 +42,8 @@ TIMEOUT_SECONDS = 10
 def main() -> None:
     """Check, start, wait until every service is healthy, and use a token."""
     require_docker()
+    if not resource_servers():
+        add_resource_server.add_first()
     init_env.main()
     variables = environment()
     project = json.loads(compose("config", "--format", "json"))
@@ -52,7 +55,7 @@ def main() -> None:
     if subprocess.run(UP, cwd=ROOT).returncode:
         sys.exit(what_has_failed())
     print_addresses(variables)
-    if variables.get("ENVIRONMENT") == "development" and resource_servers():
+    if variables.get("ENVIRONMENT") == "development":
         use_a_token(variables)
         seconds = time.monotonic() - start
         print(f"\n{seconds:.1f} s from `docker compose up` to the first accepted token.")
