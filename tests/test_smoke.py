@@ -310,7 +310,8 @@ def test_no_answer_says_what_to_start(smoke, project):
     write_env(project, "http://127.0.0.1:1")
     run = smoke()
     assert run.stderr == (
-        "Nothing answers at http://127.0.0.1:1/health/ready: start it with `make run` or `make up`.\n"
+        "Nothing answers at http://127.0.0.1:1/health/ready: "
+        "start it with `make run` or `make up`.\n"
     )
 
 

@@ -204,6 +204,12 @@ def test_a_port_in_use_is_named_with_the_lines_to_change(fails, docker):
     )
 
 
+@pytest.mark.skipif(os.name != "nt" and os.geteuid() == 0, reason="root may listen everywhere")
+def test_a_port_that_only_docker_may_listen_on_is_left_to_it(up, docker, services):
+    docker.answer("compose config", output=publishing(443, "proxy"))
+    assert up().returncode == 0
+
+
 def test_code_that_a_container_cannot_read_is_named_with_the_command(fails, platform):
     (platform / "deploy").chmod(0o700)
     assert "chmod -R go+rX authorization_server deploy packages resource_servers" in fails()
