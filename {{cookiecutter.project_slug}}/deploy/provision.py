@@ -30,6 +30,9 @@ CACHE_ADMINISTRATOR_REFUSED = (
     "valkey refuses the password in .secrets/VALKEY_PASSWORD, as it was started with another one: "
     "run `docker compose up --detach --force-recreate valkey`, then `docker compose up` again."
 )
+# Nobody's own: to give such a role or user the rights of a service takes those that it has.
+ADMINISTRATORS = ("", "postgres", "admin", "default")
+TIMEOUT_SECONDS = 10
 # Several services come at the same time; catalogues of the cluster are changed by one of them.
 LOCK = 7662
 NOT_MORE = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD"
@@ -64,16 +67,18 @@ def is_ours(name: str, url: SplitResult, host: str) -> bool:
     """Return whether a URL leads to the `host` of this platform; say so where it does not."""
     if url.hostname and url.hostname != host:
         print(f"{name}: {url.hostname} is not of this platform, and is left as it is")
+    if url.hostname == host and unquote(url.username or "") in ADMINISTRATORS:
+        sys.exit(
+            f"{name}: its address at {host} names no user of its own. Delete it from .env and run "
+            "`python3 scripts/init_env.py`, which makes one."
+        )
     return url.hostname == host
 
 
 def provision_database(name: str, url: SplitResult) -> None:
     """Make the role and the database of a URL, or give them the rights they should have."""
-    role, password, database = (
-        unquote(url.username or ""),
-        unquote(url.password or ""),
-        url.path[1:],
-    )
+    role, password = unquote(url.username or ""), unquote(url.password or "")
+    database = unquote(url.path.lstrip("/"))
     try:
         connection = psycopg.connect(
             host=url.hostname,
@@ -82,6 +87,7 @@ def provision_database(name: str, url: SplitResult) -> None:
             password=value("POSTGRES_PASSWORD"),
             dbname="postgres",
             autocommit=True,
+            connect_timeout=TIMEOUT_SECONDS,
         )
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):
@@ -125,6 +131,7 @@ def provision_cache(name: str, url: SplitResult) -> None:
         port=url.port or 6379,
         username="admin",
         password=value("VALKEY_PASSWORD"),
+        socket_timeout=TIMEOUT_SECONDS,
     )
     rules = ["reset", "on", f"#{digest}", f"~{name}:*", "-@all"]
     try:
