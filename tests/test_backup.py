@@ -5,6 +5,7 @@ Docker is a program that answers as it is told; tests/containers dump, wipe and 
 
 import os
 import re
+import shutil
 import stat
 
 import pytest
@@ -15,11 +16,16 @@ DUMP = "compose exec --no-TTY postgres pg_dump"
 READ = "compose exec --no-TTY postgres pg_restore"
 
 
+@pytest.fixture(scope="module")
+def generated(bake):
+    """Return a project with the resource server orders, `.env` and `.secrets/`."""
+    return bake({"resource_servers": "orders"})
+
+
 @pytest.fixture
-def platform(bare_project, run_script):
-    """Return a project with the resource server orders."""
-    run_script(bare_project, "add_resource_server", "orders")
-    return bare_project
+def platform(generated, tmp_path):
+    """Return a copy of it, for a test that changes it."""
+    return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 
 import pytest
@@ -18,12 +19,16 @@ URLS = {
 }
 
 
+@pytest.fixture(scope="module")
+def generated(bake):
+    """Return a project with the resource server order-history, `.env` and `.secrets/`."""
+    return bake({"resource_servers": "order-history"})
+
+
 @pytest.fixture
-def platform(bare_project, run_script):
-    """Return a project with one resource server, `.env` and `.secrets/`."""
-    run_script(bare_project, "add_resource_server", "order-history")
-    run_script(bare_project, "init_env")
-    return bare_project
+def platform(generated, tmp_path):
+    """Return a copy of it, for a test that changes it."""
+    return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture
