@@ -144,3 +144,13 @@ def test_what_a_token_shows_holds_no_further_claims():
 
 def test_a_token_that_nobody_said_more_of_has_claims_too():
     assert AccessToken(sub="alice").claims == {"sub": "alice", "token_type": "Bearer"}
+
+
+def test_what_is_nested_too_deeply_is_refused():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested"):
+        token(groups_of_groups=deep)
+    while deep:  # Python would free it one call inside the other.
+        deep = deep.pop()

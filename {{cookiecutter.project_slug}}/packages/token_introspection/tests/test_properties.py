@@ -1,4 +1,6 @@
-"""`judge` holds for every answer that JSON can carry, not only for those somebody thought of."""
+"""`judge`, and what a JWT goes through, hold for everything that JSON can carry, not only for what
+somebody thought of.
+"""
 
 import json
 import time
@@ -7,9 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from token_introspection import AccessToken, IntrospectionResponseInvalid
-from token_introspection.issuers.claims import MAX_SUB_LENGTH, MAX_TIMESTAMP
+from token_introspection.issuers.acceptance import issuer_of, objection
+from token_introspection.issuers.claims import MAX_SUB_LENGTH, MAX_TIMESTAMP, access_token
 from token_introspection.issuers.judgement import judge
+from token_introspection.issuers.jwt import TokenRefused, check_claims, checked_algorithm
 from token_introspection.issuers.settings import IssuerSettings
+
+from .test_issuer_settings import AUTH0, ENTRA, EVERY, issuers
 
 ISS = "https://as.example.com"
 AUD = "https://orders.example.com"
@@ -110,3 +116,42 @@ def test_what_is_accepted_was_said(answer):
 def test_it_is_the_same_over_the_wire(answer):
     text = json.dumps(answer)
     assert (judged(json.loads(text)) is None) == (judged(answer) is None)
+
+
+# Claims of a JWT, and its header, whoever the issuer is.
+
+EVERYBODY = [
+    *(issuers(entry)[0] for entry in EVERY),
+    *issuers(ENTRA | {"tenant_id": "organizations"}),
+    *issuers(AUTH0 | {"scopes": {"groups:a": ["x"], "realm_access.roles:b": ["y"]}}),
+]
+CLAIMS = (
+    *("iss", "sub", "aud", "exp", "nbf", "iat", "azp", "cid", "appid", "client_id", "scope", "scp"),
+    *("tid", "ver", "typ", "token_use", "gty", "idtyp", "email", "preferred_username", "groups"),
+    *("realm_access", "uid", "jti", "at_hash"),
+)
+some_claims = st.dictionaries(st.sampled_from(CLAIMS), anything | st.sampled_from([ISS, AUD, 4e9]))
+
+
+@given(some_claims, st.sampled_from(EVERYBODY))
+def test_claims_are_refused_and_nothing_else_is_raised(claims, issuer):
+    try:
+        iss = issuer_of(claims, issuer)
+        assert iss is None or iss == issuer.iss or "{tenantid}" in issuer.iss
+        token = access_token(claims, issuer, iss or "")
+        objection(token, issuer)
+        assert token.claims
+        check_claims(claims, issuer, time.time())
+    except (TokenRefused, ValueError):
+        pass
+
+
+@given(
+    st.dictionaries(st.sampled_from(["alg", "typ", "kid", "crit"]), anything | st.just("RS256")),
+    st.sampled_from(EVERYBODY),
+)
+def test_no_header_but_with_an_algorithm_of_the_issuer_is_accepted(header, issuer):
+    try:
+        assert checked_algorithm(header, issuer) in issuer.algorithms
+    except TokenRefused:
+        assert set(header) != {"alg"} or header["alg"] != "RS256" or "" not in issuer.types

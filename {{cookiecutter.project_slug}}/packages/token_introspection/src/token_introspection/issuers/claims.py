@@ -168,4 +168,7 @@ def _rest(claims: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
         if name not in ("active", "aud", "exp", "iat")
         and not (name in told and (value or None) == (told[name] or None))
     }
-    return json.dumps(rest, separators=(",", ":")) if rest else ""
+    try:
+        return json.dumps(rest, separators=(",", ":")) if rest else ""
+    except RecursionError:  # It could just be read.
+        raise ValueError("it is nested too deeply") from None
