@@ -49,7 +49,6 @@ def manage(project, service, *arguments, **variables):
     return process.stdout if process.returncode else ""
 
 
-@pytest.mark.xdist_group("default")
 class TestDefaultAnswers:
     def test_its_own_tests_pass(self, default_project):
         assert make(default_project, "test").returncode == 0
@@ -100,7 +99,6 @@ class TestDefaultAnswers:
         assert [path for path in left if path != ".env.example"] == []
 
 
-@pytest.mark.xdist_group("Django 6.1")
 def test_the_tests_of_a_project_with_django_6_1_pass(bake):
     python = python_for_django_6_1()
     if python is None:
@@ -113,7 +111,6 @@ def test_the_tests_of_a_project_with_django_6_1_pass(bake):
     assert make(project, "test", f"PYTHON={python}", env=environment).returncode == 0
 
 
-@pytest.mark.xdist_group("added later")
 def test_resource_servers_that_are_added_later_pass_the_smoke_flow(installed):
     project = installed({"resource_servers": "order-history"})
     with running(project):
@@ -125,7 +122,6 @@ def test_resource_servers_that_are_added_later_pass_the_smoke_flow(installed):
         assert make(project, "smoke").returncode == 0
 
 
-@pytest.mark.xdist_group("added later")
 def test_ctrl_c_stops_every_service(installed):
     project = installed({"resource_servers": "orders"})
     with running(project) as process:

@@ -37,7 +37,6 @@ def run(commands, folder):
     assert process.returncode == 0, process.stdout
 
 
-@pytest.mark.xdist_group("readme")
 def test_the_commands_of_a_generated_project_work(bake):
     project = bake()
     use_free_ports(project)
@@ -50,7 +49,6 @@ def test_the_commands_of_a_generated_project_work(bake):
         run([commands], project)
 
 
-@pytest.mark.xdist_group("readme")
 def test_the_commands_of_the_template_work(tmp_path, template, cookiecutter_config):
     generate, smoke, *others = commands_of(ROOT / "README.md")
     generate = generate.replace("gh:org/gatehouse", f"--no-input {template}")

@@ -5,7 +5,6 @@ The services here are small programs that answer and log; the real ones run in t
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -172,8 +171,8 @@ def test_it_says_what_it_has_done_and_where_everything_is(running):
 def test_no_secret_is_printed(running, platform):
     running.terminate()
     output = running.communicate(timeout=WAIT_SECONDS)[0]
-    text = (platform / ".env").read_text(encoding="utf-8")
-    secrets = re.findall(r"^\w*(?:SECRET|PASSWORD)\w*=(.+)$", text, flags=re.M)
+    lines = (platform / ".env").read_text(encoding="utf-8").splitlines()
+    secrets = [line.partition("=")[2] for line in lines if "SECRET" in line or "PASSWORD=" in line]
     assert [secret for secret in secrets if secret and secret in output] == []
 
 

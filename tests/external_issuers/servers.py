@@ -20,9 +20,6 @@ import boto3
 import pytest
 import requests
 
-# They share a project and its resource servers, which only one process can have.
-MARKS = [pytest.mark.slow, pytest.mark.xdist_group("external-issuers")]
-
 HERE = Path(__file__).parent
 NODE_MODULES = HERE.parents[1] / "build" / "tests" / "oidc-provider"
 START_SECONDS = 60

@@ -1,9 +1,9 @@
 """RFC 7662, by Canaille: opaque tokens."""
 
 import pytest
-from servers import CLIENTS, MARKS, canaille, create_item, eventually, resource_server, whoami
+from servers import CLIENTS, canaille, create_item, eventually, resource_server, whoami
 
-pytestmark = MARKS
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

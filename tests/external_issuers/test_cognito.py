@@ -8,9 +8,9 @@ import time
 import pytest
 from joserfc import jwk, jwt
 from moto.utilities.utils import load_resource
-from servers import MARKS, cognito, create_item, items, manage, resource_server, whoami
+from servers import cognito, create_item, items, manage, resource_server, whoami
 
-pytestmark = MARKS
+pytestmark = pytest.mark.slow
 RULES = """
 [[issuers]]
 preset = "cognito"

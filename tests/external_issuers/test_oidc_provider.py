@@ -4,10 +4,10 @@ import re
 import threading
 import time
 
+import pytest
 import requests
 from servers import (
     INVENTORY,
-    MARKS,
     OPAQUE_INVENTORY,
     ORDERS,
     create_item,
@@ -19,7 +19,7 @@ from servers import (
     whoami,
 )
 
-pytestmark = MARKS
+pytestmark = pytest.mark.slow
 
 
 class TestJWTs:

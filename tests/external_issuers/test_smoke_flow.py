@@ -7,7 +7,6 @@ import pytest
 import requests
 from servers import (
     INVENTORY,
-    MARKS,
     ORDERS,
     create_item,
     items,
@@ -17,7 +16,7 @@ from servers import (
 )
 from stack import read_env, running, use_free_ports
 
-pytestmark = MARKS
+pytestmark = pytest.mark.slow
 ALL = "orders:read orders:write inventory:read inventory:write"
 
 

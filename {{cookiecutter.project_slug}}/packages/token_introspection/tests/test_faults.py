@@ -65,7 +65,8 @@ def test_a_fault_is_a_503(authorization_server, client_with, fault):
 
 @every_fault
 def test_nothing_else_is_the_worse_for_it(authorization_server, client_with, alice, fault):
-    alice.get("/default/")
+    # More than once, for a machine that is busy has little patience.
+    assert any(alice.get("/default/").status_code == 200 for _ in range(10))
     fault(authorization_server)
     client_with("some-token").get("/default/")
     assert [one.get("/default/").status_code for one in (alice, APIClient())] == [200, 401]
