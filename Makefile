@@ -23,14 +23,14 @@ install: .venv/bin/uv  ## install what the lock file says into .venv
 demo: install  ## generate a project into build/demo, start it, try the whole flow, stop it
 	python tests/demo.py
 
-test: install lint  ## run every test; the slow ones run generated projects
-	pytest -n 2 --dist loadgroup
+test: lint test-containers  ## run every test; the slow ones run generated projects
+	pytest -n 2 --dist loadscope --ignore tests/containers
 
 test-containers: install  ## run a generated project in containers; skipped where no Docker Engine answers
 	pytest tests/containers
 
 test-fast: install  ## run the tests that start no service
-	pytest -n 2 -m "not slow"
+	pytest -n 2 --dist loadscope -m "not slow"
 
 lint: install  ## check style
 	ruff check

@@ -1,4 +1,4 @@
-"""A generated project in containers, under a Compose project name of its own."""
+"""A generated project in containers, and how to ask its services."""
 
 import base64
 import json
@@ -19,6 +19,8 @@ UP_SECONDS = 600
 # How long a service may take to work again.
 AGAIN_SECONDS = 60
 AUTHORIZATION_SERVER = "authorization-server"
+# The resource servers of the shared stack: with which it was generated, and that was added.
+FIRST, ADDED = "orders", "order-history"
 
 Answer = namedtuple("Answer", "status headers json")
 
@@ -52,20 +54,15 @@ def ask(method, url, headers=None, **options):
 
 
 class Stack:
-    """The containers of one project.
+    """The containers of one project, whose Compose project has the name of its folder.
 
     Args:
         project: The folder of the project.
-        name: Of the Compose project; None for the name of the folder, as for anybody who types
-            ``docker compose up``.
-        files: Compose files, where they are not those that Compose takes by itself.
         variables: Set in the environment of each command, where they win over `.env`.
     """
 
-    def __init__(self, project, name=None, files=(), variables=None):
-        self.project, self.name = project, name or project.name
-        self._options = [option for file in files for option in ("--file", file)]
-        self._options += ["--project-name", name] if name else []
+    def __init__(self, project, variables=None):
+        self.project, self.name = project, project.name
         self.variables = variables or {}
 
     @property
@@ -100,7 +97,7 @@ class Stack:
 
     def compose(self, *arguments, **options):
         """Run ``docker compose``."""
-        return self.run("docker", "compose", *self._options, *arguments, **options)
+        return self.run("docker", "compose", *arguments, **options)
 
     def make(self, *arguments, **options):
         """Run ``make``."""

@@ -8,11 +8,9 @@ import re
 import secrets
 
 import pytest
-from compose import Stack, free_port
+from compose import ADDED, FIRST, Stack, free_port
 from engine import docker, missing
 from stack import read_env, use_free_ports
-
-FIRST, ADDED = "orders", "order-history"
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@
 import stat
 
 import pytest
-from conftest import ADDED, FIRST
+from compose import ADDED, FIRST
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.slow
 
 KILLED = 137
 

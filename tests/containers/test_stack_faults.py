@@ -5,11 +5,10 @@ import shutil
 import socket
 
 import pytest
-from compose import Stack
-from conftest import ADDED, FIRST
+from compose import ADDED, FIRST, Stack
 from stack import read_env, use_free_ports
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.slow
 
 BROKEN_MIGRATION = """
 from django.db import migrations

@@ -4,6 +4,7 @@ A project of its own, as people would run it: no ports of services, no code moun
 """
 
 import json
+import os
 import subprocess
 from collections import Counter
 
@@ -13,10 +14,10 @@ from compose import AUTHORIZATION_SERVER, Answer, Stack, free_port, wait_until
 from confidential import named_in, secrets_of
 from load import Load
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.slow
 
 DOMAIN = "platform.test"
-FILES = ["compose.yml", "compose.production.yml"]
+FILES = "compose.yml", "compose.production.yml"
 HOSTS = {"auth": AUTHORIZATION_SERVER, "orders": "orders", "inventory": "inventory"}
 # Answers with the headers that it has got, in place of a service.
 ECHO = """
@@ -115,14 +116,16 @@ def prepared(fresh_project, bake, tmp_path_factory):
         "ORDERS_URL": f"https://orders.{DOMAIN}",
         "INVENTORY_URL": f"https://inventory.{DOMAIN}",
         "WEB_CONCURRENCY": "1",
+        "COMPOSE_FILE": os.pathsep.join(FILES),
     }
-    return Production(project, files=FILES, variables=variables)
+    return Production(project, variables)
 
 
 @pytest.fixture(scope="module")
 def configuration(prepared):
-    """Return what Compose makes of the production files."""
-    return json.loads(prepared.compose("config", "--format", "json").stdout)
+    """Return what Compose makes of the production files, named as in the README."""
+    files = [option for file in FILES for option in ("-f", file)]
+    return json.loads(prepared.compose(*files, "config", "--format", "json").stdout)
 
 
 @pytest.fixture(scope="module")
@@ -189,16 +192,21 @@ def test_the_databases_are_in_the_inner_network_only(configuration):
 @pytest.mark.parametrize("name", ["TLS_CERTIFICATE", "TLS_PRIVATE_KEY"])
 def test_a_missing_path_of_tls_is_one_sentence(prepared, name):
     variables = {key: value for key, value in prepared.variables.items() if key != name}
-    stack = Production(prepared.project, files=FILES, variables=variables)
+    stack = Production(prepared.project, variables)
     process = stack.compose("config", "--quiet", check=False)
     assert process.returncode != 0
     assert f"required variable {name} is missing a value: set it in .env" in process.stdout
 
 
 def test_compose_yml_alone_has_no_way_in(prepared):
-    stack = Stack(prepared.project, files=FILES[:1], variables=prepared.variables)
+    stack = Stack(prepared.project, prepared.variables | {"COMPOSE_FILE": FILES[0]})
     services = json.loads(stack.compose("config", "--format", "json").stdout)["services"]
     assert [name for name, service in services.items() if service.get("ports")] == []
+
+
+def test_a_backup_is_made_of_what_runs_in_production(production):
+    process = production.make("backup", check=False)
+    assert process.returncode == 0, process.stdout
 
 
 # --- The proxy ------------------------------------------------------------------------------------

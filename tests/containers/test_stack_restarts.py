@@ -6,12 +6,11 @@ The load is on one resource server, with one token that it has seen.
 from contextlib import suppress
 
 import pytest
-from compose import AUTHORIZATION_SERVER, wait_until
-from conftest import ADDED, FIRST
+from compose import ADDED, AUTHORIZATION_SERVER, FIRST, wait_until
 from load import Load, connection_pool
 from urllib3.exceptions import HTTPError
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.slow
 
 # Longer than any test here takes.
 REMEMBERED_SECONDS = "600"

@@ -3,13 +3,12 @@
 import json
 
 import pytest
-from compose import AUTHORIZATION_SERVER, ask
+from compose import ADDED, AUTHORIZATION_SERVER, FIRST, ask
 from confidential import named_in, secrets_of
-from conftest import ADDED, FIRST
 from layers import found_in_image
 from stack import read_env
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.slow
 
 SERVER = ["SECRET_KEY", "INTROSPECTION_CLIENT_SECRET", "DATABASE_URL", "CACHE_URL"]
 # What stands in /run/secrets of each long-lived service.

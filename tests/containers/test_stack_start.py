@@ -4,10 +4,9 @@ import re
 from itertools import pairwise
 
 import pytest
-from compose import AUTHORIZATION_SERVER
-from conftest import ADDED, FIRST
+from compose import ADDED, AUTHORIZATION_SERVER, FIRST
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.slow
 
 # Each runs once and ends, but for the last.
 STEPS = [
@@ -52,7 +51,7 @@ def test_each_service_is_healthy(stack):
     assert health == dict.fromkeys(long_lived, "healthy")
 
 
-@pytest.mark.parametrize(("first", "second"), pairwise(STEPS))
+@pytest.mark.parametrize(("first", "second"), list(pairwise(STEPS)))
 def test_a_step_begins_when_the_one_before_has_ended(first_up, first, second):
     by_name = {service_of(container): container["State"] for container in first_up[2]}
     assert by_name[first]["FinishedAt"] < by_name[second]["StartedAt"]

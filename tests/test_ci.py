@@ -1,0 +1,83 @@
+"""`.ci/run` starts a Docker Engine where none runs, and takes down only what it has started.
+
+Docker, the engine and make are small programs here that write down what they are told.
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from stack import ROOT
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the script is for a Unix")
+
+# The engine runs where a file of that name is; `docker info` sees it only after `env`.
+DOCKER = '#!/bin/sh\ntest -n "$SEES_ENGINE" && test -e "$STATE/running"\n'
+ENGINE = """
+echo "engine $1" >> "$STATE/log"
+case $1 in
+    env) echo "export SEES_ENGINE=yes" ;;
+    up) test ! -e "$STATE/broken" && touch "$STATE/running" ;;
+    down) rm "$STATE/running" ;;
+esac
+"""
+MAKE = '#!/bin/sh\necho "make $1" >> "$STATE/log"\ntest ! -e "$STATE/fails-$1"\n'
+
+
+@pytest.fixture
+def ci(tmp_path):
+    """Return a function that runs the script and returns its exit code and what it has called."""
+    checkout, programs = tmp_path / "checkout", tmp_path / "programs"
+    shutil.copytree(ROOT / ".ci", checkout / ".ci")
+    programs.mkdir()
+    for name, text in {"docker": DOCKER, "make": MAKE}.items():
+        (programs / name).write_text(text, encoding="utf-8")
+        (programs / name).chmod(0o755)
+
+    def ci(*, engine=True, **variables):
+        if engine:
+            (tmp_path / "shared" / "tools").mkdir(parents=True)
+            script = tmp_path / "shared" / "tools" / "docker-engine"
+            script.write_text(ENGINE, encoding="utf-8")
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        environment = {"PATH": path, "STATE": str(tmp_path)} | variables
+        process = subprocess.run(["bash", checkout / ".ci" / "run"], env=environment)
+        log = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+        return process.returncode, log
+
+    return ci
+
+
+def test_without_the_script_of_an_engine_everything_else_runs(ci):
+    assert ci(engine=False) == (0, ["make test", "make demo"])
+
+
+def test_an_engine_is_started_for_the_tests_and_taken_down_behind_them(ci):
+    steps = ["engine env", "engine up", "engine images", "make test", "make demo", "engine down"]
+    assert ci() == (0, steps)
+
+
+def test_an_engine_is_taken_down_when_a_test_has_failed(ci, tmp_path):
+    (tmp_path / "fails-test").touch()
+    code, log = ci()
+    assert (code != 0, log[-2:]) == (True, ["make test", "engine down"])
+
+
+def test_an_engine_that_this_machine_runs_by_itself_is_used_and_left_alone(ci, tmp_path):
+    (tmp_path / "running").touch()
+    assert ci(SEES_ENGINE="yes") == (0, ["make test", "make demo"])
+
+
+def test_an_engine_that_somebody_else_has_started_is_left_running(ci, tmp_path):
+    (tmp_path / "running").touch()
+    assert ci() == (0, ["engine env", "engine images", "make test", "make demo"])
+
+
+def test_the_tests_run_without_an_engine_that_does_not_start(ci, tmp_path):
+    (tmp_path / "broken").touch()
+    code, log = ci()
+    assert (code, [step for step in log if step.startswith("make")]) == (
+        0,
+        ["make test", "make demo"],
+    )
