@@ -64,6 +64,12 @@ def test_a_jwt_of_an_issuer_that_introspects_goes_there(cast):
     assert seen(cast) == {"first": 0, "second": 1, "signer": 0}
 
 
+def test_a_jwt_that_is_too_large_to_be_read_is_for_nobody(cast):
+    _, claims, signature = jwt(iss="https://second").split(".")
+    assert cast.all.judge(f"{'e' * 3000}.{claims}.{signature}") is None
+    assert seen(cast) == {"first": 0, "second": 0, "signer": 0}
+
+
 def test_a_jwt_without_an_issuer_is_an_opaque_token(cast):
     cast.all.judge(jwt(iss=...))
     assert seen(cast) == {"first": 1, "second": 1, "signer": 0}

@@ -137,13 +137,18 @@ class HTTPClient:
 
 def json_object(text: bytes) -> dict[str, Any] | None:
     """Return the JSON object that `text` is; None if it is none, or may be nested too deeply."""
-    if text.count(b"{") + text.count(b"[") > MAX_BRACKETS:
+    if is_nested_too_deeply(text):
         return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def is_nested_too_deeply(text: bytes) -> bool:
+    """Return whether JSON may be nested deeper than the parser can go."""
+    return text.count(b"{") + text.count(b"[") > MAX_BRACKETS
 
 
 def _seconds(value: str) -> int | None:

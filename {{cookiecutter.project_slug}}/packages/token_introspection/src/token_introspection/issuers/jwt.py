@@ -14,7 +14,7 @@ from jwcrypto.common import JWException
 from jwcrypto.jwk import JWK
 from jwcrypto.jws import JWS
 
-from token_introspection.http_client import json_object
+from token_introspection.http_client import is_nested_too_deeply, json_object
 from token_introspection.issuers.acceptance import mismatch
 from token_introspection.issuers.claims import timestamp
 from token_introspection.issuers.settings import IssuerSettings
@@ -51,10 +51,16 @@ class Unverified:
 
 
 def parse(token: str) -> Unverified | None:
-    """Return header and claims of a JWT in compact form; None if `token` is none."""
+    """Return header and claims of a JWT in compact form; None if `token` is none.
+
+    Raises:
+        TokenRefused: It may be one, and is too large to be read: nobody can say whose it is.
+    """
     parts = COMPACT.fullmatch(token)
-    if parts is None or len(parts[1]) > MAX_HEADER_LENGTH:
+    if parts is None:
         return None
+    if len(parts[1]) > MAX_HEADER_LENGTH:
+        raise TokenRefused("its header is too long")
     header, claims = (_decoded(parts[number]) for number in (1, 2))
     if header is None or claims is None or "alg" not in header:
         return None
@@ -63,9 +69,12 @@ def parse(token: str) -> Unverified | None:
 
 def _decoded(part: str) -> dict[str, Any] | None:
     try:
-        return json_object(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        text = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError:
         return None
+    if is_nested_too_deeply(text):
+        raise TokenRefused("it may be nested too deeply")
+    return json_object(text)
 
 
 def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:

@@ -12,7 +12,7 @@ from token_introspection.errors import TokenIntrospectionError
 from token_introspection.issuers.acceptance import issuer_of
 from token_introspection.issuers.configuration import read_issuers
 from token_introspection.issuers.issuer import Issuer
-from token_introspection.issuers.jwt import Unverified, parse
+from token_introspection.issuers.jwt import TokenRefused, Unverified, parse
 from token_introspection.issuers.settings import Strategy
 from token_introspection.tokens import AccessToken
 
@@ -61,7 +61,10 @@ class Issuers:
         Raises:
             TokenIntrospectionError: Nobody knows.
         """
-        jwt = None if self._is_bundled_only else parse(token)
+        try:
+            jwt = None if self._is_bundled_only else parse(token)
+        except TokenRefused:
+            return None  # Whoever minted it, it is shown to nobody.
         if jwt is not None and jwt.iss:
             issuer = self.named(jwt)
             return issuer.judge(token, jwt) if issuer else None
