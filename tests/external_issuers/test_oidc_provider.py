@@ -78,6 +78,17 @@ class TestOpaqueTokens:
             assert (whoami(url, token).status_code, ready.status_code) == (503, 503)
 
 
+def test_a_resource_server_takes_both_formats_of_one_issuer(
+    project, folder, provider, jwt_variables, opaque_variables
+):
+    variables = jwt_variables | opaque_variables | {"ISSUERS": "rfc7662,rfc9068"}
+    variables |= {"RFC9068_AUDIENCE": INVENTORY}
+    jwt = provider.token("inventory:read", resource=INVENTORY)
+    opaque = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
+    with resource_server(project, "inventory", folder, **variables) as url:
+        assert [whoami(url, token).status_code for token in (jwt, opaque)] == [200, 200]
+
+
 class Load:
     """Threads that bring new tokens one after the other until they are stopped."""
 

@@ -244,6 +244,16 @@ def test_two_issuers_must_not_have_one_iss():
     assert "the iss" in refused(OKTA, OKTA | {"name": "again"})
 
 
+def test_jwts_and_opaque_tokens_of_one_iss_may_be_two_entries():
+    found = issuers(OKTA, OKTA | {"name": "okta-jwts", "strategy": "jwt"})
+    assert [one.strategy for one in found] == [Strategy.INTROSPECTION, Strategy.JWT]
+
+
+def test_jwts_of_one_iss_must_not_be_two_entries():
+    both = {"name": "again", "strategy": "jwt+introspection"}
+    assert "the iss" in refused(OKTA | {"strategy": "jwt"}, OKTA | both)
+
+
 def test_opaque_tokens_of_google_may_be_an_entry_of_their_own():
     found = issuers(GOOGLE, GOOGLE | {"name": "google-access", "kind": "access_token"})
     assert [one.strategy for one in found] == [Strategy.JWT, Strategy.TOKENINFO]

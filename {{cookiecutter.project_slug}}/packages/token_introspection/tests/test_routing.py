@@ -81,6 +81,29 @@ def test_the_bundled_one_alone_gets_everything():
     assert len(only.seen) == 1
 
 
+@pytest.fixture
+def twice():
+    """One issuer in two entries: one for its opaque tokens, and one for its JWTs."""
+    asked, signer = Issuer("asked", iss=ISS), Issuer("signer", iss=ISS, strategy=Strategy.JWT)
+    return SimpleNamespace(asked=asked, signer=signer, all=Issuers([asked, signer]))
+
+
+def test_a_jwt_of_an_issuer_that_is_there_twice_goes_to_the_entry_that_verifies(twice):
+    twice.all.judge(jwt())
+    assert (len(twice.asked.seen), len(twice.signer.seen)) == (0, 1)
+
+
+def test_an_opaque_token_of_an_issuer_that_is_there_twice_goes_to_the_other_entry(twice):
+    twice.all.judge(OPAQUE)
+    assert (len(twice.asked.seen), len(twice.signer.seen)) == (1, 0)
+
+
+def test_of_two_entries_for_one_issuer_the_shorter_caching_time_holds():
+    asked = Issuer("asked", iss=ISS, caching_seconds=7)
+    signer = Issuer("signer", iss=ISS, strategy=Strategy.JWT, caching_seconds=30)
+    assert Issuers([asked, signer]).caching_seconds(AccessToken(sub="alice", iss=ISS)) == 7
+
+
 def test_another_spelling_is_the_same_issuer():
     google = Issuer("google", strategy=Strategy.JWT, other_iss=("accounts.google.com",))
     Issuers([google]).judge(jwt(iss="accounts.google.com"))

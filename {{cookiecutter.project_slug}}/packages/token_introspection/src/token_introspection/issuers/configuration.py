@@ -41,9 +41,14 @@ def read_issuers(conf: Conf) -> tuple[IssuerSettings, ...]:
     found = tuple(_issuer(options, conf) for options in conf.issuers)
     _no_duplicates("name", [issuer.name for issuer in found])
     # Opaque tokens of one issuer may be judged in another way than its JWTs.
-    named = [issuer for issuer in found if issuer.strategy is not Strategy.TOKENINFO]
-    _no_duplicates("iss", [iss for issuer in named for iss in (issuer.iss, *issuer.other_iss)])
+    _no_duplicates("iss", [iss for one in found if one.strategy.verifies for iss in _names(one)])
+    asked = [one for one in found if one.strategy is Strategy.INTROSPECTION]
+    _no_duplicates("iss", [iss for one in asked for iss in _names(one)])
     return found
+
+
+def _names(issuer: IssuerSettings) -> tuple[str, ...]:
+    return issuer.iss, *issuer.other_iss
 
 
 def bundled(conf: Conf) -> IssuerSettings:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from math import inf
 from threading import Lock
 
 from cachetools import LRUCache, TTLCache
@@ -23,9 +24,11 @@ class Issuers:
     """Asks the issuers about a token: as few of them as can be.
 
     A JWT that names its issuer is for that one only. If nobody trusts the issuer that it names it
-    is no good, and nobody is asked. Any other token is opaque. It goes to the issuers that know
-    opaque ones, in the order of the settings, until one of them says that it is active; that one
-    is remembered, and asked alone from then on. One that said otherwise a moment ago is not asked.
+    is no good, and nobody is asked. An issuer may be there twice: the entry that verifies is for
+    its JWTs, the one that asks for its opaque tokens. Any other token is opaque. It goes to the
+    issuers that know opaque ones, in the order of the settings, until one of them says that it is
+    active; that one is remembered, and asked alone from then on. One that said otherwise a moment
+    ago is not asked.
 
     Args:
         issuers: In the order of the settings.
@@ -44,12 +47,15 @@ class Issuers:
     ) -> None:
         self.all = tuple(issuers)
         self._opaque = [issuer for issuer in self.all if issuer.keys is None]
+        # Tokeninfo is for opaque tokens of an issuer whose JWTs are another entry's.
+        named = [one for one in self.all if one.settings.strategy is not Strategy.TOKENINFO]
+        self._named = sorted(named, key=lambda one: not one.settings.strategy.verifies)
         self._default_seconds = caching_seconds
-        self._caching_seconds = {
-            one.settings.iss: one.settings.caching_seconds
-            for one in self.all
-            if one.settings.caching_seconds is not None
-        }
+        self._caching_seconds: dict[str, float] = {}
+        for one in self.all:
+            if one.settings.caching_seconds is not None:
+                least = self._caching_seconds.get(one.settings.iss, inf)
+                self._caching_seconds[one.settings.iss] = min(least, one.settings.caching_seconds)
         self._is_bundled_only = is_bundled_only
         self._lock = Lock()
         self._owners: LRUCache[bytes, Issuer] = LRUCache(MAX_REMEMBERED)
@@ -78,9 +84,7 @@ class Issuers:
 
     def named(self, jwt: Unverified) -> Issuer | None:
         """Return the issuer that a JWT names; None if it is not trusted here."""
-        for issuer in self.all:
-            if issuer.settings.strategy is Strategy.TOKENINFO:
-                continue  # For opaque tokens of an issuer whose JWTs are another entry's.
+        for issuer in self._named:
             if issuer_of(jwt.claims, issuer.settings) is not None:
                 return issuer
         return None
