@@ -32,6 +32,11 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def surroundings():
+    """Return the environment of this process, without what a `make` around it would pass on."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+
 def wait_until(condition):
     """Return when `condition` is true; fail when that takes too long."""
     deadline = time.monotonic() + AGAIN_SECONDS
@@ -83,7 +88,7 @@ class Stack:
         process = subprocess.run(
             command,
             cwd=self.project,
-            env=os.environ | self.variables,
+            env=surroundings() | self.variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
