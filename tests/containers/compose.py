@@ -10,7 +10,7 @@ from collections import namedtuple
 from contextlib import contextmanager
 from urllib.parse import urlencode, urlsplit
 
-from engine import inspect
+from engine import docker, inspect
 from load import connection_pool
 from stack import read_env
 
@@ -133,6 +133,13 @@ class Stack:
     def remove(self):
         """Remove all containers, networks and volumes of the project."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+
+    def remove_images(self):
+        """Remove what was built for the project, also what a later build took the name from."""
+        ours = f"label=com.docker.compose.project={self.name}"
+        images = set(docker("image", "ls", "--quiet", "--filter", ours).stdout.split())
+        if images:
+            docker("image", "rm", "--force", *images)
 
     # --- What runs --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import secrets
 
 import pytest
 from compose import ADDED, FIRST, Stack, free_port
-from engine import docker, missing
+from engine import missing
 from stack import read_env, use_free_ports
 
 
@@ -30,8 +30,7 @@ def fresh_project(engine, bake):
         }
     )
     use_free_ports(project)
-    yield project
-    docker("image", "rm", "--force", project.name, check=False)
+    return project
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +46,7 @@ def first_up(fresh_project):
         yield stack, process, stack.containers()
     finally:
         stack.remove()
+        stack.remove_images()
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,7 @@ def production(prepared):
         yield prepared
     finally:
         prepared.remove()
-        prepared.run("docker", "image", "rm", prepared.name, check=False)
+        prepared.remove_images()
 
 
 # --- The files ------------------------------------------------------------------------------------
