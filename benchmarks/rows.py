@@ -16,6 +16,7 @@ import counting
 import load
 import processes
 import stock
+import turns
 
 INTROSPECT = "/o/introspect/"
 ROUNDS = 5
@@ -124,18 +125,14 @@ def b1(bench, small, **variables):
 
 def whoami_to_ping(api, headers):
     """Yield the throughput of whoami ÷ that of ping, once for each round."""
-    load.throughput(f"{api}/api/whoami/", headers=headers, seconds=1)
-    for _ in range(ROUNDS):
-        # In turns, so that a machine that gets slower or faster favours neither.
-        turns = [
-            (
-                load.throughput(f"{api}/api/ping/", seconds=1),
-                load.throughput(f"{api}/api/whoami/", headers=headers, seconds=2),
-                load.throughput(f"{api}/api/ping/", seconds=1),
-            )
-            for _ in range(3)
-        ]
-        yield sum(2 * whoami / (before + after) for before, whoami, after in turns) / len(turns)
+    with turns.Client(api) as client:
+        ping, whoami = client.get("/api/ping/"), client.get("/api/whoami/", headers)
+        client.seconds(whoami, 2000)
+        for _ in range(ROUNDS):
+            spent = {ping: 0.0, whoami: 0.0}
+            for request in [ping, whoami, whoami, ping] * 25:
+                spent[request] += client.seconds(request, 200)
+            yield spent[ping] / spent[whoami]
 
 
 def b2(bench, small):
