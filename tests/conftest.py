@@ -124,6 +124,18 @@ def run_script(clean_environment):
     return run_script
 
 
+@pytest.fixture(scope="session")
+def project_with_orders(bake):
+    """Return a project with the resource server orders, `.env` and `.secrets/`."""
+    return bake({"resource_servers": "orders"})
+
+
+@pytest.fixture
+def platform(project_with_orders, tmp_path):
+    """Return a copy of it, for a test that changes it."""
+    return shutil.copytree(project_with_orders, tmp_path / "my_platform")
+
+
 @pytest.fixture
 def docker(tmp_path):
     """Return a program that stands in for Docker."""

@@ -5,7 +5,6 @@ Docker is a program that answers as it is told; tests/containers dump, wipe and 
 
 import os
 import re
-import shutil
 import stat
 
 import pytest
@@ -14,18 +13,6 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for Docker
 PSQL = "compose exec --no-TTY postgres psql"
 DUMP = "compose exec --no-TTY postgres pg_dump"
 READ = "compose exec --no-TTY postgres pg_restore"
-
-
-@pytest.fixture(scope="module")
-def generated(bake):
-    """Return a project with the resource server orders, `.env` and `.secrets/`."""
-    return bake({"resource_servers": "orders"})
-
-
-@pytest.fixture
-def platform(generated, tmp_path):
-    """Return a copy of it, for a test that changes it."""
-    return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Docker is a program that answers as it is told; tests/containers start the platf
 import json
 import os
 import re
-import shutil
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,18 +13,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for Docker needs a Unix")
-
-
-@pytest.fixture(scope="module")
-def generated(bake):
-    """Return a project with the resource server orders, `.env` and `.secrets/`."""
-    return bake({"resource_servers": "orders"})
-
-
-@pytest.fixture
-def platform(generated, tmp_path):
-    """Return a copy of it, for a test that changes it."""
-    return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture
