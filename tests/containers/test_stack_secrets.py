@@ -1,6 +1,7 @@
 """Each container sees its own secrets only, and no image, log or configuration holds one."""
 
 import json
+import sys
 
 import pytest
 from compose import ADDED, AUTHORIZATION_SERVER, FIRST, ask
@@ -35,6 +36,12 @@ ONCE = {
     | ADMINISTRATORS,
     f"{ADDED}-migrate": OWN[ADDED],
 }
+# Whose tokens it accepts. Nothing stands in it until `.env` names other issuers.
+ISSUERS = {FIRST: {"ORDERS_ISSUERS.env"}, ADDED: {"ORDER_HISTORY_ISSUERS.env"}}
+FILES = {
+    service: names | ISSUERS.get(service.removesuffix("-migrate"), set())
+    for service, names in (OWN | ONCE).items()
+}
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +64,7 @@ def test_what_is_looked_for_is_every_secret(secrets):
 @pytest.mark.parametrize("service", OWN)
 def test_a_service_sees_its_own_secrets_only(stack, service):
     listing = stack.compose("exec", "--no-TTY", service, "ls", "/run/secrets").stdout
-    assert set(listing.split()) == OWN[service]
+    assert set(listing.split()) == FILES[service]
 
 
 @pytest.mark.parametrize("service", OWN)
@@ -75,7 +82,34 @@ def test_each_container_has_the_secrets_mounted_that_it_needs(stack):
         }
         for container in stack.containers()
     }
-    assert mounted == OWN | ONCE
+    assert mounted == FILES
+
+
+PRESETS = """\
+from django.conf import settings
+print(*(issuer["preset"] for issuer in settings.TOKEN_INTROSPECTION["ISSUERS"]))
+"""
+
+
+@pytest.fixture
+def other_issuer(stack):
+    """Let `.env` name another issuer for one resource server."""
+    path = stack.project / ".env"
+    before = path.read_text(encoding="utf-8")
+    lines = "ORDERS_ISSUERS=authorization_server,auth0\nAUTH0_DOMAIN=acme.eu.auth0.com\n"
+    try:
+        path.write_text(before + lines, encoding="utf-8")
+        stack.run(sys.executable, "scripts/init_env.py")
+        yield
+    finally:
+        path.write_text(before, encoding="utf-8")
+        stack.run(sys.executable, "scripts/init_env.py")
+
+
+def test_a_new_container_trusts_the_issuers_that_env_names(stack, other_issuer):
+    shell = ["python", "manage.py", "shell", "--command", PRESETS]
+    run = stack.compose("run", "--rm", "--no-deps", "--no-TTY", f"{FIRST}-migrate", *shell)
+    assert run.stdout.splitlines()[-1] == "authorization_server auth0"
 
 
 def test_no_container_has_the_folder_with_all_secrets_mounted(stack):
