@@ -83,4 +83,5 @@ def logs(container: str) -> str:
 def reason(output: str) -> str:
     """Return the last line of some output, as a sentence."""
     lines = output.strip().splitlines() or ["it does not say why"]
-    return lines[-1].strip().rstrip(".") + "."
+    line = lines[-1].strip().rstrip(".")
+    return line if line.endswith("?") else f"{line}."
