@@ -19,10 +19,14 @@ echo "engine $1" >> "$STATE/log"
 case $1 in
     env) echo "export SEES_ENGINE=yes" ;;
     up) test ! -e "$STATE/broken" && touch "$STATE/running" ;;
+    images) test ! -e "$STATE/no-images" ;;
     down) rm "$STATE/running" ;;
 esac
 """
-MAKE = '#!/bin/sh\necho "make $1" >> "$STATE/log"\ntest ! -e "$STATE/fails-$1"\n'
+MAKE = """#!/bin/sh
+echo "make $1${DOCKER_HOST:+ at $DOCKER_HOST}" >> "$STATE/log"
+test ! -e "$STATE/fails-$1"
+"""
 
 
 @pytest.fixture
@@ -80,4 +84,14 @@ def test_the_tests_run_without_an_engine_that_does_not_start(ci, tmp_path):
     assert (code, [step for step in log if step.startswith("make")]) == (
         0,
         ["make test", "make demo"],
+    )
+
+
+def test_without_base_images_the_tests_find_no_engine(ci, tmp_path):
+    (tmp_path / "no-images").touch()
+    code, log = ci()
+    nowhere = "at unix:///dev/null"
+    assert (code, log[-3:]) == (
+        0,
+        [f"make test {nowhere}", f"make demo {nowhere}", "engine down"],
     )
