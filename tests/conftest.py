@@ -125,15 +125,15 @@ def run_script(clean_environment):
 
 
 @pytest.fixture(scope="session")
-def project_with_orders(bake):
+def generated(bake):
     """Return a project with the resource server orders, `.env` and `.secrets/`."""
     return bake({"resource_servers": "orders"})
 
 
 @pytest.fixture
-def platform(project_with_orders, tmp_path):
+def platform(generated, tmp_path):
     """Return a copy of it, for a test that changes it."""
-    return shutil.copytree(project_with_orders, tmp_path / "my_platform")
+    return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import stat
 
 import pytest
@@ -23,12 +22,6 @@ URLS = {
 def generated(bake):
     """Return a project with the resource server order-history, `.env` and `.secrets/`."""
     return bake({"resource_servers": "order-history"})
-
-
-@pytest.fixture
-def platform(generated, tmp_path):
-    """Return a copy of it, for a test that changes it."""
-    return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ def judge(answer: dict[str, Any], issuer: IssuerSettings) -> AccessToken | None:
     Raises:
         IntrospectionResponseInvalid: A member is missing or of the wrong type.
     """
+    if not is_active(answer, issuer):
+        return None
     try:
-        if not _is_active(answer):
-            return None
         said = text(answer, "iss")
         missing = not said and issuer.iss_may_be_missing
         iss = issuer.iss if missing else issuer_of(answer, issuer)
@@ -45,22 +45,16 @@ def judge(answer: dict[str, Any], issuer: IssuerSettings) -> AccessToken | None:
 
 
 def is_active(answer: dict[str, Any], issuer: IssuerSettings) -> bool:
-    """Return whether `answer` says that a token which was verified already was not revoked.
+    """Return whether `answer` says that the token is active.
 
     Raises:
         IntrospectionResponseInvalid: It does not say so or otherwise.
     """
-    try:
-        return _is_active(answer)
-    except ValueError as error:
-        url = issuer.introspection_url
-        raise IntrospectionResponseInvalid(str(error), url=url, status=200) from None
-
-
-def _is_active(answer: dict[str, Any]) -> bool:
     active = answer.get("active")
     if not isinstance(active, bool):
-        raise ValueError("`active` is not true or false")
+        raise IntrospectionResponseInvalid(
+            "`active` is not true or false", url=issuer.introspection_url, status=200
+        )
     return active
 
 

@@ -23,8 +23,8 @@ def okta(
 
     Okta calls the client ``cid`` and the scopes ``scp`` (a list) in a JWT, ``client_id`` and
     ``scope`` in an introspection answer. Only an access token has ``cid``, and only one of a person
-    ``uid``. Tokens of the org
-    authorization server are for Okta alone to validate; it is not supported here.
+    ``uid``. Tokens of the org authorization server are for Okta alone to validate; it is not
+    supported here.
 
     Documents: "Validate access tokens" and "Introspection" of developer.okta.com.
 
