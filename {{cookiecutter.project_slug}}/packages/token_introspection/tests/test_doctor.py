@@ -352,7 +352,7 @@ def test_something_that_is_not_http_is_a_problem(line, server, configure):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         configure(
             **{URL: f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"},
-            RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=0.05,
+            RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=1,
         )
         assert line().startswith("problem  endpoint:")
 

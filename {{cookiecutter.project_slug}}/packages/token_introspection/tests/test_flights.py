@@ -1,12 +1,12 @@
 """`SingleFlight` asks once for all threads that need the same answer at the same time."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Semaphore
+from types import SimpleNamespace
 
 import pytest
 
-from token_introspection import AuthorizationServerUnavailable
+from token_introspection import AuthorizationServerUnavailable, metrics
 from token_introspection.deadlines import within
 from token_introspection.flights import SingleFlight
 
@@ -42,57 +42,50 @@ class Question:
         except (Exception, SystemExit) as error:
             return error
 
-    def ask_in_threads(self):
-        """Return what the leader gets, and what each follower gets."""
+
+@pytest.fixture
+def ask_in_threads(monkeypatch):
+    """Return a function that returns what the leader of a question gets, and what each follower."""
+    followers = Semaphore(0)
+    monkeypatch.setattr(metrics, "shared_flights", SimpleNamespace(inc=followers.release))
+
+    def ask_in_threads(question):
         with ThreadPoolExecutor(FOLLOWERS + 1) as threads:
-            leader = threads.submit(self.ask)
-            assert self.asking.wait(10)
-            followers = [threads.submit(self.ask) for _ in range(FOLLOWERS)]
-            # Enough for most to wait. Whoever comes later must not make a difference.
-            time.sleep(0.05)
-            self.go_on.set()
-        return leader.result(), [follower.result() for follower in followers]
+            leader = threads.submit(question.ask)
+            assert question.asking.wait(10)
+            results = [threads.submit(question.ask) for _ in range(FOLLOWERS)]
+            for _ in results:
+                assert followers.acquire(timeout=10)
+            question.go_on.set()
+        return leader.result(), [result.result() for result in results]
+
+    return ask_in_threads
 
 
-def test_one_thread_asks_for_all():
-    leader, followers = Question("answer").ask_in_threads()
-    assert (leader, set(followers)) == ("answer", {"answer"})
+def test_one_thread_asks_for_all(ask_in_threads):
+    question = Question("answer")
+    leader, followers = ask_in_threads(question)
+    assert (leader, set(followers), question.asked) == ("answer", {"answer"}, 1)
 
 
-def test_200_followers_of_a_leader_that_fails_get_the_answer_of_one_more_question():
+def test_200_followers_of_a_leader_that_fails_get_the_answer_of_one_more_question(
+    ask_in_threads,
+):
     question = Question(AuthorizationServerUnavailable("timed out"), "answer")
-    leader, followers = question.ask_in_threads()
+    leader, followers = ask_in_threads(question)
     assert (type(leader), set(followers)) == (AuthorizationServerUnavailable, {"answer"})
+    assert question.asked == 2
 
 
-def test_when_that_fails_too_its_error_is_everybodys():
-    asked, asking, go_on = [], Event(), Event()
-    flights = SingleFlight()
-
-    def ask():
-        asked.append(1)
-        asking.set()
-        go_on.wait(10)
-        time.sleep(0.1 * (len(asked) - 1))  # Until all followers have come to the second one.
-        raise AuthorizationServerUnavailable("down")
-
-    def outcome():
-        with within(10), pytest.raises(AuthorizationServerUnavailable) as raised:
-            flights(b"key", ask)
-        return str(raised.value)
-
-    with ThreadPoolExecutor(FOLLOWERS + 1) as threads:
-        outcomes = [threads.submit(outcome)]
-        asking.wait(10)
-        outcomes += [threads.submit(outcome) for _ in range(FOLLOWERS)]
-        time.sleep(0.2)
-        go_on.set()
-    assert ({one.result() for one in outcomes}, len(asked)) == ({"down"}, 2)
+def test_when_that_fails_too_its_error_is_everybodys(ask_in_threads):
+    question = Question(AuthorizationServerUnavailable("down"))
+    leader, followers = ask_in_threads(question)
+    assert ({str(error) for error in [leader, *followers]}, question.asked) == ({"down"}, 2)
 
 
-def test_each_follower_has_an_error_of_its_own():
+def test_each_follower_has_an_error_of_its_own(ask_in_threads):
     question = Question(AuthorizationServerUnavailable("down", retry_after=7, url="https://as/"))
-    _, followers = question.ask_in_threads()
+    _, followers = ask_in_threads(question)
     assert len({id(error) for error in followers}) == FOLLOWERS
     assert {(error.retry_after, error.url) for error in followers} == {(7, "https://as/")}
 
@@ -107,8 +100,8 @@ def test_a_follower_waits_no_longer_than_its_own_deadline():
         assert leader.result() == "answer"
 
 
-def test_a_leader_that_is_stopped_stops_nobody_else():
-    leader, followers = Question(SystemExit(), "answer").ask_in_threads()
+def test_a_leader_that_is_stopped_stops_nobody_else(ask_in_threads):
+    leader, followers = ask_in_threads(Question(SystemExit(), "answer"))
     assert (type(leader), set(followers)) == (SystemExit, {"answer"})
 
 
@@ -119,10 +112,9 @@ def test_another_key_is_another_question():
 
 
 @pytest.mark.parametrize("outcome", ["answer", ValueError("no"), SystemExit()])
-def test_nothing_is_left_of_a_flight(outcome):
+def test_nothing_is_left_of_a_flight(ask_in_threads, outcome):
     question = Question(outcome)
-    question.go_on.set()
-    question.ask_in_threads()
+    ask_in_threads(question)
     assert question.flights._flights == {}
 
 

@@ -27,9 +27,20 @@ def asking(url, **options):
 
 @pytest.fixture
 def client(authorization_server):
+    """A client with more patience than any machine needs that is busy."""
     return asking(
-        authorization_server.url, credentials=("orders-introspection", SECRET), read_timeout=0.2
+        authorization_server.url,
+        credentials=("orders-introspection", SECRET),
+        connect_timeout=30,
+        read_timeout=30,
+        total_timeout=60,
     )
+
+
+@pytest.fixture
+def impatient(authorization_server):
+    """A client that waits for an answer no longer than a test can wait for its end."""
+    return asking(authorization_server.url, bearer_token="x", read_timeout=1)
 
 
 @pytest.fixture
@@ -168,20 +179,20 @@ def test_a_larger_body_is_invalid(authorization_server, client):
     assert type(failure(client)) is IntrospectionResponseInvalid
 
 
-def test_an_authorization_server_that_stalls_is_unavailable(authorization_server, client):
+def test_an_authorization_server_that_stalls_is_unavailable(authorization_server, impatient):
     authorization_server.stall()
-    assert type(failure(client)) is AuthorizationServerUnavailable
+    assert type(failure(impatient)) is AuthorizationServerUnavailable
 
 
-def test_one_that_stalls_is_asked_only_once(authorization_server, client):
+def test_one_that_stalls_is_asked_only_once(authorization_server, impatient):
     authorization_server.stall()
-    failure(client)
+    failure(impatient)
     assert len(authorization_server.requests) == 1
 
 
-def test_one_that_stalls_in_the_body_is_unavailable(authorization_server, client):
+def test_one_that_stalls_in_the_body_is_unavailable(authorization_server, impatient):
     authorization_server.stall_in_the_body()
-    assert type(failure(client)) is AuthorizationServerUnavailable
+    assert type(failure(impatient)) is AuthorizationServerUnavailable
 
 
 def test_one_that_hangs_up_in_the_body_is_unavailable(authorization_server, client):
@@ -200,15 +211,15 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced(authorization_server
 
 
 @pytest.mark.parametrize("fault", ["cut_off_in_the_body", "stall_in_the_body"])
-def test_one_that_has_begun_to_answer_is_not_asked_again(authorization_server, client, fault):
+def test_one_that_has_begun_to_answer_is_not_asked_again(authorization_server, impatient, fault):
     getattr(authorization_server, fault)()
-    failure(client)
+    failure(impatient)
     assert len(authorization_server.requests) == 1
 
 
-def test_one_that_has_sent_a_single_byte_is_not_asked_again(authorization_server, client):
+def test_one_that_has_sent_a_single_byte_is_not_asked_again(authorization_server, impatient):
     authorization_server.drip(b"H")
-    failure(client)
+    failure(impatient)
     assert len(authorization_server.requests) == 1
 
 
@@ -270,9 +281,9 @@ def test_an_error_holds_the_status(authorization_server, client):
     assert failure(client).status == 418
 
 
-def test_an_error_holds_what_was_raised(authorization_server, client):
+def test_an_error_holds_what_was_raised(authorization_server, impatient):
     authorization_server.stall()
-    assert "timed out" in str(failure(client).original_error)
+    assert "timed out" in str(failure(impatient).original_error)
 
 
 @pytest.mark.parametrize(
@@ -314,11 +325,11 @@ def test_a_refusal_keeps_the_connection(authorization_server, client, status):
 
 
 @pytest.mark.parametrize("fault", ["stall", "stall_in_the_body", "cut_off_in_the_body"])
-def test_the_next_answer_after_a_fault_is_the_right_one(authorization_server, client, fault):
+def test_the_next_answer_after_a_fault_is_the_right_one(authorization_server, impatient, fault):
     getattr(authorization_server, fault)()
-    failure(client)
+    failure(impatient)
     authorization_server.behaviour = authorization_server.introspect
-    assert client.introspect(TOKEN) == {"active": False}
+    assert impatient.introspect(TOKEN) == {"active": False}
 
 
 @pytest.mark.parametrize("status", [200, 500])

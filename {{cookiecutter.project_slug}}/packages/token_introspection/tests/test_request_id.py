@@ -164,12 +164,12 @@ def test_a_traceback_is_in_the_same_line(log):
 def test_no_token_and_no_secret_is_in_any_line(
     log, authorization_server, client_with, configure, address, answer
 ):
-    configure(RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=0.05)
     if answer == "issued":
         authorization_server.issue(TOKEN, scope="")
     elif answer == "garbage":
         authorization_server.answer_with(200, TOKEN.encode())
     elif answer == "stall":
+        configure(RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=0.05)
         authorization_server.stall()
     elif answer != "unknown":
         authorization_server.answer_with(answer, Location=f"/{TOKEN}")

@@ -77,7 +77,7 @@ def test_whoever_comes_while_it_moves_waits_for_a_place(room):
     inside, go = Event(), Event()
 
     def stay():
-        with room.place():
+        with room.place(patience=60):
             inside.set()
             go.wait(10)
 
@@ -94,7 +94,7 @@ def test_there_are_never_more_inside_than_places(room):
     numbers = []
 
     def stay():
-        with room.place():
+        with room.place(patience=60):
             numbers.append(room._inside)
 
     threads = [Thread(target=stay) for _ in range(50)]
