@@ -4,10 +4,11 @@ import io
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from introspection import callers
+from introspection import callers, lookup
 from tests.flows import Browser
 
 
@@ -15,6 +16,18 @@ from tests.flows import Browser
 def nobody_is_known():
     """Have each test begin as a new process does."""
     callers.forget()
+
+
+@pytest.fixture(autouse=True)
+def the_prepared_query_is_counted(monkeypatch):
+    """Show Django the query that goes around it on PostgreSQL, so that the tests count it, too."""
+    fetch_prepared = lookup.fetch_prepared
+
+    def counted(*arguments):
+        connection.queries_log.append({"sql": lookup.QUERY, "time": "0"})
+        return fetch_prepared(*arguments)
+
+    monkeypatch.setattr(lookup, "fetch_prepared", counted)
 
 
 @pytest.fixture
