@@ -72,12 +72,6 @@ def test_the_ground_floor_imports_nobody(module):
     assert imports_of(module) == set()
 
 
-def test_no_service_is_imported():
-    source = "".join(path.read_text(encoding="utf-8") for path in SOURCE.glob("*.py"))
-    services = r"^\s*(?:from|import) (?:api|config|accounts|client_registry|introspection)\b"
-    assert re.findall(services, source, re.MULTILINE) == []
-
-
 @pytest.mark.parametrize("name", [path.stem for path in SOURCE.glob("[a-z]*.py")])
 def test_every_module_says_what_it_is_for(name):
     assert ast.get_docstring(ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8")))

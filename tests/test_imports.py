@@ -1,0 +1,44 @@
+"""`make lint` of a project refuses an import that runs the wrong way."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+AUTHORIZATION_SERVER = Path("authorization_server") / "accounts"
+PACKAGE = Path("packages") / "token_introspection" / "src" / "token_introspection"
+RESOURCE_SERVER = Path("resource_servers") / "orders" / "api"
+
+
+def refused(project, folder, module):
+    """Return whether ruff refuses a file in `folder` to import `module`."""
+    ruff = subprocess.run(
+        ["ruff", "check", "--no-cache", "--stdin-filename", folder / "models.py", "-"],
+        cwd=project,
+        input=f"import {module}\n",
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert ruff.stderr == ""
+    return f"`{module}` is banned" in ruff.stdout
+
+
+@pytest.mark.parametrize(
+    "module", ["accounts", "api", "client_registry", "config", "introspection"]
+)
+def test_the_package_imports_no_service(project, module):
+    assert refused(project, PACKAGE, module)
+
+
+@pytest.mark.parametrize("module", ["accounts", "client_registry", "introspection"])
+def test_a_resource_server_does_not_import_the_authorization_server(project, module):
+    assert refused(project, RESOURCE_SERVER, module)
+
+
+@pytest.mark.parametrize("module", ["api", "token_introspection"])
+def test_the_authorization_server_imports_neither(project, module):
+    assert refused(project, AUTHORIZATION_SERVER, module)
+
+
+def test_what_runs_the_right_way_is_not_refused(project):
+    assert not refused(project, RESOURCE_SERVER, "token_introspection")
