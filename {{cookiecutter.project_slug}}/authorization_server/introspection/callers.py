@@ -22,11 +22,13 @@ from introspection.credentials import (
     caller_of,
     caller_of_basic,
     caller_of_token,
+    parse_basic,
 )
+from introspection.failures import Failures
 
 LIFETIME = 30  # seconds after which the clients are read again in any case
 # Seconds between two readings because of credentials that are wrong. However many come in, and for
-# whichever client, they cost a hash each and one query a second, and nobody else is kept out.
+# whichever client, they cost one query a second, and a hash each as long as `failures` allows it.
 PAUSE = 1
 # Of one secret there are many spellings, and whoever has it could send them all.
 MAX_VERIFIED = 1000
@@ -34,11 +36,16 @@ MAX_VERIFIED = 1000
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The callers by client_id, and by digest those whose credentials were right."""
+    """The callers by client_id, and by digest those whose credentials were right.
+
+    `verified_before` are digests of an earlier snapshot: to be verified again, and whoever fails at
+    the same address does not stand in the way.
+    """
 
     taken: float
     callers: dict[str, Caller]
     verified: dict[bytes, Caller] = field(default_factory=dict)
+    verified_before: frozenset[bytes] = frozenset()
 
     def is_older_than(self, seconds: float) -> bool:
         """Return whether this was read more than `seconds` ago."""
@@ -49,12 +56,14 @@ _NOBODY = Snapshot(float("-inf"), {})
 _KEY = secrets.token_bytes(32)
 _lock = threading.Lock()
 _latest = _NOBODY
+failures = Failures()
 
 
-def identify(header: str) -> Caller:
+def identify(header: str, address: str) -> Caller:
     """Return whose credentials are in the Authorization `header`. Makes one query or none.
 
-    A bearer token is looked up each time, because it can be revoked.
+    A bearer token is looked up each time, because it can be revoked. Of an `address` that has
+    failed too often, only credentials that were right before are looked at.
 
     Raises:
         InvalidCredentials: the status is 401.
@@ -69,19 +78,25 @@ def identify(header: str) -> Caller:
         if caller := caller_of_token(value.strip()):
             return caller
         raise InvalidCredentials(*INVALID_TOKEN)
-    if scheme.lower() == "basic" and (caller := verify(value.strip(), digest)):
+    if scheme.lower() == "basic" and (caller := verify(value.strip(), digest, address)):
         return caller
     raise InvalidCredentials(*INVALID_CLIENT)
 
 
-def verify(value: str, digest: bytes) -> Caller | None:
+def verify(value: str, digest: bytes, address: str) -> Caller | None:
     """Return whose client_id and secret `value` holds, and remember its `digest`."""
+    client_id, secret = parse_basic(value) or ("", "")
     snapshot = read(LIFETIME)
-    caller = caller_of_basic(value, snapshot.callers)
+    is_new = digest not in snapshot.verified_before
+    if is_new and failures.are_too_many(client_id, address):
+        return None
+    caller = caller_of_basic(client_id, secret, snapshot.callers)
     if caller is None:
         # A client may be new, or have a new secret.
         snapshot = read(PAUSE)
-        caller = caller_of_basic(value, snapshot.callers)
+        caller = caller_of_basic(client_id, secret, snapshot.callers)
+    if caller is None and client_id in snapshot.callers:
+        failures.add(client_id, address)
     if caller and len(snapshot.verified) < MAX_VERIFIED:
         snapshot.verified[digest] = caller
     return caller
@@ -99,7 +114,10 @@ def read(age: float) -> Snapshot:
                 for application in applications.exclude(registration__resource_server="")
                 if (caller := caller_of(application))
             }
-            _latest = Snapshot(taken, found)
+            before = _latest.verified_before | frozenset(_latest.verified)
+            if len(before) > MAX_VERIFIED:
+                before = frozenset(_latest.verified)
+            _latest = Snapshot(taken, found, verified_before=before)
         return _latest
 
 

@@ -63,9 +63,8 @@ def parse_basic(value: str) -> tuple[str, str] | None:
     return (unquote_plus(client_id), unquote_plus(secret)) if colon else None
 
 
-def caller_of_basic(value: str, callers: dict[str, Caller]) -> Caller | None:
-    """Return the one of `callers`, by client_id, whose client_id and secret `value` holds."""
-    client_id, secret = parse_basic(value) or ("", "")
+def caller_of_basic(client_id: str, secret: str, callers: dict[str, Caller]) -> Caller | None:
+    """Return the one of `callers`, by client_id, that has this id and this secret."""
     caller = callers.get(client_id)
     return caller if caller and verify_secret(secret, caller.stored[0]) else None
 

@@ -59,10 +59,9 @@ def respond(environ: Mapping[str, Any]) -> Response:
     try:
         renew_connection()
         check_form(environ)
-        header = environ.get("HTTP_AUTHORIZATION", "")
-        caller = authenticate(header)
+        caller = authenticate(environ)
         # A body may take its time, so only those who are known by now get as far as this.
-        row, caller = look_up_for(caller, read_token(environ), header)
+        row, caller = look_up_for(caller, read_token(environ), environ)
         return as_json(200, answer(row, caller.server))
     except Refused as refused:
         if refused.status != HTTPStatus.UNAUTHORIZED:
@@ -99,10 +98,11 @@ def content_length(environ: Mapping[str, Any]) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
 
-def authenticate(header: str) -> Caller:
+def authenticate(environ: Mapping[str, Any]) -> Caller:
     """Return who asks."""
+    header = environ.get("HTTP_AUTHORIZATION", "")
     try:
-        return identify(header)
+        return identify(header, environ.get("REMOTE_ADDR", ""))
     except InvalidCredentials as invalid:
         log_refusal(invalid.error, header)
         raise Refused(
@@ -126,14 +126,14 @@ def read_token(environ: Mapping[str, Any]) -> str:
     raise Refused(400, "invalid_request", "The parameter token is not there once.")
 
 
-def look_up_for(caller: Caller, token: str, header: str) -> tuple[Row, Caller]:
+def look_up_for(caller: Caller, token: str, environ: Mapping[str, Any]) -> tuple[Row, Caller]:
     """Return what is known of `token`, and the caller as of now."""
     row = look_up(token, caller.application_id)
     if row is not None and row[:2] == caller.stored:
         return row, caller
     # What was remembered of the caller is not so any more: its secret is another one, perhaps.
     forget()
-    caller = authenticate(header)
+    caller = authenticate(environ)
     if row := look_up(token, caller.application_id):
         return row, caller
     raise RuntimeError("The client of the caller has just been deleted.")

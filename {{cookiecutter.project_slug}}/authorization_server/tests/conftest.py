@@ -9,13 +9,15 @@ from django.test import Client
 
 from accounts.models import User
 from introspection import callers, lookup
+from introspection.failures import Failures
 from tests.flows import Browser
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_known():
+def nobody_is_known(monkeypatch):
     """Have each test begin as a new process does."""
     callers.forget()
+    monkeypatch.setattr(callers, "failures", Failures())
 
 
 @pytest.fixture(autouse=True)
