@@ -82,7 +82,12 @@ class AuthorizationServer:
 
     def stall(self):
         """Accept requests from now on, and never answer."""
-        self.behaviour = lambda handler: self._stopped.wait()
+
+        def behaviour(handler):
+            self._stopped.wait()
+            handler.close_connection = True
+
+        self.behaviour = behaviour
 
     def stall_in_the_body(self):
         """Promise 100 bytes from now on, and send 10."""

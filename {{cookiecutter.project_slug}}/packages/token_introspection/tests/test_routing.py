@@ -208,3 +208,32 @@ def test_each_issuer_may_say_for_how_long_its_tokens_are_remembered():
         for name in ("hasty", "other")
     ]
     assert seconds == [5, 60]
+
+
+# Who is waited for.
+
+
+@pytest.mark.parametrize(
+    ("token", "addressee"),
+    [
+        (jwt(), "signer"),
+        (jwt(iss="https://second"), "second"),
+        (jwt(iss="https://nobody"), ""),
+        (jwt(iss=...), ""),
+        (f"{'e' * 3000}.e30.", ""),
+        (OPAQUE, ""),
+    ],
+)
+def test_an_issuer_that_a_token_names_is_waited_for_by_itself(cast, token, addressee):
+    assert cast.all.addressee(token) == addressee
+    assert addressee in cast.all.addressees
+
+
+def test_an_opaque_token_is_for_the_one_issuer_that_knows_some(twice):
+    assert (twice.all.addressee(OPAQUE), twice.all.addressees) == ("asked", ("asked", "signer"))
+
+
+@pytest.mark.parametrize("token", [jwt(), OPAQUE])
+def test_the_bundled_one_alone_is_always_waited_for(token):
+    issuers = Issuers([Issuer("only")], is_bundled_only=True)
+    assert (issuers.addressee(token), issuers.addressees) == ("only", ("only",))

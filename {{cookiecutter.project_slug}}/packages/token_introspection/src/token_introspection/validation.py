@@ -31,8 +31,19 @@ def token_cache() -> TokenCache:
         stale_seconds=current.stale_if_error,
         seconds_of=configured_issuers().caching_seconds,
         shared=_shared_cache(),
-        room=WaitingRoom(current.max_waiting_threads, current.total_timeout),
+        room_of=lambda token: waiting_rooms()[configured_issuers().addressee(token)],
     )
+
+
+@PerProcess
+def waiting_rooms() -> dict[str, WaitingRoom]:
+    """Return where threads of this process wait, by whom they wait for.
+
+    One that stalls must not stand in the way of the others: each has its share of the places.
+    """
+    current, addressees = conf(), configured_issuers().addressees
+    places = max(1, current.max_waiting_threads // len(addressees))
+    return {name: WaitingRoom(places, current.total_timeout) for name in ("", *addressees)}
 
 
 def _shared_cache() -> SharedCache | None:

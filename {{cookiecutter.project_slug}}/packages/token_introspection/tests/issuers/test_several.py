@@ -1,10 +1,14 @@
 """Several issuers at once: whom a token is shown to, and who its owner is."""
 
+import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from token_introspection import AuthorizationServerUnavailable
 from token_introspection.users import local_user
 from token_introspection.validation import validate
 
@@ -143,6 +147,37 @@ def test_an_outage_of_one_leaves_the_jwts_of_another_alone(trust, answer, publis
     answer(RFC7662, {}, 500)
     publish(RFC9068, key)
     assert status_of(jwt(RFC9068.all_claims(), key, typ="at+jwt")) == 200
+
+
+@pytest.fixture
+def stalled(trust, configure, authorization_server):
+    """RFC7662 stalls, and has been asked; there is no place for another who waits for it."""
+    trust(RFC7662, RFC9068)
+    [asked, verified] = settings.TOKEN_INTROSPECTION["ISSUERS"]
+    configure(
+        ISSUERS=[asked | {"introspection_url": authorization_server.url}, verified],
+        MAX_WAITING_THREADS=1,
+        RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS=30,
+        TOTAL_TIMEOUT_SECONDS=30,
+    )
+    authorization_server.stall()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(validate, "opaque")
+        while not authorization_server.requests:
+            time.sleep(0.01)
+        yield
+        assert not waiting.done()
+        authorization_server.stop()
+        assert type(waiting.exception()) is AuthorizationServerUnavailable
+
+
+def test_one_that_stalls_takes_no_place_of_another(stalled, publish, status_of, key):
+    publish(RFC9068, key)
+    assert status_of(jwt(RFC9068.all_claims(), key, typ="at+jwt")) == 200
+
+
+def test_of_one_that_stalls_the_places_are_taken(stalled, status_of):
+    assert status_of("another") == 503
 
 
 def test_an_answer_in_the_name_of_another_issuer_is_refused(trust, answer, status_of):
