@@ -120,10 +120,14 @@ LOGGING = {
             "formatter": "for_machines" if PRODUCTION else "for_people",
         }
     },
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "root": {
+        "handlers": ["console"],
+        "level": env.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
+    },
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
-        # On DEBUG it would write tokens into the log.
+        # On DEBUG they would write tokens into the log.
+        "oauth2_provider": {"level": "INFO"},
         "oauthlib": {"level": "INFO"},
         # Six lines each time that expired tokens are deleted; `clear_tokens` writes one.
         "oauth2_provider.models": {"level": "WARNING"},

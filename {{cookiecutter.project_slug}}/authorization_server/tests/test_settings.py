@@ -84,6 +84,7 @@ BAD = {
         {"AUTHORIZATION_SERVER_INTERNAL_URL": "http://authorization_server:8000"},
         "AUTHORIZATION_SERVER_INTERNAL_URL",
     ),
+    "an unknown log level": ({"LOG_LEVEL": "verbose"}, "LOG_LEVEL is 'verbose', not INFO or"),
     "DEBUG that is no flag": ({"DEBUG": "yes please"}, "not true or false"),
     "a file that is not there": (
         {"AUTHORIZATION_SERVER_SECRET_KEY_FILE": "/nowhere/key"},
@@ -103,8 +104,8 @@ UNSAFE = {
 
 
 def assert_refused(result, sentence):
-    assert result.returncode == 1
-    assert sentence in result.stderr.splitlines()[-1]
+    [line] = result.stderr.splitlines()
+    assert (result.returncode, sentence in line) == (1, True)
 
 
 @pytest.mark.parametrize(("variables", "sentence"), BAD.values(), ids=BAD)
@@ -115,6 +116,11 @@ def test_every_environment_refuses(manage, variables, sentence):
 @pytest.mark.parametrize(("variables", "sentence"), UNSAFE.values(), ids=UNSAFE)
 def test_production_refuses(manage, variables, sentence):
     assert_refused(manage("check", **PRODUCTION | variables), sentence)
+
+
+def test_there_is_a_traceback_for_whoever_asks(manage):
+    result = manage("check", "--traceback", LOG_LEVEL="verbose")
+    assert (result.returncode, "Traceback" in result.stderr) == (1, True)
 
 
 def test_no_secret_is_in_the_message(manage):
@@ -204,3 +210,7 @@ def test_production_sends_everything_but_introspection_and_health_to_https(setti
     assert client.get("/accounts/login/").status_code == 301
     assert client.get("/health/live").status_code == 200
     assert client.post("/o/introspect/").status_code == 415
+
+
+def test_the_log_level_is_a_setting(setting):
+    assert setting("LOGGING['root']['level']", LOG_LEVEL="WARNING") == "WARNING"

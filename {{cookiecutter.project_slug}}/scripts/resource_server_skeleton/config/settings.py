@@ -257,6 +257,10 @@ if env.bool("TRUST_PROXY_HEADERS", default=False):
 # === Logging ======================================================================================
 # https://docs.djangoproject.com/en/stable/topics/logging/
 
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+if LOG_LEVEL not in ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}, not INFO, DEBUG, WARNING, ...")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -272,10 +276,11 @@ LOGGING = {
             "formatter": "for_machines" if PRODUCTION else "for_people",
         }
     },
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
-        # On DEBUG it would write tokens into the log.
+        # On DEBUG they would write tokens into the log.
+        "oauth2_provider": {"level": "INFO"},
         "oauthlib": {"level": "INFO"},
     },
 }
