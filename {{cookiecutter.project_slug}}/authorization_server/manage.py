@@ -14,4 +14,4 @@ if __name__ == "__main__":
     except ImproperlyConfigured as error:
         if "--traceback" in sys.argv:
             raise
-        sys.exit(f"{error}")
+        sys.exit(f"{error} (--traceback shows where.)")

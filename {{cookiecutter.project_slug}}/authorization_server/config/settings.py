@@ -105,6 +105,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
+LOG_LEVEL = env.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"))
+# On DEBUG they would write tokens into the log.
+LIBRARIES_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -120,15 +124,11 @@ LOGGING = {
             "formatter": "for_machines" if PRODUCTION else "for_people",
         }
     },
-    "root": {
-        "handlers": ["console"],
-        "level": env.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
-    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": "INFO"},
-        # On DEBUG they would write tokens into the log.
-        "oauth2_provider": {"level": "INFO"},
-        "oauthlib": {"level": "INFO"},
+        "django": {"handlers": [], "level": LIBRARIES_LEVEL},
+        "oauth2_provider": {"level": LIBRARIES_LEVEL},
+        "oauthlib": {"level": LIBRARIES_LEVEL},
         # Six lines each time that expired tokens are deleted; `clear_tokens` writes one.
         "oauth2_provider.models": {"level": "WARNING"},
     },
@@ -167,8 +167,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^o/introspect/$", r"^health/"]
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
-# Safe only behind a proxy that overwrites X-Forwarded-Proto.
-if env.flag("TRUST_PROXY_HEADERS"):
+# Safe only behind a proxy that overwrites X-Forwarded-Proto and X-Forwarded-For.
+TRUST_PROXY_HEADERS = env.flag("TRUST_PROXY_HEADERS")
+if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SILENCED_SYSTEM_CHECKS = [

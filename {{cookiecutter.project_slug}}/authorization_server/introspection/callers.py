@@ -9,9 +9,12 @@ is not the one that is kept.
 import hashlib
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
+from django.conf import settings
 from oauth2_provider.models import Application
 
 from introspection.credentials import (
@@ -24,11 +27,11 @@ from introspection.credentials import (
     caller_of_token,
     parse_basic,
 )
-from introspection.failures import Failures
+from introspection.failures import Failures, client_address
 
 LIFETIME = 30  # seconds after which the clients are read again in any case
 # Seconds between two readings because of credentials that are wrong. However many come in, and for
-# whichever client, they cost one query a second, and a hash each as long as `failures` allows it.
+# whichever client, they cost one query a second, and a hash each while `failures` allows it.
 PAUSE = 1
 # Of one secret there are many spellings, and whoever has it could send them all.
 MAX_VERIFIED = 1000
@@ -36,16 +39,11 @@ MAX_VERIFIED = 1000
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The callers by client_id, and by digest those whose credentials were right.
-
-    `verified_before` are digests of an earlier snapshot: to be verified again, and whoever fails at
-    the same address does not stand in the way.
-    """
+    """The callers by client_id, and by digest those whose credentials were right."""
 
     taken: float
     callers: dict[str, Caller]
     verified: dict[bytes, Caller] = field(default_factory=dict)
-    verified_before: frozenset[bytes] = frozenset()
 
     def is_older_than(self, seconds: float) -> bool:
         """Return whether this was read more than `seconds` ago."""
@@ -56,18 +54,21 @@ _NOBODY = Snapshot(float("-inf"), {})
 _KEY = secrets.token_bytes(32)
 _lock = threading.Lock()
 _latest = _NOBODY
-failures = Failures()
+# By client_id, the digest of what was right last, which nobody at the same address can keep out.
+_right: dict[str, bytes] = {}
+_failures = Failures()
 
 
-def identify(header: str, address: str) -> Caller:
-    """Return whose credentials are in the Authorization `header`. Makes one query or none.
+def identify(environ: Mapping[str, Any]) -> Caller:
+    """Return whose credentials are in the Authorization header. Makes one query or none.
 
-    A bearer token is looked up each time, because it can be revoked. Of an `address` that has
-    failed too often, only credentials that were right before are looked at.
+    A bearer token is looked up each time, because it can be revoked. The secret of a client is not
+    looked at when too many wrong ones came from the address, unless it was right before.
 
     Raises:
         InvalidCredentials: the status is 401.
     """
+    header = environ.get("HTTP_AUTHORIZATION", "")
     snapshot = _latest
     digest = hashlib.blake2b(header.encode(), key=_KEY).digest()
     known = snapshot.verified.get(digest)
@@ -78,27 +79,33 @@ def identify(header: str, address: str) -> Caller:
         if caller := caller_of_token(value.strip()):
             return caller
         raise InvalidCredentials(*INVALID_TOKEN)
-    if scheme.lower() == "basic" and (caller := verify(value.strip(), digest, address)):
-        return caller
+    if scheme.lower() == "basic":
+        address = client_address(environ, is_proxied=settings.TRUST_PROXY_HEADERS)
+        if caller := verify(value.strip(), digest, address):
+            return caller
     raise InvalidCredentials(*INVALID_CLIENT)
 
 
 def verify(value: str, digest: bytes, address: str) -> Caller | None:
     """Return whose client_id and secret `value` holds, and remember its `digest`."""
     client_id, secret = parse_basic(value) or ("", "")
+    was_right = _right.get(client_id) == digest
+    if not was_right and _failures.are_too_many(client_id, address):
+        raise InvalidCredentials(*INVALID_CLIENT, reason=f"too many wrong secrets from {address}")
     snapshot = read(LIFETIME)
-    is_new = digest not in snapshot.verified_before
-    if is_new and failures.are_too_many(client_id, address):
-        return None
     caller = caller_of_basic(client_id, secret, snapshot.callers)
-    if caller is None:
+    if caller is None and (newer := read(PAUSE)) is not snapshot:
         # A client may be new, or have a new secret.
-        snapshot = read(PAUSE)
+        snapshot = newer
         caller = caller_of_basic(client_id, secret, snapshot.callers)
-    if caller is None and client_id in snapshot.callers:
-        failures.add(client_id, address)
-    if caller and len(snapshot.verified) < MAX_VERIFIED:
-        snapshot.verified[digest] = caller
+    if caller:
+        _right[client_id] = digest
+        if len(snapshot.verified) < MAX_VERIFIED:
+            snapshot.verified[digest] = caller
+    elif client_id in snapshot.callers:
+        if was_right:
+            _right.pop(client_id, None)
+        _failures.add(client_id, address)
     return caller
 
 
@@ -114,10 +121,7 @@ def read(age: float) -> Snapshot:
                 for application in applications.exclude(registration__resource_server="")
                 if (caller := caller_of(application))
             }
-            before = _latest.verified_before | frozenset(_latest.verified)
-            if len(before) > MAX_VERIFIED:
-                before = frozenset(_latest.verified)
-            _latest = Snapshot(taken, found, verified_before=before)
+            _latest = Snapshot(taken, found)
         return _latest
 
 

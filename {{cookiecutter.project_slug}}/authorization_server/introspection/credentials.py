@@ -18,12 +18,16 @@ from client_registry.scopes import INTROSPECTION
 
 
 class InvalidCredentials(Exception):
-    """Nobody who may introspect. `error` is for the body, `challenge` for WWW-Authenticate."""
+    """Nobody who may introspect.
 
-    def __init__(self, error: str, challenge: str) -> None:
+    `error` is for the body, `challenge` for WWW-Authenticate, and `reason` for the log only.
+    """
+
+    def __init__(self, error: str, challenge: str, reason: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.challenge = challenge
+        self.reason = reason
 
 
 INVALID_CLIENT = ("invalid_client", 'Basic realm="introspection", charset="UTF-8"')

@@ -100,11 +100,10 @@ def content_length(environ: Mapping[str, Any]) -> int:
 
 def authenticate(environ: Mapping[str, Any]) -> Caller:
     """Return who asks."""
-    header = environ.get("HTTP_AUTHORIZATION", "")
     try:
-        return identify(header, environ.get("REMOTE_ADDR", ""))
+        return identify(environ)
     except InvalidCredentials as invalid:
-        log_refusal(invalid.error, header)
+        log_refusal(invalid, environ.get("HTTP_AUTHORIZATION", ""))
         raise Refused(
             401,
             invalid.error,
@@ -148,7 +147,7 @@ def as_json(status: int, content: Mapping[str, Any], *headers: tuple[str, str]) 
 _last_logged = float("-inf")
 
 
-def log_refusal(error: str, header: str) -> None:
+def log_refusal(invalid: InvalidCredentials, header: str) -> None:
     """Log whom nobody knows, once a second: strangers must not be able to fill the log."""
     global _last_logged
     if monotonic() - _last_logged < 1:
@@ -156,4 +155,5 @@ def log_refusal(error: str, header: str) -> None:
     _last_logged = monotonic()
     client_id, _ = parse_basic(header.strip().partition(" ")[2].strip()) or ("", "")
     name = client_id if re.fullmatch(CLIENT_ID, client_id) else "a caller without a client_id"
+    error = f"{invalid.error} ({invalid.reason})" if invalid.reason else invalid.error
     logger.warning("401 %s for %s; more of them in this second are not logged", error, name)

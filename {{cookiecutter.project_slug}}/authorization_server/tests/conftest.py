@@ -17,7 +17,8 @@ from tests.flows import Browser
 def nobody_is_known(monkeypatch):
     """Have each test begin as a new process does."""
     callers.forget()
-    monkeypatch.setattr(callers, "failures", Failures())
+    monkeypatch.setattr(callers, "_right", {})
+    monkeypatch.setattr(callers, "_failures", Failures())
 
 
 @pytest.fixture(autouse=True)

@@ -212,5 +212,14 @@ def test_production_sends_everything_but_introspection_and_health_to_https(setti
     assert client.post("/o/introspect/").status_code == 415
 
 
-def test_the_log_level_is_a_setting(setting):
-    assert setting("LOGGING['root']['level']", LOG_LEVEL="WARNING") == "WARNING"
+LEVEL = "import django, logging; django.setup(); print(logging.getLogger('{}').getEffectiveLevel())"
+
+
+@pytest.mark.parametrize("logger", ["introspection", "django.request", "oauthlib.oauth2"])
+def test_the_log_level_holds_for_all_that_logs(python, logger):
+    assert python("-c", LEVEL.format(logger), LOG_LEVEL="ERROR").stdout.strip() == "40"
+
+
+@pytest.mark.parametrize("logger", ["django.db", "oauthlib.oauth2", "oauth2_provider"])
+def test_what_would_log_tokens_never_says_all(python, logger):
+    assert python("-c", LEVEL.format(logger), LOG_LEVEL="DEBUG").stdout.strip() == "20"

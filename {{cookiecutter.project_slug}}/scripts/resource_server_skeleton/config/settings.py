@@ -37,14 +37,29 @@ def secret(name: str) -> str:
     return value
 
 
+def choice(name: str, *values: str) -> str:
+    """Return one of `values`, in whichever case it is written; the first where none is set."""
+    value: str = env(name, default="").strip() or values[0]
+    for one in values:
+        if value.lower() == one.lower():
+            return one
+    raise ImproperlyConfigured(f"{name} is {value!r}, not {' or '.join(values)}.")
+
+
+def number(name: str, default: int) -> int:
+    """Return a number that is not negative."""
+    value: str = env(name, default="").strip() or str(default)
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}, not a number.")
+    return int(value)
+
+
 # === Environment ==================================================================================
 # https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 
-ENVIRONMENT = env("ENVIRONMENT", default="production")
-if ENVIRONMENT not in ("development", "production"):
-    raise ImproperlyConfigured(f"ENVIRONMENT is {ENVIRONMENT!r}, not development or production.")
+ENVIRONMENT = choice("ENVIRONMENT", "production", "development")
 PRODUCTION = ENVIRONMENT == "production"
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = choice("DEBUG", "false", "true") == "true"
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG=true shows settings to strangers: it is for development.")
 SECRET_KEY = secret(f"{PREFIX}_SECRET_KEY")
@@ -72,9 +87,7 @@ OAUTH2_PROVIDER = {
         secret(f"{PREFIX}_INTROSPECTION_CLIENT_SECRET"),
     ),
     # Seconds that a revoked token may still be accepted.
-    "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": env.int(
-        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS", default=60
-    ),
+    "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": number("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60),
     # Without this line the project runs on DOT's own introspection.
     "OAUTH2_VALIDATOR_CLASS": "token_introspection.oauth2_validator.TokenIntrospectionValidator",
     "SCOPES": MANIFEST["scopes"],
@@ -113,9 +126,9 @@ TOKEN_INTROSPECTION = {
     "ISSUERS": issuers_from_environment(env, PREFIX, PROJECT_DIR),
     "SHARED_CACHE": "tokens" if CACHE_URL else None,
     # Half of the threads (deploy/serve.py): a stalled authorization server gets no more.
-    "MAX_WAITING_THREADS": max(1, env.int("WEB_THREADS", default=4) // 2),
+    "MAX_WAITING_THREADS": max(1, number("WEB_THREADS", 4) // 2),
     # Seconds that a good token may be used longer while the authorization server is down.
-    "STALE_IF_ERROR_SECONDS": env.int("RESOURCE_SERVER_STALE_IF_ERROR_SECONDS", default=0),
+    "STALE_IF_ERROR_SECONDS": number("RESOURCE_SERVER_STALE_IF_ERROR_SECONDS", 0),
 }
 
 # === API ==========================================================================================
@@ -239,7 +252,7 @@ if PRODUCTION:
         raise ImproperlyConfigured(f"{PREFIX}_URL must begin with https:// in production.")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^health/"]
-    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
+    SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
@@ -249,7 +262,7 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 # Only where a proxy of yours overwrites the headers: from anybody else they would be a lie.
-if env.bool("TRUST_PROXY_HEADERS", default=False):
+if choice("TRUST_PROXY_HEADERS", "false", "true") == "true":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     # X-Forwarded-For is the address of the client then.
     REST_FRAMEWORK["NUM_PROXIES"] = 1
@@ -257,9 +270,9 @@ if env.bool("TRUST_PROXY_HEADERS", default=False):
 # === Logging ======================================================================================
 # https://docs.djangoproject.com/en/stable/topics/logging/
 
-LOG_LEVEL = env("LOG_LEVEL", default="INFO")
-if LOG_LEVEL not in ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"):
-    raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}, not INFO, DEBUG, WARNING, ...")
+LOG_LEVEL = choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")
+# On DEBUG they would write tokens into the log.
+LIBRARIES_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
 
 LOGGING = {
     "version": 1,
@@ -278,9 +291,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": "INFO"},
-        # On DEBUG they would write tokens into the log.
-        "oauth2_provider": {"level": "INFO"},
-        "oauthlib": {"level": "INFO"},
+        "django": {"handlers": [], "level": LIBRARIES_LEVEL},
+        "oauth2_provider": {"level": LIBRARIES_LEVEL},
+        "oauthlib": {"level": LIBRARIES_LEVEL},
     },
 }

@@ -10,7 +10,16 @@ import pytest
 BASE_DIR = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(("name", "value"), [("ENVIRONMENT", "staging"), ("LOG_LEVEL", "verbose")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENVIRONMENT", "staging"),
+        ("DEBUG", "perhaps"),
+        ("LOG_LEVEL", "verbose"),
+        ("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", "a minute"),
+        ("WEB_THREADS", "-1"),
+    ],
+)
 def test_a_setting_that_is_wrong_is_refused_in_one_sentence(name, value):
     process = subprocess.run(
         [sys.executable, "manage.py", "check"],
