@@ -224,16 +224,20 @@ def test_each_issuer_may_say_for_how_long_its_tokens_are_remembered():
         (OPAQUE, ""),
     ],
 )
-def test_an_issuer_that_a_token_names_is_waited_for_by_itself(cast, token, addressee):
+def test_the_issuer_that_a_token_names_is_waited_for(cast, token, addressee):
     assert cast.all.addressee(token) == addressee
-    assert addressee in cast.all.addressees
 
 
-def test_an_opaque_token_is_for_the_one_issuer_that_knows_some(twice):
-    assert (twice.all.addressee(OPAQUE), twice.all.addressees) == ("asked", ("asked", "signer"))
+def test_the_one_issuer_that_knows_opaque_tokens_is_waited_for(twice):
+    assert twice.all.addressee(OPAQUE) == "asked"
+
+
+def test_the_issuer_that_knew_an_opaque_token_is_waited_for(cast):
+    cast.second.tokens = (OPAQUE,)
+    cast.all.judge(OPAQUE)
+    assert cast.all.addressee(OPAQUE) == "second"
 
 
 @pytest.mark.parametrize("token", [jwt(), OPAQUE])
-def test_the_bundled_one_alone_is_always_waited_for(token):
-    issuers = Issuers([Issuer("only")], is_bundled_only=True)
-    assert (issuers.addressee(token), issuers.addressees) == ("only", ("only",))
+def test_the_only_issuer_is_always_waited_for(token):
+    assert Issuers([Issuer("only")]).addressee(token) == "only"

@@ -22,13 +22,18 @@ def full(room):
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(room.place())
-        room._moved_at -= 1
+        nothing_moved_for_a_while(room)
         yield stack
 
 
-def is_turned_away(room):
+def nothing_moved_for_a_while(room):
+    for queue in room._queues.values():
+        queue.moved_at -= 1
+
+
+def is_turned_away(room, issuer=""):
     try:
-        with room.place():
+        with room.place(issuer):
             return False
     except AuthorizationServerNotAsked:
         return True
@@ -56,7 +61,7 @@ def test_whoever_comes_when_nothing_moves_is_turned_away(room, full):
 def test_after_an_outage_a_place_is_one_but_nobody_waits_for_it(room):
     with pytest.raises(AuthorizationServerUnavailable), room.place():
         raise AuthorizationServerUnavailable("down")
-    room._moved_at -= 1
+    nothing_moved_for_a_while(room)
     with room.place(), room.place():
         assert is_turned_away(room)
 
@@ -121,3 +126,58 @@ def test_threads_stay_free_while_the_authorization_server_stalls():
     with ThreadPoolExecutor(50) as threads:
         list(threads.map(ask, range(50)))
     assert (len(inside), len(turned_away)) == (4, 46)
+
+
+# Several issuers.
+
+
+@pytest.fixture
+def shared():
+    """A room in which "slow" has just met an outage, and one more waits for it."""
+    room = WaitingRoom(places=2, seconds=3, reserved=1)
+    meet_an_outage(room)
+    with room.place("slow"):
+        nothing_moved_for_a_while(room)
+        yield room
+
+
+def meet_an_outage(room):
+    with pytest.raises(AuthorizationServerUnavailable), room.place("slow"):
+        raise AuthorizationServerUnavailable("down")
+
+
+def test_an_issuer_that_stalls_leaves_a_place_to_the_others(shared):
+    assert (is_turned_away(shared, "slow"), is_turned_away(shared, "other")) == (True, False)
+
+
+def test_answers_of_another_issuer_are_no_reason_to_wait_for_it(shared):
+    with shared.place("other"):
+        pass
+    assert is_turned_away(shared, "slow")
+
+
+def test_there_are_never_more_places_than_before(shared):
+    with shared.place("other"):
+        nothing_moved_for_a_while(shared)
+        assert is_turned_away(shared, "other")
+
+
+def test_while_an_issuer_answers_it_may_have_every_place():
+    room = WaitingRoom(places=2, reserved=1)
+    with room.place("slow"), room.place("slow"):
+        pass
+
+
+def test_when_it_answers_again_it_may_have_every_place():
+    room = WaitingRoom(places=2, reserved=1)
+    meet_an_outage(room)
+    with room.place("slow"):
+        pass
+    with room.place("slow"), room.place("slow"):
+        pass
+
+
+def test_a_single_place_is_for_all():
+    room = WaitingRoom(places=1, reserved=1)
+    meet_an_outage(room)
+    assert not is_turned_away(room, "slow")

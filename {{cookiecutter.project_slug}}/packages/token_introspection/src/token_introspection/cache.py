@@ -36,7 +36,8 @@ class TokenCache:
             the authorization server is unavailable and the view allows it.
         seconds_of: How long an active token may be remembered, where that depends on its issuer.
         shared: The second level.
-        room_of: Where threads wait for an answer about a token.
+        room: Where threads wait.
+        addressee: Whom they wait for because of a token.
         timer: Unix seconds, because ``exp`` is compared with it.
     """
 
@@ -50,14 +51,16 @@ class TokenCache:
         stale_seconds: float = 0,
         seconds_of: Callable[[AccessToken], float] | None = None,
         shared: SharedCache | None = None,
-        room_of: Callable[[str], WaitingRoom] | None = None,
+        room: WaitingRoom | None = None,
+        addressee: Callable[[str], str] = lambda token: "",
         timer: Callable[[], float] = time.time,
     ) -> None:
         self._seconds_of = seconds_of or (lambda token: caching_seconds)
         self._inactive_seconds = inactive_seconds
         self._stale_seconds = stale_seconds
         self._shared = shared
-        self._room_of = room_of or _one_room()
+        self._room = room or WaitingRoom()
+        self._addressee = addressee
         self._timer = timer
         self._flights: SingleFlight[AccessToken | None] = SingleFlight()
         self._active = _Part(max_entries)
@@ -94,7 +97,7 @@ class TokenCache:
         # Many threads with one token cost the authorization server no more than one.
         patience = 2 * PATIENCE_SECONDS if key in self._flights else PATIENCE_SECONDS
         try:
-            with self._room_of(token).place(patience):
+            with self._room.place(self._addressee(token), patience):
                 return self._flights(key, lambda: self._find(key, token, introspect))
         except AuthorizationServerUnavailable:
             stale = self._stale(key) if may_be_stale else None
@@ -144,11 +147,6 @@ class TokenCache:
     def _remember(self, key: bytes, asked: float, token: AccessToken) -> AccessToken:
         self._active.put(key, (_not_past_exp(asked + self._seconds_of(token), token), token))
         return token
-
-
-def _one_room() -> Callable[[str], WaitingRoom]:
-    room = WaitingRoom()
-    return lambda token: room
 
 
 def _not_past_exp(until: float, token: AccessToken) -> float:

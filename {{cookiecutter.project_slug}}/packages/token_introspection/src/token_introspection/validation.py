@@ -22,28 +22,20 @@ B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 @PerProcess
 def token_cache() -> TokenCache:
     """Return the cache of this process."""
-    current = conf()
+    current, issuers = conf(), configured_issuers()
     return TokenCache(
         caching_seconds=current.caching_seconds,
         inactive_seconds=current.inactive_caching_seconds,
         max_entries=current.cache_max_entries,
         inactive_max_entries=current.inactive_cache_max_entries,
         stale_seconds=current.stale_if_error,
-        seconds_of=configured_issuers().caching_seconds,
+        seconds_of=issuers.caching_seconds,
         shared=_shared_cache(),
-        room_of=lambda token: waiting_rooms()[configured_issuers().addressee(token)],
+        room=WaitingRoom(
+            current.max_waiting_threads, current.total_timeout, reserved=int(len(issuers.all) > 1)
+        ),
+        addressee=issuers.addressee,
     )
-
-
-@PerProcess
-def waiting_rooms() -> dict[str, WaitingRoom]:
-    """Return where threads of this process wait, by whom they wait for.
-
-    One that stalls must not stand in the way of the others: each has its share of the places.
-    """
-    current, addressees = conf(), configured_issuers().addressees
-    places = max(1, current.max_waiting_threads // len(addressees))
-    return {name: WaitingRoom(places, current.total_timeout) for name in ("", *addressees)}
 
 
 def _shared_cache() -> SharedCache | None:

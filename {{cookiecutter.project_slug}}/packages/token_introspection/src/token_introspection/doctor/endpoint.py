@@ -134,8 +134,8 @@ def refused(conf: Conf, status: int | None) -> str:
         f"{caller(conf)} is refused (status {status}). Make "
         f"{line_of(client_id, 'CLIENT_ID', CREDENTIALS)} and "
         f"{line_of(secret, 'CLIENT_SECRET', CREDENTIALS)} the same as at the authorization "
-        "server, and run `manage.py ensure_clients` there. Was a wrong one sent again and again, then "
-        "the right one is looked at 20 seconds later."
+        "server, and run `manage.py ensure_clients` there. If many wrong ones were sent from here, "
+        "the right one is looked at some seconds later."
     )
 
 

@@ -35,10 +35,6 @@ class Issuers:
         caching_seconds: How long a token is remembered, where its issuer does not say.
         inactive_seconds: How long it is remembered that a token is none of an issuer.
         is_bundled_only: The settings name none: everything goes to the one, JWTs too.
-
-    Attributes:
-        all: The issuers.
-        addressees: Who can be waited for.
     """
 
     def __init__(
@@ -61,9 +57,6 @@ class Issuers:
                 least = self._caching_seconds.get(one.settings.iss, inf)
                 self._caching_seconds[one.settings.iss] = min(least, one.settings.caching_seconds)
         self._is_bundled_only = is_bundled_only
-        self._of_opaque = self._opaque[0].name if len(self._opaque) == 1 else ""
-        several = ("",) if len(self._opaque) > 1 else ()
-        self.addressees = (*(one.name for one in self.all), *several)
         self._lock = Lock()
         self._owners: LRUCache[bytes, Issuer] = LRUCache(MAX_REMEMBERED)
         self._denied: TTLCache[tuple[str, bytes], bool] = TTLCache(MAX_REMEMBERED, inactive_seconds)
@@ -86,20 +79,19 @@ class Issuers:
         return self._found(token)
 
     def addressee(self, token: str) -> str:
-        """Return which of the `addressees` `judge` asks about `token`.
-
-        That is the name of an issuer, or "" where several may know an opaque token. It is ""
-        for a token about which nobody is asked, too.
-        """
-        if self._is_bundled_only:
-            return self._of_opaque
+        """Return the name of the issuer that is asked about `token`; "" where it may be several."""
+        if len(self.all) == 1:
+            return self.all[0].name
         try:
             jwt = parse(token)
         except TokenRefused:
             return ""
-        if jwt is None or not jwt.iss:
-            return self._of_opaque
-        issuer = self.named(jwt)
+        if jwt is not None and jwt.iss:
+            issuer = self.named(jwt)
+        elif len(self._opaque) == 1:
+            issuer = self._opaque[0]
+        else:
+            issuer = self._owner(sha256(token.encode()).digest())
         return issuer.name if issuer else ""
 
     def caching_seconds(self, token: AccessToken) -> float:
@@ -130,10 +122,12 @@ class Issuers:
             raise outage
         return None
 
-    def _candidates(self, key: bytes) -> Iterator[Issuer]:
+    def _owner(self, key: bytes) -> Issuer | None:
         with self._lock:
-            owner = self._owners.get(key)
-        if owner is not None:
+            return self._owners.get(key)
+
+    def _candidates(self, key: bytes) -> Iterator[Issuer]:
+        if (owner := self._owner(key)) is not None:
             yield owner
             return
         for issuer in self._opaque:
