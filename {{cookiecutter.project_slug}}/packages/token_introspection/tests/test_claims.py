@@ -43,7 +43,10 @@ def test_a_token_without_scopes_has_none():
     ("rule", "changes"),
     [
         ("scope:https://orders.example.com/read", {"scope": "x https://orders.example.com/read"}),
-        ("scope:Orders.Read", {"scope": ..., "scp": "Orders.Read"}),
+        ("scope:Orders.Read", {"scope": ..., "scp": "Orders.Read Orders.Write"}),
+        ("scp:Orders.Write", {"scp": "Orders.Read Orders.Write"}),
+        ("scp:Orders.Write", {"scp": ["Orders.Read", "Orders.Write"]}),
+        ("department:sales and support", {"department": "sales and support"}),
         ("groups:admins", {"groups": ["others", "admins"]}),
         ("groups:admins", {"cognito:groups": ["admins"]}),
         ("roles:Orders.Read", {"roles": ["Orders.Read"]}),

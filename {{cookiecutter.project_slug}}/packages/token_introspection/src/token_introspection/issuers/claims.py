@@ -20,6 +20,7 @@ DIGITS = re.compile(r"[0-9]{1,12}")
 # The first that is there counts. RFC 7662 and 9068; Okta; Auth0, Keycloak and Entra 2; Entra 1.
 CLIENT_ID = ("client_id", "cid", "azp", "appid")
 USERNAME = ("username", "preferred_username", "upn", "unique_name", "email", "name")
+SCOPE = ("scope", "scp")  # With spaces between the words (RFC 6749 section 3.3).
 # What a rule may call a claim that has another name somewhere: Okta and Entra; Cognito.
 ALIASES = {"scope": "scp", "groups": "cognito:groups"}
 
@@ -146,7 +147,7 @@ def _strings(claims: Mapping[str, Any], name: str) -> Iterator[str]:
                 raise ValueError(f"`{path}` is not a string or a list of strings")
             if NO_CHARACTER.search(one):
                 raise ValueError(f"`{path}` holds a character that is none")
-            yield from one.split() if name == "scope" else [one]
+            yield from one.split() if path in SCOPE else [one]
 
 
 def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
