@@ -62,6 +62,8 @@ def test_every_preset_is_tried_here():
         (GOOGLE | {"kind": "access_token"}, "https://accounts.google.com"),
         (GOOGLE | {"kind": "workforce", "client_secret": "s"}, "https://sts.googleapis.com"),
         (KEYCLOAK, "https://id.example.com/realms/acme"),
+        (KEYCLOAK | {"realm": "Acme Ltd."}, "https://id.example.com/realms/Acme%20Ltd."),
+        (KEYCLOAK | {"realm": "Zoë's"}, "https://id.example.com/realms/Zo%C3%AB's"),
         (ENTRA, f"https://login.microsoftonline.com/{TENANT}/v2.0"),
         (ENTRA | {"version": "1"}, f"https://sts.windows.net/{TENANT}/"),
         (
@@ -92,6 +94,10 @@ def test_a_preset_knows_the_issuer(entry, iss):
         (
             KEYCLOAK | {"strategy": "jwt"},
             "https://id.example.com/realms/acme/protocol/openid-connect/certs",
+        ),
+        (
+            KEYCLOAK | {"strategy": "jwt", "realm": "Acme Ltd."},
+            "https://id.example.com/realms/Acme%20Ltd./protocol/openid-connect/certs",
         ),
         (RFC9068, "https://as/jwks"),
         (AUTH0 | {"jwks_url": "http://127.0.0.1:1/keys"}, "http://127.0.0.1:1/keys"),

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from token_introspection.issuers.settings import (
     IssuerSettings,
     as_list,
     credentials_of,
 )
+
+PCHAR = "!$&'()*+,;=:@"  # Stand in a path as they are (RFC 3986 section 3.3).
 
 
 def keycloak(
@@ -25,12 +28,12 @@ def keycloak(
 
     Args:
         url: The address of the server, with a path if it has one: ``https://id.example.com``.
-        realm: The name of the realm.
+        realm: The name of the realm as the console shows it: spaces are encoded here.
         audience: What must stand in ``aud``; `client_id` where it is not given.
         client_id: The confidential client of this API, to introspect with.
         client_secret: Its secret.
     """
-    iss = f"{url.rstrip('/')}/realms/{realm}"
+    iss = f"{url.rstrip('/')}/realms/{quote(realm, safe=PCHAR)}"
     return IssuerSettings(
         iss=iss,
         audiences=as_list(audience or client_id),
