@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection
 from rest_framework.serializers import ModelSerializer
 
 from token_introspection import AccessToken, ResourceOwnerRefused
-from token_introspection.users import local_user, username_of
+from token_introspection.users import is_refused, local_user, username_of
 
 from .models import ResourceOwner
 
@@ -134,6 +134,25 @@ def test_it_can_be_serialized():
         "sub": "alice-uuid",
         "name": "alice@example.com",
     }
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": True}], ids=str)
+def test_who_is_taken_for_a_machine_but_has_a_sub_is_looked_for(change):
+    local_user(ALICE)
+    ResourceOwner.objects.update(**change)
+    assert is_refused(dataclasses.replace(ALICE, machine=True))
+
+
+def test_who_is_called_a_person_is_looked_for_whatever_its_sub():
+    client = dataclasses.replace(ALICE, client_id=ALICE.sub, machine=False)
+    local_user(client)
+    ResourceOwner.objects.update(is_active=False)
+    assert is_refused(client)
+
+
+def test_a_client_by_itself_costs_no_query(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert not is_refused(AccessToken(sub="importer", client_id="importer", iss=ALICE.iss))
 
 
 # In a request.

@@ -88,7 +88,9 @@ def local_user(access_token: AccessToken) -> AbstractResourceOwner:
 
 def is_refused(access_token: AccessToken) -> bool:
     """Return whether there is a row of the person behind `access_token` that refuses its tokens."""
-    if access_token.is_machine:
+    # The rule of an issuer goes by a name or an address, which people may choose: it alone must not
+    # let a deactivated one back in. A client id as `sub` is no person's.
+    if access_token.is_machine and access_token.sub == access_token.client_id:
         return False
     mine = _users().filter(issuer=access_token.iss, sub=access_token.sub)
     return mine.filter(REFUSES_TOKENS).exists()

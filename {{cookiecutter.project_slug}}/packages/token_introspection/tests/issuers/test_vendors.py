@@ -1,8 +1,10 @@
 """The tokens of each vendor, in the shapes of its documents, are accepted and come to one shape."""
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from token_introspection.conf import read_conf
+from token_introspection.issuers.claims import access_token
 from token_introspection.issuers.configuration import read_issuers
 from token_introspection.validation import validate
 
@@ -12,7 +14,11 @@ from .vendors import (
     COGNITO_MACHINE,
     COGNITO_USER,
     ENTRA_APPLICATION,
+    GOOGLE,
+    GOOGLE_WORKFORCE,
+    IDENTITY_PLATFORM,
     JWTS,
+    KEYCLOAK,
     TOKENINFO,
 )
 
@@ -66,6 +72,52 @@ def test_a_view_sees_the_same_when_google_says_it_in_its_own_way(configure, serv
     serve(TOKENINFO, TOKENINFO.claims)
     token = validate("ya29.an-opaque-token")
     assert {name: getattr(token, name) for name in TOKENINFO.expected} == TOKENINFO.expected
+
+
+ROBOT = "robot@my-project.iam.gserviceaccount.com"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "changes", "is_machine"),
+    [
+        (GOOGLE, {"email": ROBOT}, True),
+        (GOOGLE, {"email": ROBOT, "email_verified": False}, False),
+        (GOOGLE, {"email": ROBOT, "email_verified": None}, False),
+        (GOOGLE, {"email": f"{ROBOT}.example.com"}, False),
+        (IDENTITY_PLATFORM, {"email": ROBOT}, False),
+        (IDENTITY_PLATFORM, {"email": ROBOT, "email_verified": False}, False),
+        (TOKENINFO, {"email": ROBOT}, True),
+        (TOKENINFO, {"email": ROBOT, "email_verified": "false"}, False),
+        (GOOGLE_WORKFORCE, {"username": None, "sub": "workforce-client"}, False),
+    ],
+)
+def test_google_knows_a_machine_by_an_address_that_only_google_gives_out(
+    configure, vendor, changes, is_machine
+):
+    configure(ISSUERS=[vendor.options])
+    [issuer] = read_issuers(read_conf())
+    assert access_token(vendor.all_claims(**changes), issuer, issuer.iss).is_machine is is_machine
+
+
+@pytest.mark.parametrize(
+    ("vendor", "disguise"),
+    [
+        (GOOGLE, {"email": ROBOT}),
+        (GOOGLE, {"email": ROBOT, "email_verified": False}),
+        (IDENTITY_PLATFORM, {"email": ROBOT, "email_verified": False}),
+        (KEYCLOAK, {"preferred_username": "service-account-webshop"}),
+    ],
+    ids=["google", "google, not verified", "google, identity platform", "keycloak"],
+)
+def test_who_was_deactivated_does_not_get_back_in_by_the_name_of_a_machine(
+    trust, publish, ask, key, vendor, disguise
+):
+    trust(vendor)
+    publish(vendor, key)
+    ask(jwt(vendor.all_claims(), key, **vendor.header), "/user/")
+    get_user_model().objects.update(is_active=False)
+    answer = ask(jwt(vendor.all_claims(**disguise), key, **vendor.header))
+    assert answer.status_code == 401
 
 
 @each(JWTS)

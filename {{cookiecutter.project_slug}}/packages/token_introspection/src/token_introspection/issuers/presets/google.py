@@ -1,6 +1,6 @@
 """Google."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +19,7 @@ CERTIFICATES = (
     "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 )
 HINT = "urn:ietf:params:oauth:token-type:access_token"
+Rule = Callable[[Mapping[str, Any]], bool]
 KINDS = ("id_token", "identity_platform", "access_token", "workforce")
 
 
@@ -52,9 +53,8 @@ def google(
         raise ImproperlyConfigured(f"the kind {kind} needs the option {needed}.")
     clients = as_list(client_id)
     if kind == "identity_platform":
-        return _id_tokens(
-            f"https://securetoken.google.com/{project_id}", CERTIFICATES, (project_id,)
-        )
+        issuer = f"https://securetoken.google.com/{project_id}"
+        return _id_tokens(issuer, CERTIFICATES, (project_id,), _never)
     if kind == "access_token":
         return IssuerSettings(
             iss=ACCOUNTS,
@@ -71,11 +71,14 @@ def google(
             introspection_url=f"{STS}/v1/introspect",
             credentials=credentials_of(clients[0], client_secret),
             token_type_hint=HINT,
+            is_machine=_never,
         )
-    return _id_tokens(ACCOUNTS, "https://www.googleapis.com/oauth2/v3/certs", clients)
+    return _id_tokens(ACCOUNTS, "https://www.googleapis.com/oauth2/v3/certs", clients, _is_machine)
 
 
-def _id_tokens(iss: str, jwks_url: str, audiences: tuple[str, ...]) -> IssuerSettings:
+def _id_tokens(
+    iss: str, jwks_url: str, audiences: tuple[str, ...], is_machine: Rule
+) -> IssuerSettings:
     return IssuerSettings(
         iss=iss,
         other_iss=("accounts.google.com",) if iss == ACCOUNTS else (),
@@ -85,9 +88,17 @@ def _id_tokens(iss: str, jwks_url: str, audiences: tuple[str, ...]) -> IssuerSet
         types=ANY_TYPE[:2],
         claims=(("sub", ()),),
         is_access_token=False,
-        is_machine=_is_machine,
+        is_machine=is_machine,
     )
 
 
 def _is_machine(claims: Mapping[str, Any]) -> bool:
-    return str(claims.get("email")).endswith(".gserviceaccount.com")
+    # People may choose an address, but not one of Google's that is verified. Tokeninfo says it in
+    # a string.
+    is_verified = claims.get("email_verified") in (True, "true")
+    return is_verified and str(claims.get("email")).endswith(".gserviceaccount.com")
+
+
+def _never(claims: Mapping[str, Any]) -> bool:
+    """Say that a person stands behind each token: these kinds are for nobody else."""
+    return False
