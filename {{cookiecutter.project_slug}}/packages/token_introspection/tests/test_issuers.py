@@ -215,6 +215,13 @@ def test_one_that_was_revoked_is_refused(both):
     assert get(jwt()).status_code == 401
 
 
+@pytest.mark.parametrize("members", [{"cnf": {"jkt": "x"}}, {"token_type": "DPoP"}], ids=str)
+def test_one_that_the_answer_binds_to_a_key_is_refused(both, members, caplog):
+    both.answer = {"active": True} | members
+    assert get(jwt()).status_code == 401
+    assert "Refused an active token of rfc9068" in caplog.text
+
+
 def test_what_is_not_signed_is_not_asked_about(both):
     get(jwt(key("two"), header={"kid": "one"}))
     get(jwt(exp=int(time.time())))

@@ -61,7 +61,7 @@ def test_the_audience_may_be_a_string_or_a_list(aud):
 
 
 def test_members_that_are_not_known_do_not_matter():
-    assert judged(cnf={"x5t": "..."}, nbf="soon") is not None
+    assert judged(extension_field="twenty-seven", nbf="soon") is not None
 
 
 @pytest.mark.parametrize("nothing", [..., None])
@@ -118,6 +118,24 @@ def test_any_audience_will_do_where_none_is_configured(aud):
 def test_the_log_says_why_a_token_that_is_active_is_refused(caplog):
     judged(iss="https://other.example.com")
     assert "https://other.example.com" in caplog.text
+
+
+BOUND = {
+    "certificate, RFC 8705": {"cnf": {"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}},
+    "DPoP, RFC 9449": {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
+    "nobody knows how": {"cnf": {}},
+    "DPoP, by its type alone": {"token_type": "DPoP"},
+}
+
+
+@pytest.mark.parametrize("members", BOUND.values(), ids=BOUND)
+def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(members, caplog):
+    assert judged(**members) is None
+    assert "is checked here" in caplog.text
+
+
+def test_a_token_that_is_bound_to_nothing_is_one():
+    assert judged(cnf=None, token_type="bearer") is not None
 
 
 # An answer that is not RFC 7662.

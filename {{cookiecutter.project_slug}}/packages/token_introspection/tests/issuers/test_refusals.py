@@ -110,6 +110,19 @@ def test_an_issuer_that_differs_in_its_last_slash_is_refused(judged, key, vendor
     assert judged(vendor, token) == (200, 401)
 
 
+@each(JWTS)
+@pytest.mark.parametrize("cnf", [{"jkt": "x"}, {"x5t#S256": "x"}, {}, "x"], ids=str)
+def test_a_token_that_is_bound_to_a_key_is_refused(judged, key, vendor, cnf):
+    token = jwt(vendor.all_claims(cnf=cnf), key, **vendor.header)
+    assert judged(vendor, token) == (200, 401)
+
+
+def test_the_log_says_that_it_is_bound_to_a_key(judged, key, caplog):
+    judged(OKTA, jwt(OKTA.all_claims(cnf={"jkt": "x"}), key))
+    [record] = [one for one in caplog.records if "Refused" in one.getMessage()]
+    assert (record.levelname, "`cnf`" in record.getMessage()) == ("WARNING", True)
+
+
 # --- Signatures ----------------------------------------------------------------------------------
 
 
@@ -341,6 +354,11 @@ def test_a_client_of_cognito_that_is_not_listed_is_refused(judged, key):
 @pytest.mark.parametrize("typ", ["ID", "Refresh", "Offline", "bearer", ["Bearer"]])
 def test_keycloak_needs_a_bearer_token(judged, key, typ):
     assert judged(KEYCLOAK, jwt(KEYCLOAK.all_claims(typ=typ), key, typ="JWT")) == (200, 401)
+
+
+def test_keycloak_says_dpop_where_a_token_is_bound(judged, key):
+    claims = KEYCLOAK.all_claims(typ="DPoP", cnf={"jkt": "x"})
+    assert judged(KEYCLOAK, jwt(claims, key, typ="JWT")) == (200, 401)
 
 
 def test_keycloak_without_an_audience_mapper_is_refused(judged, key):

@@ -29,11 +29,24 @@ def objection(token: AccessToken, issuer: IssuerSettings) -> str:
     return ""
 
 
+def binding(claims: Mapping[str, Any]) -> str:
+    """Return why `claims` are of a token that only its client may use; empty if a bearer token.
+
+    Nobody checks here that the client has its key: taken as a bearer token, it would be good in the
+    hands of a thief, which is what the binding is against.
+    """
+    if claims.get("cnf") is not None:  # RFC 7800; RFC 8705 section 3; RFC 9449 section 6
+        return "it is bound to a key of its client (`cnf`), and no proof of that is checked here"
+    if str(claims.get("token_type")).lower() == "dpop":  # RFC 9449 section 5
+        return "its `token_type` is DPoP, and no proof of a key is checked here"
+    return ""
+
+
 def mismatch(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:
-    """Return which claim of a JWT is missing, or has a value that no access token has; or ""."""
+    """Return which claim of a JWT is missing, or has a value that no bearer token has; or ""."""
     for name, values in issuer.claims:
         if name not in claims or (values and claims[name] not in values):
             return f"`{name}` is {claims.get(name)!r}"
     if issuer.is_access_token and ("at_hash" in claims or "c_hash" in claims):
         return "it is an ID token"  # OpenID Connect Core section 3.1.3.6
-    return ""
+    return binding(claims)

@@ -12,7 +12,7 @@ from token_introspection.introspection import IntrospectionClient
 from token_introspection.issuers import jwks
 from token_introspection.issuers.acceptance import issuer_of, objection
 from token_introspection.issuers.claims import access_token, timestamp
-from token_introspection.issuers.judgement import is_active, judge
+from token_introspection.issuers.judgement import is_still_good, judge
 from token_introspection.issuers.jwt import (
     TokenRefused,
     Unverified,
@@ -81,11 +81,9 @@ class Issuer:
         if self.keys is None:
             return judge(self.ask(token), self.settings)
         verified = None if jwt is None else self._verified(token, jwt, self.keys)
-        # A token that is garbage never gets here. Of the answer, only revocation is news: what the
-        # token says is signed.
-        if verified is None or self.client is None or is_active(self.ask(token), self.settings):
-            return verified
-        return None
+        if verified is None or self.client is None:
+            return verified  # Nobody is asked about a token that is garbage.
+        return verified if is_still_good(self.ask(token), self.settings) else None
 
     def ask(self, token: str) -> dict[str, Any]:
         """Return what the issuer answers about `token`."""

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from token_introspection.errors import IntrospectionResponseInvalid
-from token_introspection.issuers.acceptance import issuer_of, objection
+from token_introspection.issuers.acceptance import binding, issuer_of, objection
 from token_introspection.issuers.claims import access_token, text
 from token_introspection.issuers.settings import IssuerSettings
 from token_introspection.tokens import AccessToken
@@ -36,12 +36,28 @@ def judge(answer: dict[str, Any], issuer: IssuerSettings) -> AccessToken | None:
     if token.is_expired():
         return None
     reason = "" if iss else f"its issuer is {said!r}, not {issuer.iss!r}"
-    reason = reason or objection(token, issuer) or _not_an_access_token(answer, issuer)
+    reason = reason or objection(token, issuer) or _not_a_bearer_token(answer, issuer)
     if reason:
         # It may be good elsewhere. When no token at all is good here, this line tells why.
-        log.warning("Refused an active token of %s: %s.", issuer.name or issuer.iss, reason)
+        _refused(issuer, reason)
         return None
     return token
+
+
+def is_still_good(answer: dict[str, Any], issuer: IssuerSettings) -> bool:
+    """Return whether `answer` leaves a JWT that was verified as good as it is.
+
+    Of the answer, only news counts: that it was revoked, or what it is bound to where the token
+    itself says little (lightweight ones of Keycloak). What the token says is signed.
+
+    Raises:
+        IntrospectionResponseInvalid: It does not say whether the token is active.
+    """
+    if not is_active(answer, issuer):
+        return False
+    if reason := binding(answer):
+        _refused(issuer, reason)
+    return not reason
 
 
 def is_active(answer: dict[str, Any], issuer: IssuerSettings) -> bool:
@@ -58,8 +74,12 @@ def is_active(answer: dict[str, Any], issuer: IssuerSettings) -> bool:
     return active
 
 
-def _not_an_access_token(answer: dict[str, Any], issuer: IssuerSettings) -> str:
+def _refused(issuer: IssuerSettings, reason: str) -> None:
+    log.warning("Refused an active token of %s: %s.", issuer.name or issuer.iss, reason)
+
+
+def _not_a_bearer_token(answer: dict[str, Any], issuer: IssuerSettings) -> str:
     for name, values in issuer.answer:
         if name in answer and answer[name] not in values:
             return f"`{name}` is {answer[name]!r}"
-    return ""
+    return binding(answer)
