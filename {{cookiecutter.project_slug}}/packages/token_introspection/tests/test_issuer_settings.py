@@ -133,7 +133,7 @@ def test_a_preset_knows_where_to_ask(entry, url):
         (OKTA, (AUD,), ()),
         (OKTA | {"audience": "api://default"}, ("api://default",), ()),
         (AUTH0, (AUD,), ()),
-        (COGNITO, (), ("web", "app")),
+        (COGNITO, (AUD,), ("web", "app")),
         (COGNITO | {"audience": "orders"}, ("orders",), ("web", "app")),
         (GOOGLE, ("1.apps.googleusercontent.com",), ()),
         (KEYCLOAK, ("orders",), ()),

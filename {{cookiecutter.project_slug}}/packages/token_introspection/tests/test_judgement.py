@@ -233,6 +233,12 @@ def test_an_issuer_may_leave_out_aud():
     assert judge(answer(aud="https://other.example.com"), lenient) is None
 
 
+def test_where_it_may_be_left_out_nobody_is_meant_who_has_no_name():
+    nameless = IssuerSettings(iss=ISS, client_ids=("shop",), aud_may_be_missing=True)
+    assert judge(answer(aud=...), nameless) is not None
+    assert judge(answer(aud=AUD), nameless) is None
+
+
 def test_a_token_of_another_client_is_refused():
     assert judge(answer(), IssuerSettings(iss=ISS, client_ids=("billing",))) is None
 

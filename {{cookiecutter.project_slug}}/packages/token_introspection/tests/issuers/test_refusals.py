@@ -44,14 +44,14 @@ CLAIMS = {
     "a subject that is a number": {"sub": 7},
     "a subject that is an object": {"sub": {}},
 }
-# Not for Cognito, whose access tokens have no `aud` as a rule.
 AUDIENCES = {
     "for another audience": {"aud": OTHER},
     "for other audiences": {"aud": [OTHER, "https://third.example.com"]},
     "an audience that is a number": {"aud": 7},
     "an audience that is an object": {"aud": {ORDERS: True}},
-    "an empty audience": {"aud": []},
 }
+# Not for Cognito, whose access tokens have no `aud` as a rule.
+NO_AUDIENCES = {"without an audience": {"aud": None}, "an empty audience": {"aud": []}}
 
 
 @pytest.fixture
@@ -79,9 +79,16 @@ def test_one_wrong_claim_is_refused(judged, key, vendor, changes):
     assert judged(vendor, token) == (200, 401)
 
 
-@each({name: vendor for name, vendor in JWTS.items() if "cognito" not in name})
+@each(JWTS)
 @pytest.mark.parametrize("changes", AUDIENCES.values(), ids=AUDIENCES)
 def test_a_token_for_somebody_else_is_refused(judged, key, vendor, changes):
+    token = jwt(vendor.all_claims(**changes), key, **vendor.header)
+    assert judged(vendor, token) == (200, 401)
+
+
+@each({name: vendor for name, vendor in JWTS.items() if "cognito" not in name})
+@pytest.mark.parametrize("changes", NO_AUDIENCES.values(), ids=NO_AUDIENCES)
+def test_a_token_for_nobody_is_refused(judged, key, vendor, changes):
     token = jwt(vendor.all_claims(**changes), key, **vendor.header)
     assert judged(vendor, token) == (200, 401)
 
@@ -349,6 +356,23 @@ def test_an_id_token_of_cognito_is_refused(judged, key):
 def test_a_client_of_cognito_that_is_not_listed_is_refused(judged, key):
     token = jwt(COGNITO_USER.all_claims(client_id="another0client"), key)
     assert judged(COGNITO_USER, token) == (200, 401)
+
+
+@pytest.mark.parametrize(
+    ("options", "aud", "status"),
+    [
+        ({}, ORDERS, 200),
+        ({}, [OTHER, ORDERS], 200),
+        ({}, OTHER, 401),
+        ({"audience": OTHER}, OTHER, 200),
+        ({"audience": OTHER}, ORDERS, 401),
+        ({"audience": OTHER}, None, 200),
+    ],
+)
+def test_cognito_binds_a_token_to_a_resource(trust, publish, status_of, key, options, aud, status):
+    trust(COGNITO_USER, **options)
+    publish(COGNITO_USER, key)
+    assert status_of(jwt(COGNITO_USER.all_claims(aud=aud), key)) == status
 
 
 @pytest.mark.parametrize("typ", ["ID", "Refresh", "Offline", "bearer", ["Bearer"]])

@@ -21,9 +21,11 @@ def issuer_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str | None:
 
 def objection(token: AccessToken, issuer: IssuerSettings) -> str:
     """Return why `token` is not meant for this resource server; empty if it is."""
-    is_for_nobody = not token.aud and issuer.aud_may_be_missing
-    if issuer.audiences and not is_for_nobody and not set(issuer.audiences) & set(token.aud):
-        return f"it is for {token.aud!r}, and this is {' or '.join(issuer.audiences)}"
+    # Where it may be missing and is not, it counts: also if nobody said what this API is called.
+    counts = bool(token.aud) if issuer.aud_may_be_missing else bool(issuer.audiences)
+    if counts and not set(issuer.audiences) & set(token.aud):
+        here = " or ".join(issuer.audiences) or "none that has an `audience`"
+        return f"it is for {token.aud!r}, and this is {here}"
     if issuer.client_ids and token.client_id not in issuer.client_ids:
         return f"its client {token.client_id!r} is none of those that are accepted"
     return ""

@@ -125,7 +125,7 @@ def _with_common(preset: str, name: str, options: dict[str, Any], conf: Conf) ->
 
 
 # Where tokens are not for the RFC 8707 identifier of the resource server unless somebody says so.
-OWN_AUDIENCE = ("keycloak", "cognito", "entra")
+OWN_AUDIENCE = ("keycloak", "entra")
 
 
 def _common(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,8 @@ class IssuerSettings:
         name: What logs, metrics, health and the doctor call it.
         strategy: How its tokens are judged.
         audiences: One of them must stand in ``aud``. None: any token passes.
-        aud_may_be_missing: Whether a token without ``aud`` passes (Cognito).
+        aud_may_be_missing: Whether a token without ``aud`` passes (Cognito), and then no other one
+            than that for `audiences`.
         client_ids: The clients whose tokens are accepted. None: all.
         introspection_url: The endpoint of RFC 7662, or tokeninfo.
         credentials: Client id and secret of this resource server there.

@@ -23,7 +23,8 @@ def cognito(
         user_pool_id: As in the console: ``eu-central-1_AbCdEf123``.
         client_ids: The app clients whose tokens are accepted.
         region: Where the pool is, if its id does not begin with that.
-        audience: What ``aud`` must hold where it is there: the resource of resource binding.
+        audience: What ``aud`` must hold where it is there: the resource of resource binding. The
+            one of the resource server where it is not given.
     """
     place, _, _ = user_pool_id.rpartition("_")
     if not place and not region:
