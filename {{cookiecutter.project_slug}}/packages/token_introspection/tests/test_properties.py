@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from token_introspection import AccessToken, IntrospectionResponseInvalid
-from token_introspection.issuers.acceptance import issuer_of, objection
-from token_introspection.issuers.claims import MAX_SUB_LENGTH, MAX_TIMESTAMP, access_token
+from token_introspection.issuers.acceptance import MAX_SUB_LENGTH, issuer_of, objection
+from token_introspection.issuers.claims import MAX_TIMESTAMP, access_token
 from token_introspection.issuers.judgement import judge
 from token_introspection.issuers.jwt import TokenRefused, check_claims, checked_algorithm
 from token_introspection.issuers.settings import IssuerSettings

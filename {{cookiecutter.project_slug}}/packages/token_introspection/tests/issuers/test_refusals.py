@@ -20,6 +20,7 @@ from .vendors import (
     ORDERS,
     RFC9068,
     TENANT,
+    TOKENINFO,
 )
 
 # One kind of token of each preset, where all of them go the same way.
@@ -68,6 +69,14 @@ def judged(trust, publish, status_of, key):
     return judged
 
 
+nothing = pytest.mark.parametrize("value", [..., None, ""], ids=["missing", "null", "empty"])
+
+
+def with_nothing(claims, name, value):
+    """Return `claims` with nothing in the place of one of them; ... leaves it out."""
+    return {key: one for key, one in (claims | {name: value}).items() if one is not ...}
+
+
 def each(vendors):
     return pytest.mark.parametrize("vendor", vendors.values(), ids=vendors)
 
@@ -98,9 +107,18 @@ def test_a_token_for_nobody_is_refused(judged, key, vendor, changes):
     [(vendor, claim) for vendor in JWTS.values() for claim in vendor.needs],
     ids=[f"{name}: {claim}" for name, vendor in JWTS.items() for claim in vendor.needs],
 )
-def test_a_token_without_what_its_vendor_puts_in_is_refused(judged, key, vendor, claim):
-    token = jwt(vendor.all_claims(**{claim: None}), key, **vendor.header)
-    assert judged(vendor, token) == (200, 401)
+@nothing
+def test_a_token_without_what_its_vendor_puts_in_is_refused(judged, key, vendor, claim, value):
+    claims = with_nothing(vendor.all_claims(), claim, value)
+    assert judged(vendor, jwt(claims, key, **vendor.header)) == (200, 401)
+
+
+@pytest.mark.parametrize("sub", [None, ""])
+def test_the_log_says_that_a_genuine_jwt_is_of_nobody(judged, key, caplog, sub):
+    token = jwt(OKTA.all_claims() | {"sub": sub}, key)
+    judged(OKTA, token)
+    [record] = [one for one in caplog.records if "Refused" in one.getMessage()]
+    assert (record.levelname, "`sub` is missing" in record.getMessage()) == ("WARNING", True)
 
 
 @each(JWTS)
@@ -432,6 +450,8 @@ ANSWERED = {
 }
 
 
+# RFC 7662 knows no more than the name of a person: without it, a token is taken for a machine's.
+NAMELESS = {name: one for name, one in ANSWERS.items() if name != "rfc7662"}
 WITH_AUDIENCE = {name: one for name, one in ANSWERS.items() if "workforce" not in name}
 
 
@@ -442,6 +462,47 @@ def test_one_wrong_member_of_an_answer_is_refused(trust, answer, status_of, vend
     answer(vendor, vendor.all_claims())
     good = status_of("good")
     answer(vendor, vendor.all_claims(**changes))
+    assert (good, status_of("another")) == (200, 401)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "claim"),
+    [(vendor, claim) for vendor in ANSWERS.values() for claim in vendor.needs],
+    ids=[f"{name}: {claim}" for name, vendor in ANSWERS.items() for claim in vendor.needs],
+)
+@nothing
+def test_an_answer_without_what_its_vendor_puts_in_is_refused(
+    trust, answer, status_of, vendor, claim, value
+):
+    trust(vendor)
+    answer(vendor, vendor.all_claims())
+    good = status_of("good")
+    answer(vendor, with_nothing(vendor.all_claims(), claim, value))
+    assert (good, status_of("another")) == (200, 401)
+
+
+@each(NAMELESS)
+@nothing
+def test_nor_does_a_client_stand_in_where_nobody_is_named(trust, answer, status_of, vendor, value):
+    trust(vendor)
+    claims = vendor.all_claims(username=None, preferred_username=None)
+    answer(vendor, claims)
+    good = status_of("good")
+    answer(vendor, with_nothing(claims, "sub", value))
+    assert (good, status_of("another")) == (200, 401)
+
+
+@nothing
+@pytest.mark.parametrize("claim", TOKENINFO.needs)
+@pytest.mark.parametrize("email", [None, "jsmith@example.com"])
+def test_nor_does_it_where_google_is_asked(
+    configure, serve, status_of, web_server, email, claim, value
+):
+    configure(ISSUERS=[TOKENINFO.options | {"introspection_url": f"{web_server.origin}/tokeninfo"}])
+    claims = {name: one for name, one in (TOKENINFO.claims | {"email": email}).items() if one}
+    serve(TOKENINFO, claims)
+    good = status_of("good")
+    serve(TOKENINFO, with_nothing(claims, claim, value))
     assert (good, status_of("another")) == (200, 401)
 
 

@@ -27,7 +27,7 @@ class Vendor:
         claims: Of the payload, or of the introspection answer, without the times.
         expected: What a view gets.
         header: Members of the JWT's header besides ``alg`` and ``kid``.
-        needs: Claims without which it is no access token of this vendor.
+        needs: Claims without which, or with which empty, it is no good token of this vendor.
         other_iss: The issuer of somebody else at the same vendor.
     """
 
@@ -73,7 +73,7 @@ OKTA = Vendor(
         "scope": "openid orders:read",
         "is_machine": False,
     },
-    needs=("cid", "aud"),
+    needs=("sub", "cid", "aud"),
     other_iss="https://acme.okta.com/oauth2/aus9o8wvkhockw9TL0h7",
 )
 
@@ -96,7 +96,7 @@ AUTH0 = Vendor(
         "scope": "openid profile orders:read",
         "is_machine": False,
     },
-    needs=("aud",),
+    needs=("sub", "aud"),
     other_iss="https://other-domain.auth0.com/",
 )
 
@@ -119,7 +119,7 @@ AUTH0_RFC9068 = Vendor(
         "scope": "orders:read",
         "is_machine": True,
     },
-    needs=("aud",),
+    needs=("sub", "aud"),
     other_iss="https://other-domain.auth0.com/",
 )
 
@@ -152,7 +152,7 @@ COGNITO_USER = Vendor(
         "username": "janedoe@example.com",
         "is_machine": False,
     },
-    needs=("token_use", "client_id"),
+    needs=("sub", "token_use", "client_id"),
     other_iss="https://cognito-idp.us-west-2.amazonaws.com/us-west-2_another",
 )
 
@@ -172,7 +172,7 @@ COGNITO_MACHINE = Vendor(
         "client_id": "1example23456789",
     },
     expected={"sub": "1example23456789", "client_id": "1example23456789", "is_machine": True},
-    needs=("token_use", "client_id"),
+    needs=("sub", "token_use", "client_id"),
     other_iss=COGNITO_USER.other_iss,
 )
 
@@ -262,7 +262,7 @@ KEYCLOAK = Vendor(
         "username": "user1",
         "is_machine": False,
     },
-    needs=("typ", "aud"),
+    needs=("sub", "typ", "aud"),
     other_iss="https://sso.example.com/realms/other",
 )
 
@@ -294,7 +294,7 @@ ENTRA = Vendor(
         "scope": "access_as_user orders:read",
         "is_machine": False,
     },
-    needs=("azp", "aud", "tid", "ver"),
+    needs=("sub", "azp", "aud", "tid", "ver"),
     other_iss=f"{LOGIN}/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
 )
 
@@ -342,7 +342,7 @@ ENTRA_V1 = Vendor(
         "scope": "user_impersonation",
         "is_machine": False,
     },
-    needs=("appid", "aud", "tid", "ver"),
+    needs=("sub", "appid", "aud", "tid", "ver"),
     other_iss="https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/",
 )
 
@@ -420,6 +420,7 @@ OKTA_ANSWER = Vendor(
         "username": "jessie.smith@example.com",
         "is_machine": False,
     },
+    needs=("sub",),
     other_iss=OKTA.other_iss,
 )
 
@@ -435,6 +436,7 @@ KEYCLOAK_ANSWER = Vendor(
     address="https://sso.example.com/realms/acme/protocol/openid-connect/token/introspect",
     claims=KEYCLOAK.claims | {"active": True, "client_id": "webshop", "username": "user1"},
     expected=KEYCLOAK.expected,
+    needs=("sub",),
     other_iss=KEYCLOAK.other_iss,
 )
 
@@ -466,6 +468,7 @@ RFC7662 = Vendor(
         "username": "jdoe",
         "is_machine": False,
     },
+    needs=("sub",),
     other_iss="https://server.example.com",
 )
 
@@ -491,6 +494,7 @@ GOOGLE_WORKFORCE = Vendor(
         "client_id": "workforce-client",
         "is_machine": False,
     },
+    needs=("sub",),
     other_iss="https://sts.example.com/",
 )
 
@@ -525,4 +529,5 @@ TOKENINFO = Vendor(
         "iss": "https://accounts.google.com",
         "is_machine": False,
     },
+    needs=("sub", "aud"),
 )

@@ -7,6 +7,9 @@ from token_introspection.issuers.settings import GUID, IssuerSettings
 from token_introspection.tokens import AccessToken
 
 TENANT = "{tenantid}"  # As in the metadata of Entra.
+MAX_SUB_LENGTH = 255  # OpenID Connect Core section 2, and what the column of a local user holds.
+# Not falsehood: a time may be 0.
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def issuer_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str | None:
@@ -20,7 +23,10 @@ def issuer_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str | None:
 
 
 def objection(token: AccessToken, issuer: IssuerSettings) -> str:
-    """Return why `token` is not meant for this resource server; empty if it is."""
+    """Return why `token` is not for this resource server, or of nobody; empty if it is good."""
+    if not 0 < len(token.sub) <= MAX_SUB_LENGTH:
+        # A name can be given to somebody else later: it must not stand in.
+        return f"its `sub` is {'too long' if token.sub else 'missing'}, so it is of nobody"
     # Where it may be missing and is not, it counts: also if nobody said what this API is called.
     counts = bool(token.aud) if issuer.aud_may_be_missing else bool(issuer.audiences)
     if counts and not set(issuer.audiences) & set(token.aud):
@@ -47,8 +53,9 @@ def binding(claims: Mapping[str, Any]) -> str:
 def mismatch(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:
     """Return which claim of a JWT is missing, or has a value that no bearer token has; or ""."""
     for name, values in issuer.claims:
-        if name not in claims or (values and claims[name] not in values):
-            return f"`{name}` is {claims.get(name)!r}"
+        value = claims.get(name)
+        if (value not in values) if values else (value in EMPTY):
+            return f"`{name}` is {value!r}"
     if issuer.is_access_token and ("at_hash" in claims or "c_hash" in claims):
         return "it is an ID token"  # OpenID Connect Core section 3.1.3.6
     return binding(claims)

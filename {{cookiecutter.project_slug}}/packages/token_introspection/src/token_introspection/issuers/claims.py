@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from token_introspection.issuers.settings import IssuerSettings
 from token_introspection.tokens import CLAIMS, AccessToken
 
-MAX_SUB_LENGTH = 255  # OpenID Connect Core section 2, and what the column of a local user holds.
 MAX_TIMESTAMP = 253_402_300_799  # The last second of the year 9999, where datetime ends.
 NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 DIGITS = re.compile(r"[0-9]{1,12}")
@@ -44,14 +43,16 @@ def access_token(claims: Mapping[str, Any], issuer: IssuerSettings, iss: str) ->
         issuer: Whose they are.
         iss: The issuer identifier to keep.
 
+    Returns:
+        The token. Its `sub` is empty where nobody is named: `acceptance.objection` refuses that.
+
     Raises:
-        ValueError: One is missing or of the wrong type; says which.
+        ValueError: One is of the wrong type; says which.
     """
     client_id, username = _first(claims, CLIENT_ID), _first(claims, USERNAME)
-    # A name can be given to somebody else later: it must not stand in for a missing `sub`.
-    sub = text(claims, "sub") or ("" if username else client_id)
-    if not 0 < len(sub) <= MAX_SUB_LENGTH:
-        raise ValueError(f"`sub` is missing or longer than {MAX_SUB_LENGTH} characters")
+    sub = text(claims, "sub")
+    if not sub and not username and _may_be_of_its_client(claims, issuer):
+        sub = client_id
     fields: dict[str, Any] = {
         "sub": client_id if sub == client_id else sub,  # One string for a machine, not two.
         "client_id": _one(client_id),
@@ -65,6 +66,15 @@ def access_token(claims: Mapping[str, Any], issuer: IssuerSettings, iss: str) ->
         "machine": issuer.is_machine(claims) if issuer.is_machine else None,
     }
     return AccessToken(**fields, rest=_rest(claims, fields))
+
+
+def _may_be_of_its_client(claims: Mapping[str, Any], issuer: IssuerSettings) -> bool:
+    """Return whether a token without `sub` and without a name may be one of client credentials.
+
+    The client stands for nobody else: all people who use it would be one, and the one of its rows.
+    An answer may leave out `sub` (RFC 7662 section 2.2), a JWT may not (RFC 9068 section 2.2).
+    """
+    return not issuer.strategy.verifies and (issuer.is_machine is None or issuer.is_machine(claims))
 
 
 def scope_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:

@@ -21,7 +21,7 @@ def judge(answer: dict[str, Any], issuer: IssuerSettings) -> AccessToken | None:
             issuer has audiences.
 
     Raises:
-        IntrospectionResponseInvalid: A member is missing or of the wrong type.
+        IntrospectionResponseInvalid: ``active`` is missing, or a member is of the wrong type.
     """
     if not is_active(answer, issuer):
         return None

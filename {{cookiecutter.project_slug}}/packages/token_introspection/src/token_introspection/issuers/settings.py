@@ -67,7 +67,7 @@ class IssuerSettings:
         jwks_url: Where its keys are: a JWK Set (RFC 7517), or certificates by key id (Google).
         algorithms: The JWS algorithms of its tokens.
         types: Values of the header ``typ``, in lower case; ``""`` for a token without one.
-        claims: Claims that a JWT must have, with the values of each; none: any value.
+        claims: Claims that a JWT must have, with the values of each; none: any but an empty one.
         answer: Members that an introspection answer may lack, with the values of each.
         is_access_token: Whether what an ID token looks like is refused (``at_hash``, ``c_hash``).
         is_machine: Says of the claims whether no person stands behind the token; None where `sub`
