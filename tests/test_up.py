@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -87,6 +88,57 @@ def test_it_starts_waits_and_uses_a_token(up, docker, services):
     assert services["asked"] == [("/o/token/", "Basic"), ("/api/whoami/", "Bearer")]
 
 
+def test_each_resource_server_that_trusts_the_authorization_server_is_asked(
+    up, platform, run_script, services
+):
+    run_script(platform, "add_resource_server", "billing", "partners")
+    path = platform / ".env"
+    text = path.read_text(encoding="utf-8") + "PARTNERS_ISSUERS=okta\n"
+    path.write_text(re.sub(r"(?<=_URL=)http.*", address_of(text), text), encoding="utf-8")
+    assert up().returncode == 0
+    assert [path for path, _ in services["asked"]] == ["/o/token/", *["/api/whoami/"] * 2]
+
+
+def address_of(env):
+    """Return where both services answer."""
+    return re.search(r"AUTHORIZATION_SERVER_URL=(.*)", env)[1]
+
+
+@pytest.fixture
+def started(docker, platform):
+    """Return a function that lets a container of orders have been started some seconds ago."""
+    files = {"ORDERS_SECRET_KEY": {"file": str(platform / ".secrets" / "ORDERS_SECRET_KEY")}}
+    orders = {"secrets": [{"source": "ORDERS_SECRET_KEY", "target": "ORDERS_SECRET_KEY"}]}
+    project = {"services": {"orders": orders, "postgres": {}}, "secrets": files}
+    docker.answer("compose config", output=json.dumps(project))
+
+    def started(seconds, **container):
+        then = datetime.now(UTC) - timedelta(seconds=seconds)
+        docker.containers({"Service": "orders"} | container, {"Service": "postgres"})
+        docker.answer("inspect", output=f"{then:%Y-%m-%dT%H:%M:%S.%f}789Z\n")
+
+    return started
+
+
+def test_a_container_is_started_anew_when_a_secret_of_its_own_has_changed(
+    up, docker, services, started
+):
+    started(3600)
+    run = up()
+    assert "orders: started anew, with what has changed in .secrets/" in run.stdout
+    assert "compose rm --force --stop orders" in docker.asked
+    assert docker.asked[-1] == "compose up --detach --wait --build"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "container"), [(-60, {}), (3600, {"State": "exited"})], ids=["newer", "ended"]
+)
+def test_no_other_container_is(up, docker, services, started, seconds, container):
+    started(seconds, **container)
+    assert up().returncode == 0
+    assert [asked for asked in docker.asked if asked.startswith("compose rm")] == []
+
+
 def test_it_says_where_everything_is_and_how_long_that_took(up, services):
     output = up().stdout
     assert re.search(r"\d+\.\d s from `docker compose up` to the first accepted token", output)
@@ -157,7 +209,7 @@ def test_no_compose_is_one_sentence(fails, docker):
 @pytest.mark.parametrize(
     ("command", "version", "words"),
     [
-        ("compose version", "v2.23.3\n", "Compose is v2.23.3, and 2.24 is the least"),
+        ("compose version", "v2.25.0\n", "Compose is v2.25.0, and 2.26 is the least"),
         ("version", "24.0.7\n", "Docker Engine is 24.0.7, and 25.0 is the least"),
     ],
 )

@@ -148,6 +148,10 @@ class Stack:
         names = self.compose("ps", "--all", "--quiet", *services).stdout.split()
         return inspect(*names)
 
+    def starts(self, service):
+        """Return which containers a service has, and when they were started."""
+        return [[each["Id"], each["State"]["StartedAt"]] for each in self.containers(service)]
+
     def logs(self, *services):
         """Return all that the containers have written."""
         text = self.compose("logs", "--no-color", "--no-log-prefix", *services).stdout

@@ -59,16 +59,11 @@ def added(first_up):
     """
     stack, first, _ = first_up
     assert first.returncode == 0, f"{first.stdout}\n{stack.logs()}"
-    before = starts(stack, FIRST)
+    before = stack.starts(FIRST)
     stack.make("resource-server", f"name={ADDED}")
     give_free_port(stack.project, ADDED)
     process = stack.compose("up", "--wait", check=False)
-    return stack, process, before, starts(stack, FIRST)
-
-
-def starts(stack, service):
-    """Return which containers a service has, and when they were started."""
-    return [[each["Id"], each["State"]["StartedAt"]] for each in stack.containers(service)]
+    return stack, process, before, stack.starts(FIRST)
 
 
 def give_free_port(project, name):

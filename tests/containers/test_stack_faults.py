@@ -49,8 +49,14 @@ def stale(grown_stack):
     with stack.spoiled():
         failed = stack.compose("up", "--wait", check=False)
         message = stack.logs("authorization-server-provision").strip()
-        stack.run("sh", "-c", COMMAND.findall(message)[0])
+        repair(stack, message)
     return failed, message
+
+
+def repair(stack, message):
+    """Run the commands in a message that keep the data."""
+    for command in COMMAND.findall(message)[:-1]:
+        stack.run("sh", "-c", command)
 
 
 def test_up_on_a_volume_with_another_password_fails(stale):
@@ -76,6 +82,32 @@ def test_the_passwords_of_services_repair_themselves(stack, stale):
         "Path('/run/secrets/ORDERS_CACHE_URL').read_text().strip()).ping())"
     )
     assert stack.python(FIRST, code).stdout.strip() == "True"
+
+
+@pytest.fixture(scope="module")
+def lost(grown_stack):
+    """Lose `.secrets/` while everything runs, and do what `make up` says.
+
+    Returns:
+        What `make up` said at first, and at last.
+    """
+    stack = grown_stack
+    stack.add_item(FIRST, "older than the loss")
+    with stack.spoiled():
+        shutil.rmtree(stack.project / ".secrets")
+        first = stack.make("up", check=False)
+        repair(stack, first.stdout)
+        last = stack.make("up", check=False)
+    return first, last
+
+
+def test_secrets_that_were_lost_while_everything_runs_are_a_problem(lost):
+    assert lost[0].returncode != 0
+
+
+def test_the_commands_that_it_prints_repair_that_too_and_keep_the_data(stack, lost):
+    assert lost[1].returncode == 0, lost[1].stdout
+    assert stack.has_item(FIRST, "older than the loss")
 
 
 # --- A step that fails ----------------------------------------------------------------------------

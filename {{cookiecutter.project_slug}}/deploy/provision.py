@@ -22,6 +22,7 @@ from psycopg import sql
 ADMINISTRATOR_REFUSED = """\
 postgres refuses the password in .secrets/POSTGRES_PASSWORD: its volume was made with another one.
 To keep the data and set this password, run
+  docker compose up --detach --wait --no-deps --force-recreate postgres
   docker compose exec postgres psql --file /etc/platform/set_password.sql
 To throw all data away instead, run
   docker compose down --volumes

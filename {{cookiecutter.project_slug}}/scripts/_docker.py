@@ -15,8 +15,8 @@ from typing import Any
 from _project import ROOT
 
 COMPOSE = ("docker", "compose", "--ansi", "never")
-# `start_interval` of health checks, and overrides of services that were included.
-ENGINE_NEEDED, COMPOSE_NEEDED = (25, 0), (2, 24)
+# `start_interval` of health checks; `up --wait` that takes a step which ended with 0 for a success.
+ENGINE_NEEDED, COMPOSE_NEEDED = (25, 0), (2, 26)
 LOG_LINES = 20
 
 

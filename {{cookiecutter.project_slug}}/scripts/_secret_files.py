@@ -47,7 +47,8 @@ def complete_secret_files() -> bool:
     FOLDER.mkdir(FOLDER_MODE, exist_ok=True)
     FOLDER.chmod(FOLDER_MODE)
     for name, value in wanted(read_text(path)):
-        if value != current(name) or not value:
+        # One that is written again is news to `make up`.
+        if value != current(name) or not (FOLDER / name).is_file():
             replace_text(FOLDER / name, value, FILE_MODE)
     return is_new
 

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 import add_resource_server
 import init_env
 from _docker import compose, containers, logs, require_docker, run
+from _outdated import remove_outdated
 from _ports import problem_with_port
 from _project import (
     AUTHORIZATION_SERVER,
@@ -30,6 +31,7 @@ from _project import (
     environment,
     resource_servers,
     setting,
+    trusts_authorization_server,
 )
 
 UP = ("docker", "compose", "up", "--detach", "--wait", "--build")
@@ -50,6 +52,10 @@ def main() -> None:
     check_disk()
     check_modes()
     check_ports(project, variables)
+    if outdated := remove_outdated(project):
+        print(
+            f"{', '.join(outdated)}: started anew, with what has changed in .secrets/", flush=True
+        )
 
     start = time.monotonic()
     if subprocess.run(UP, cwd=ROOT).returncode:
@@ -159,17 +165,21 @@ def print_addresses(variables: dict[str, str]) -> None:
 
 
 def use_a_token(variables: dict[str, str]) -> None:
-    """Get a token as the demo machine (RFC 6749 section 4.4), and have it accepted."""
-    server = resource_servers()[0]
+    """Get a token as the demo machine (RFC 6749 section 4.4), and have it accepted by everybody.
+
+    A resource server that trusts other issuers only is not asked.
+    """
+    servers = [one for one in resource_servers() if trusts_authorization_server(one, variables)]
     names = "DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"
     credentials = ":".join(setting(variables, name) for name in names).encode()
-    form = {"grant_type": "client_credentials", "scope": f"{server.name}:read"}
+    scope = " ".join(f"{server.name}:read" for server in resource_servers())
     token = answer(
         f"{setting(variables, 'AUTHORIZATION_SERVER_URL')}/o/token/",
         f"Basic {base64.b64encode(credentials).decode()}",
-        urlencode(form).encode(),
+        urlencode({"grant_type": "client_credentials", "scope": scope}).encode(),
     )["access_token"]
-    answer(f"{setting(variables, f'{server.prefix}_URL')}/api/whoami/", f"Bearer {token}")
+    for server in servers:
+        answer(f"{setting(variables, f'{server.prefix}_URL')}/api/whoami/", f"Bearer {token}")
 
 
 def answer(url: str, authorization: str, data: bytes | None = None) -> dict[str, Any]:
