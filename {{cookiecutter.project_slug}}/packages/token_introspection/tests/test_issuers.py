@@ -235,6 +235,19 @@ def test_an_answer_that_is_none_is_no_fault_of_the_client(both, answer):
     assert get(jwt()).status_code == 503
 
 
+# The bundled one alone.
+
+
+def test_without_issuers_a_jwt_that_names_another_is_shown_to_nobody(authorization_server):
+    token = authorization_server.issue(jwt(iss="https://other.example.com"))
+    assert (get(token).status_code, authorization_server.requests) == (401, [])
+
+
+def test_without_issuers_a_jwt_of_the_authorization_server_is_asked_about(authorization_server):
+    token = authorization_server.issue(jwt(iss="https://as.example.com"))
+    assert (get(token).status_code, len(authorization_server.requests)) == (200, 1)
+
+
 # Several issuers.
 
 

@@ -1,5 +1,6 @@
 """`Issuers`: which issuer sees a token, and which does not."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -75,10 +76,11 @@ def test_a_jwt_without_an_issuer_is_an_opaque_token(cast):
     assert seen(cast) == {"first": 1, "second": 1, "signer": 0}
 
 
-def test_the_bundled_one_alone_gets_everything():
-    only = Issuer("authorization_server")
-    Issuers([only], is_bundled_only=True).judge(jwt())
-    assert len(only.seen) == 1
+@pytest.mark.parametrize(("iss", "times"), [(ISS, 1), ("https://other.example.com", 0), (..., 1)])
+def test_the_only_issuer_gets_no_jwt_of_another(iss, times):
+    only = Issuer("authorization_server", iss=ISS)
+    Issuers([only]).judge(jwt(iss=iss))
+    assert len(only.seen) == times
 
 
 @pytest.fixture
@@ -96,12 +98,6 @@ def test_a_jwt_of_an_issuer_that_is_there_twice_goes_to_the_entry_that_verifies(
 def test_an_opaque_token_of_an_issuer_that_is_there_twice_goes_to_the_other_entry(twice):
     twice.all.judge(OPAQUE)
     assert (len(twice.asked.seen), len(twice.signer.seen)) == (1, 0)
-
-
-def test_of_two_entries_for_one_issuer_the_shorter_caching_time_holds():
-    asked = Issuer("asked", iss=ISS, caching_seconds=7)
-    signer = Issuer("signer", iss=ISS, strategy=Strategy.JWT, caching_seconds=30)
-    assert Issuers([asked, signer]).caching_seconds(AccessToken(sub="alice", iss=ISS)) == 7
 
 
 def test_another_spelling_is_the_same_issuer():
@@ -208,6 +204,25 @@ def test_each_issuer_may_say_for_how_long_its_tokens_are_remembered():
         for name in ("hasty", "other")
     ]
     assert seconds == [5, 60]
+
+
+@pytest.mark.parametrize(
+    ("asked", "verified", "seconds"), [(7, 30, 7), (None, 30, 30), (None, 90, 60), (90, None, 60)]
+)
+def test_of_two_entries_for_one_issuer_the_shorter_caching_time_holds(asked, verified, seconds):
+    first = Issuer("first", iss=ISS, caching_seconds=asked)
+    second = Issuer("second", iss=ISS, strategy=Strategy.JWT, caching_seconds=verified)
+    every = Issuers([first, second], caching_seconds=60)
+    assert every.caching_seconds(AccessToken(sub="alice", iss=ISS)) == seconds
+
+
+@pytest.mark.parametrize(("tid", "seconds"), [(TENANT, 7), ("another", 60)])
+def test_an_issuer_of_every_tenant_says_so_for_the_tokens_of_each(tid, seconds):
+    entra = Issuer("entra", iss="https://login/{tenantid}/v2.0", caching_seconds=7)
+    token = AccessToken(
+        sub="alice", iss=f"https://login/{TENANT}/v2.0", rest=json.dumps({"tid": tid})
+    )
+    assert Issuers([entra], caching_seconds=60).caching_seconds(token) == seconds
 
 
 # Who is waited for.

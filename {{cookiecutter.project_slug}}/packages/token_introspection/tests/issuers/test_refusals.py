@@ -13,6 +13,7 @@ from .vendors import (
     AUTH0,
     COGNITO_USER,
     ENTRA,
+    ENTRA_OF_EVERY_TENANT,
     GOOGLE,
     JWTS,
     KEYCLOAK,
@@ -548,15 +549,8 @@ def any_tenant(trust, publish, web_server):
     """Trust every tenant of Entra; return a function that publishes keys with their issuers."""
 
     def any_tenant(*keys):
-        vendor = ENTRA.__class__(
-            document=ENTRA.document,
-            options=ENTRA.options | {"tenant_id": "organizations"},
-            address="https://login.microsoftonline.com/organizations/discovery/v2.0/keys",
-            claims=ENTRA.claims,
-            expected=ENTRA.expected,
-        )
-        trust(vendor)
-        publish(vendor, *keys)
+        trust(ENTRA_OF_EVERY_TENANT)
+        publish(ENTRA_OF_EVERY_TENANT, *keys)
 
     return any_tenant
 

@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from token_introspection.conf import read_conf
 from token_introspection.issuers.claims import access_token
 from token_introspection.issuers.configuration import read_issuers
+from token_introspection.issuers.routing import configured_issuers
 from token_introspection.validation import validate
 
 from .keys import jwt
@@ -14,6 +15,7 @@ from .vendors import (
     COGNITO_MACHINE,
     COGNITO_USER,
     ENTRA_APPLICATION,
+    ENTRA_OF_EVERY_TENANT,
     GOOGLE,
     GOOGLE_WORKFORCE,
     IDENTITY_PLATFORM,
@@ -138,6 +140,16 @@ def test_the_keys_are_fetched_once(trust, publish, status_of, requests, key, ven
     for jti in ("one", "two", "three"):
         status_of(jwt(vendor.all_claims(jti=jti), key, **vendor.header))
     assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    "vendor", [*JWTS.values(), ENTRA_OF_EVERY_TENANT], ids=[*JWTS, "entra, every tenant"]
+)
+def test_the_caching_time_of_an_entry_is_the_one_of_its_tokens(trust, publish, key, vendor):
+    trust(vendor, caching_seconds=7)
+    publish(vendor, key)
+    token = validate(jwt(vendor.all_claims(), key, **vendor.header))
+    assert configured_issuers().caching_seconds(token) == 7
 
 
 @pytest.mark.parametrize(

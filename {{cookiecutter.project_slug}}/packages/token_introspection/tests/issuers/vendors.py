@@ -6,7 +6,7 @@ a test serves its path on this machine.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 TENANT = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
 API = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
@@ -344,6 +344,13 @@ ENTRA_V1 = Vendor(
     },
     needs=("sub", "appid", "aud", "tid", "ver"),
     other_iss="https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/",
+)
+
+ENTRA_OF_EVERY_TENANT = replace(
+    ENTRA,
+    document="learn.microsoft.com, Access tokens: multitenant applications",
+    options=ENTRA.options | {"tenant_id": "organizations"},
+    address=f"{LOGIN}/organizations/discovery/v2.0/keys",
 )
 
 RFC9068 = Vendor(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from math import inf
 from threading import Lock
 
 from cachetools import LRUCache, TTLCache
@@ -34,7 +33,6 @@ class Issuers:
         issuers: In the order of the settings.
         caching_seconds: How long a token is remembered, where its issuer does not say.
         inactive_seconds: How long it is remembered that a token is none of an issuer.
-        is_bundled_only: The settings name none: everything goes to the one, JWTs too.
     """
 
     def __init__(
@@ -43,7 +41,6 @@ class Issuers:
         *,
         caching_seconds: float = 60,
         inactive_seconds: float = 5,
-        is_bundled_only: bool = False,
     ) -> None:
         self.all = tuple(issuers)
         self._opaque = [issuer for issuer in self.all if issuer.keys is None]
@@ -51,12 +48,6 @@ class Issuers:
         named = [one for one in self.all if one.settings.strategy is not Strategy.TOKENINFO]
         self._named = sorted(named, key=lambda one: not one.settings.strategy.verifies)
         self._default_seconds = caching_seconds
-        self._caching_seconds: dict[str, float] = {}
-        for one in self.all:
-            if one.settings.caching_seconds is not None:
-                least = self._caching_seconds.get(one.settings.iss, inf)
-                self._caching_seconds[one.settings.iss] = min(least, one.settings.caching_seconds)
-        self._is_bundled_only = is_bundled_only
         self._lock = Lock()
         self._owners: LRUCache[bytes, Issuer] = LRUCache(MAX_REMEMBERED)
         self._denied: TTLCache[tuple[str, bytes], bool] = TTLCache(MAX_REMEMBERED, inactive_seconds)
@@ -68,7 +59,7 @@ class Issuers:
             TokenIntrospectionError: Nobody knows.
         """
         try:
-            jwt = None if self._is_bundled_only else parse(token)
+            jwt = parse(token)
         except TokenRefused:
             return None  # Whoever minted it, it is shown to nobody.
         if jwt is not None and jwt.iss:
@@ -95,8 +86,19 @@ class Issuers:
         return issuer.name if issuer else ""
 
     def caching_seconds(self, token: AccessToken) -> float:
-        """Return how long `token` may be remembered."""
-        return self._caching_seconds.get(token.iss, self._default_seconds)
+        """Return how long `token` may be remembered: the least that an entry of its issuer says.
+
+        An entry that says nothing counts with the default. It is not known which of two entries
+        has judged the token, for another process may have done so.
+        """
+        claims = token.claims
+        said = (
+            one.settings.caching_seconds
+            for one in self.all
+            if issuer_of(claims, one.settings) is not None
+        )
+        seconds = [self._default_seconds if one is None else one for one in said]
+        return min(seconds, default=self._default_seconds)
 
     def named(self, jwt: Unverified) -> Issuer | None:
         """Return the issuer that a JWT names; None if it is not trusted here."""
@@ -150,5 +152,4 @@ def configured_issuers() -> Issuers:
         [Issuer(settings, current) for settings in read_issuers(current)],
         caching_seconds=current.caching_seconds,
         inactive_seconds=current.inactive_caching_seconds,
-        is_bundled_only=current.issuers is None,
     )
