@@ -175,18 +175,23 @@ def test_they_are_fetched_once(http, keys):
     assert http.asked == 1
 
 
-def test_threads_that_come_first_together_fetch_once(http, keys):
+def together(find):
+    """Let eight threads call `find` at the same time."""
     barrier = threading.Barrier(8)
 
-    def find():
+    def run():
         barrier.wait()
-        keys.find("one", "RS256")
+        find()
 
-    threads = [threading.Thread(target=find) for _ in range(8)]
+    threads = [threading.Thread(target=run) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_threads_that_come_first_together_fetch_once(http, keys):
+    together(lambda: keys.find("one", "RS256"))
     assert http.asked == 1
 
 
@@ -209,31 +214,54 @@ def test_a_new_key_is_fetched_at_once(http, keys):
     assert kids(keys.find("two", "RS256")) == ["two"]
 
 
-def test_made_up_keys_are_asked_for_once_in_a_while(http, keys, clock):
-    for number in range(100):
-        assert keys.find(f"made-up-{number}", "RS256", issued=START - 60) == ()
-    assert http.asked == 2
+def make_up(keys, number):
+    """Ask for keys that nobody has, with tokens that are older than the key set."""
+    for one in range(number):
+        assert keys.find(f"made-up-{one}", "RS256", issued=START - 60) == ()
 
 
-def test_they_are_asked_for_again_when_some_time_has_passed(http, keys, clock):
-    keys.find("made-up", "RS256", issued=START - 60)
-    clock.now += jwks.COOL_DOWN_SECONDS
-    keys.find("made-up", "RS256", issued=START - 60)
-    assert http.asked == 3
+@pytest.mark.parametrize(("number", "asked"), [(1, 2), (2, 3), (3, 4), (4, 4), (100, 4)])
+def test_made_up_keys_are_asked_for_three_times(http, keys, number, asked):
+    make_up(keys, number)
+    assert http.asked == asked
 
 
-def test_of_a_token_newer_than_the_keys_nobody_knows(http, keys, clock):
-    keys.find("made-up", "RS256")
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(0, 4), (3, 4), (3.5, 5), (7, 6), (10, 7), (3600 - 1, 7)]
+)
+def test_and_three_times_in_ten_seconds_from_then_on(http, keys, clock, seconds, asked):
+    make_up(keys, 100)
+    clock.now += seconds
+    make_up(keys, 100)
+    assert http.asked == asked
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_made_up_key_does_not_delay_a_rotation(http, keys, number):
+    make_up(keys, number)
+    http.document = key_set(key("two"))
+    assert kids(keys.find("two", "RS256", issued=START)) == ["two"]
+
+
+def test_of_a_token_newer_than_the_keys_nobody_knows(http, keys):
+    make_up(keys, 3)
     with pytest.raises(SigningKeyUnknown) as raised:
         keys.find("two", "RS256", issued=START)
-    assert raised.value.retry_after == jwks.COOL_DOWN_SECONDS
+    assert raised.value.retry_after == 4
 
 
-def test_a_second_rotation_is_seen_after_that(http, keys, clock):
-    keys.find("made-up", "RS256")
+def test_a_rotation_is_seen_after_that(http, keys, clock):
+    make_up(keys, 3)
     http.document = key_set(key("two"))
-    clock.now += jwks.COOL_DOWN_SECONDS
+    clock.now += 4
     assert kids(keys.find("two", "RS256", issued=START)) == ["two"]
+
+
+def test_threads_that_find_a_new_key_together_fetch_once(http, keys):
+    keys.find("one", "RS256")
+    http.document = key_set(key("two"))
+    together(lambda: keys.find("two", "RS256"))
+    assert http.asked == 2
 
 
 def test_an_outage_is_no_reason_to_refuse_a_new_key(http, keys):

@@ -22,6 +22,8 @@ MAX_BYTES = 256 * 1024  # Entra sends certificates along with two dozen keys.
 RENEW_SECONDS = 3600
 KEPT_SECONDS = 24 * 3600
 COOL_DOWN_SECONDS = 10
+SOUGHT_AT_ONCE = 3  # times, for keys that are not there
+SEEK_SECONDS = COOL_DOWN_SECONDS / SOUGHT_AT_ONCE
 LEEWAY = 30  # seconds, between the clocks of the issuer and of this machine
 
 log = logging.getLogger(__name__)
@@ -35,8 +37,9 @@ class KeySet:
       issuer withdraws is trusted for that long.
     - When that fails the last set stays, for up to `KEPT_SECONDS`.
     - A key that is not there is asked for at once, so a rotation refuses nobody; but for unknown
-      keys only once in `COOL_DOWN_SECONDS`, or whoever makes up key ids would decide how often. In
-      between, a token that is older than the set is no good, and of a newer one nobody knows.
+      keys only `SOUGHT_AT_ONCE` times, and as often again in `COOL_DOWN_SECONDS`, or whoever makes
+      up key ids would decide how often. One that was made up delays no rotation. In between, a
+      token that is older than the set is no good, and of a newer one nobody knows.
 
     Args:
         http: What reaches the key set.
@@ -62,7 +65,9 @@ class KeySet:
         self._clock = clock
         self._fetching = Lock()
         self._keys: tuple[Key, ...] = ()
-        self._fetched_at = self._renewal_at = self._sought_at = -inf
+        self._fetched_at = self._renewal_at = -inf
+        # When all of `SOUGHT_AT_ONCE` will be there again: all there is to know about a bucket.
+        self._full_at = -inf
         self._fetched_time = 0.0
 
     def find(self, kid: str | None, algorithm: str, issued: int | None = None) -> tuple[Key, ...]:
@@ -94,8 +99,8 @@ class KeySet:
         return keys
 
     def _newer_than(self, keys: tuple[Key, ...], issued: int | None) -> tuple[Key, ...]:
-        seconds = self._sought_at + COOL_DOWN_SECONDS - self._timer()
-        if seconds <= 0:
+        seconds = self._full_at + SEEK_SECONDS - COOL_DOWN_SECONDS - self._timer()
+        if seconds <= 1e-6:  # A rounding error is none.
             return self._fetch_once(keys, sought=True)
         if self._keys is not keys:
             return self._keys
@@ -116,7 +121,8 @@ class KeySet:
         try:
             if self._keys is seen:
                 self._fetch()
-                self._sought_at = self._timer() if sought else self._sought_at
+                if sought:
+                    self._full_at = max(self._timer(), self._full_at) + SEEK_SECONDS
             return self._keys
         finally:
             self._fetching.release()
