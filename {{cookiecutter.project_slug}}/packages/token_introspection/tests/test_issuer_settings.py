@@ -185,6 +185,9 @@ def test_what_an_issuer_shows_holds_no_secret():
         ("okta", "not a table with a `preset`"),
         ({"preset": "ping"}, "no preset 'ping'"),
         ({}, "no preset None"),
+        ({"preset": ["okta"]}, "no preset ['okta']"),
+        ({"preset": {}}, "no preset {}"),
+        (OKTA | {7: "x"}, "no option 7"),
         ({"preset": "okta"}, "option domain is missing"),
         (OKTA | {"tenant": "x"}, "no option tenant"),
         (OKTA | {"domain": "acme.okta.com/oauth2"}, "not the name of a host"),
@@ -193,9 +196,11 @@ def test_what_an_issuer_shows_holds_no_secret():
         (AUTH0 | {"strategy": "introspection"}, "use jwt"),
         (OKTA | {"caching_seconds": 7200}, "from 0 to 3600"),
         (OKTA | {"caching_seconds": "soon"}, "from 0 to 3600"),
+        (OKTA | {"caching_seconds": True}, "from 0 to 3600"),
+        (OKTA | {"caching_seconds": [60]}, "from 0 to 3600"),
         (AUTH0 | {"algorithms": ["HS256"]}, "HS256 is no list of"),
         (AUTH0 | {"algorithms": "none"}, "none is no list of"),
-        (AUTH0 | {"algorithms": 7}, "7 is not a list"),
+        (AUTH0 | {"algorithms": 7}, "option algorithms is not a string or a list"),
         (AUTH0 | {"jwks_url": "http://id.example.com/keys"}, "not an https URL"),
         (AUTH0 | {"jwks_url": "https://a:b@id.example.com/keys"}, "not an https URL"),
         (AUTH0 | {"aud_may_be_missing": True}, "set `client_ids`"),
@@ -215,11 +220,73 @@ def test_what_an_issuer_shows_holds_no_secret():
         (OKTA | {"scopes": ["a"]}, "not a table"),
         (OKTA | {"scopes": {"groups": ["a"]}}, "not a claim, a colon and a value"),
         (OKTA | {"scopes": {"groups:a": [7]}}, "not a list of strings"),
+        (OKTA | {"scopes": {7: ["a"]}}, "7 in `scopes` is not a string"),
         ({"preset": "authorization_server", "audience": "x"}, "audience cannot be set here"),
     ],
 )
 def test_a_mistake_is_one_sentence(entry, words):
     assert words in refused(entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "option"),
+    [
+        (OKTA, "domain"),
+        (OKTA, "authorization_server_id"),
+        (OKTA, "client_secret"),
+        (AUTH0, "domain"),
+        (COGNITO, "user_pool_id"),
+        (COGNITO, "region"),
+        (GOOGLE, "kind"),
+        (GOOGLE, "project_id"),
+        (KEYCLOAK, "url"),
+        (KEYCLOAK, "realm"),
+        (ENTRA, "tenant_id"),
+        (ENTRA, "client_id"),
+        (RFC7662, "issuer"),
+        (RFC7662, "url"),
+        (RFC7662, "bearer_token"),
+        (RFC9068, "jwks_url"),
+        *((AUTH0, option) for option in ("name", "strategy", "iss", "introspection_url")),
+        ({"preset": "authorization_server"}, "name"),
+    ],
+)
+@pytest.mark.parametrize("value", [5, True, ["x"], {"x": "y"}, 0], ids=str)
+def test_what_is_no_string_is_one_sentence(entry, option, value):
+    kind = type(value).__name__
+    assert refused(entry | {option: value}) == (
+        f"The issuer {entry['preset']}: The option {option} is of the type {kind}, not a string."
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "option"),
+    [
+        (AUTH0, "audience"),
+        (COGNITO, "client_ids"),
+        (GOOGLE, "client_id"),
+        (OKTA, "client_ids"),
+        (OKTA, "algorithms"),
+    ],
+)
+@pytest.mark.parametrize("value", [5, [5], {"x": "y"}], ids=str)
+def test_what_is_no_list_is_one_sentence(entry, option, value):
+    assert f"The option {option} is not a string or a list" in refused(entry | {option: value})
+
+
+@pytest.mark.parametrize("kind", ["id_token", "access_token", "workforce"])
+@pytest.mark.parametrize("clients", [",", " , ", [], [""]], ids=str)
+def test_a_list_of_no_clients_is_none(kind, clients):
+    entry = GOOGLE | {"kind": kind, "client_id": clients, "client_secret": "s3cret"}
+    assert "needs the option client_id" in refused(entry)
+
+
+def test_an_audience_may_be_a_list():
+    assert issuers(AUTH0 | {"audience": ["a", "b"]})[0].audiences == ("a", "b")
+
+
+def test_an_option_that_is_none_is_not_there():
+    assert issuers(AUTH0 | {"audience": None, "iss": None}) == issuers(AUTH0)
 
 
 def test_a_mistake_in_an_address_does_not_show_the_password_in_it():
@@ -386,5 +453,6 @@ def test_a_file_that_is_not_there_is_one_sentence(read):
         read(ISSUERS_CONFIG="nowhere.toml")
 
 
-def test_no_message_holds_a_secret():
-    assert "s3cret" not in refused(OKTA | {"strategy": "guess"})
+@pytest.mark.parametrize("change", [{"strategy": "guess"}, {"client_secret": ["s3cret"]}])
+def test_no_message_holds_a_secret(change):
+    assert "s3cret" not in refused(OKTA | change)

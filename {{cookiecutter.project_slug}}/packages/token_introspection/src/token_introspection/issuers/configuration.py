@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from inspect import Parameter
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +14,9 @@ from token_introspection.issuers.settings import (
     ALGORITHMS,
     IssuerSettings,
     Strategy,
+    Strings,
     as_list,
+    is_list,
     is_safe,
 )
 
@@ -23,6 +26,9 @@ COMMON = (
     *("name", "strategy", "caching_seconds", "scopes", "client_ids", "algorithms"),
     *("aud_may_be_missing", "iss", "jwks_url", "introspection_url"),
 )
+# Of these, the ones that are strings, and the ones that are lists. The others are read as they are.
+STRINGS = ("name", "strategy", "iss", "jwks_url", "introspection_url")
+LISTS = ("client_ids", "algorithms")
 SECRETS = ("client_secret", "bearer_token")
 MAX_CACHING_SECONDS = 3600
 MAX_ISS_LENGTH = 255  # What the column of a local user holds.
@@ -76,15 +82,16 @@ def _no_duplicates(what: str, values: list[str]) -> None:
 def _issuer(options: Any, conf: Conf) -> IssuerSettings:
     if not isinstance(options, Mapping):
         raise ImproperlyConfigured(f"An issuer is {options!r}, not a table with a `preset`.")
-    preset = options.get("preset")
-    if preset != BUNDLED and preset not in PRESETS:
+    options = {key: value for key, value in options.items() if value is not None}
+    preset, name = options.get("preset"), options.get("name")
+    if not isinstance(preset, str) or (preset != BUNDLED and preset not in PRESETS):
         known = ", ".join((BUNDLED, *PRESETS))
         raise ImproperlyConfigured(f"There is no preset {preset!r}; there are {known}.")
-    name = options.get("name") or preset
+    name = name if name and isinstance(name, str) else preset
     try:
         if preset == BUNDLED:
             return _bundled(options, conf)
-        return _checked(_with_common(str(preset), str(name), dict(options), conf))
+        return _checked(_with_common(preset, name, options, conf))
     except ImproperlyConfigured as error:
         raise ImproperlyConfigured(f"The issuer {name}: {error}") from None
 
@@ -95,7 +102,23 @@ def _bundled(options: Mapping[str, Any], conf: Conf) -> IssuerSettings:
             f"{_shown(extra)} cannot be set here: it comes from OAUTH2_PROVIDER and "
             "TOKEN_INTROSPECTION."
         )
+    _check_types(options, {})
     return replace(bundled(conf), **_common(options))
+
+
+def _check_types(options: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
+    """Check that what is used as a string or a list is one, before anything is made of it."""
+    annotations = dict.fromkeys(STRINGS, str) | dict.fromkeys(LISTS, Strings)
+    annotations |= {name: one.annotation for name, one in parameters.items()}
+    for name, value in options.items():
+        wanted = annotations.get(name)
+        # Not the value: it may be a secret.
+        if wanted is str and not isinstance(value, str):
+            raise ImproperlyConfigured(
+                f"The option {name} is of the type {type(value).__name__}, not a string."
+            )
+        if wanted is Strings and not is_list(value):
+            raise ImproperlyConfigured(f"The option {name} is not a string or a list of strings.")
 
 
 def _with_common(preset: str, name: str, options: dict[str, Any], conf: Conf) -> IssuerSettings:
@@ -105,6 +128,7 @@ def _with_common(preset: str, name: str, options: dict[str, Any], conf: Conf) ->
         raise ImproperlyConfigured(
             f"There is no option {_shown(unknown)}; there are {_shown({*parameters, *COMMON})}."
         )
+    _check_types(options, parameters)
     own = {key: value for key, value in options.items() if key in parameters and value != ""}
     needed = {key for key, one in parameters.items() if one.default is one.empty}
     if missing := needed - set(own):
@@ -131,7 +155,7 @@ OWN_AUDIENCE = ("keycloak", "entra")
 def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of every preset as fields of `IssuerSettings`."""
     common = {key: value for key, value in options.items() if key in COMMON and value != ""}
-    for name in ("client_ids", "algorithms"):
+    for name in LISTS:
         if name in common:
             common[name] = as_list(common[name])
     if "aud_may_be_missing" in common:
@@ -152,6 +176,8 @@ def _rules(scopes: Any) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     if not isinstance(scopes, Mapping):
         raise ImproperlyConfigured("`scopes` is not a table of claims and the scopes they grant.")
     for key, granted in scopes.items():
+        if not isinstance(key, str):
+            raise ImproperlyConfigured(f"{key!r} in `scopes` is not a string.")
         if isinstance(granted, Mapping):
             for value, inner in granted.items():
                 yield key, value, as_list(inner)
@@ -164,7 +190,7 @@ def _rules(scopes: Any) -> Iterable[tuple[str, str, tuple[str, ...]]]:
 
 def _seconds(value: Any) -> float:
     try:
-        seconds = float(value)
+        seconds = -1 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         seconds = -1
     if not 0 <= seconds <= MAX_CACHING_SECONDS:
@@ -223,4 +249,4 @@ def _check_credentials(issuer: IssuerSettings) -> None:
 
 
 def _shown(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+    return ", ".join(sorted(map(str, names)))

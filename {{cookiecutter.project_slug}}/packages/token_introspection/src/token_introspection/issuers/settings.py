@@ -25,6 +25,9 @@ ANY_TYPE = ("", "jwt", "at+jwt", "application/at+jwt")
 RFC9068_TYPE = ("at+jwt", "application/at+jwt")
 
 
+Strings = str | list[str] | tuple[str, ...]  # Of a string, the parts between commas.
+
+
 class Strategy(StrEnum):
     """How it is found out whether a token is good."""
 
@@ -100,11 +103,18 @@ class IssuerSettings:
     caching_seconds: float | None = None
 
 
+def is_list(value: Any) -> bool:
+    """Return whether `value` is what `as_list` takes."""
+    if isinstance(value, list | tuple):
+        return all(isinstance(part, str) for part in value)
+    return isinstance(value, str)
+
+
 def as_list(value: Any) -> tuple[str, ...]:
     """Return the strings of a list, or of a string with commas between them."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+    if not is_list(value):
         raise ImproperlyConfigured(f"{value!r} is not a list of strings.")
+    parts = value.split(",") if isinstance(value, str) else value
     return tuple(part.strip() for part in parts if part.strip())
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from token_introspection.issuers.settings import IssuerSettings, as_list, https
+from token_introspection.issuers.settings import IssuerSettings, Strings, as_list, https
 
 
-def auth0(*, domain: str, audience: str = "") -> IssuerSettings:
+def auth0(*, domain: str, audience: Strings = "") -> IssuerSettings:
     """Derive the issuer from a tenant of Auth0.
 
     Its ``iss`` ends in a slash. Both access token profiles pass: Auth0's own (``typ: JWT``, the

@@ -1,14 +1,12 @@
 """Amazon Cognito."""
 
-from typing import Any
-
 from django.core.exceptions import ImproperlyConfigured
 
-from token_introspection.issuers.settings import IssuerSettings, as_list
+from token_introspection.issuers.settings import IssuerSettings, Strings, as_list
 
 
 def cognito(
-    *, user_pool_id: str, client_ids: Any, region: str = "", audience: str = ""
+    *, user_pool_id: str, client_ids: Strings, region: str = "", audience: Strings = ""
 ) -> IssuerSettings:
     """Derive the issuer from a user pool of Amazon Cognito.
 

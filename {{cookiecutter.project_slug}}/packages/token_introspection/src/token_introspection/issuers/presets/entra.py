@@ -5,14 +5,14 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from token_introspection.issuers.settings import GUID, IssuerSettings, as_list
+from token_introspection.issuers.settings import GUID, IssuerSettings, Strings, as_list
 
 LOGIN = "https://login.microsoftonline.com"
 SHARED = ("common", "organizations")
 
 
 def entra(
-    *, tenant_id: str, client_id: str, audience: str = "", version: Any = 2
+    *, tenant_id: str, client_id: str, audience: Strings = "", version: Any = 2
 ) -> IssuerSettings:
     """Derive the issuer from an app registration in Entra ID.
 

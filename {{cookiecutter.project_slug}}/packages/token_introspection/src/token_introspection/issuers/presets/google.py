@@ -9,6 +9,7 @@ from token_introspection.issuers.settings import (
     ANY_TYPE,
     IssuerSettings,
     Strategy,
+    Strings,
     as_list,
     credentials_of,
 )
@@ -24,7 +25,11 @@ KINDS = ("id_token", "identity_platform", "access_token", "workforce")
 
 
 def google(
-    *, kind: str = "id_token", client_id: Any = "", client_secret: str = "", project_id: str = ""
+    *,
+    kind: str = "id_token",
+    client_id: Strings = "",
+    client_secret: str = "",
+    project_id: str = "",
 ) -> IssuerSettings:
     """Derive the issuer from a client or a project of Google.
 
@@ -48,10 +53,10 @@ def google(
     """
     if kind not in KINDS:
         raise ImproperlyConfigured(f"kind is {kind!r}, not one of {', '.join(KINDS)}.")
-    needed = "project_id" if kind == "identity_platform" else "client_id"
-    if not (project_id if needed == "project_id" else client_id):
-        raise ImproperlyConfigured(f"the kind {kind} needs the option {needed}.")
     clients = as_list(client_id)
+    needed = "project_id" if kind == "identity_platform" else "client_id"
+    if not (project_id if needed == "project_id" else clients):
+        raise ImproperlyConfigured(f"the kind {kind} needs the option {needed}.")
     if kind == "identity_platform":
         issuer = f"https://securetoken.google.com/{project_id}"
         return _id_tokens(issuer, CERTIFICATES, (project_id,), _never)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from token_introspection.issuers.settings import (
     IssuerSettings,
+    Strings,
     as_list,
     credentials_of,
 )
@@ -14,7 +15,7 @@ PCHAR = "!$&'()*+,;=:@"  # Stand in a path as they are (RFC 3986 section 3.3).
 
 
 def keycloak(
-    *, url: str, realm: str, audience: str = "", client_id: str = "", client_secret: str = ""
+    *, url: str, realm: str, audience: Strings = "", client_id: str = "", client_secret: str = ""
 ) -> IssuerSettings:
     """Derive the issuer from a realm of Keycloak.
 

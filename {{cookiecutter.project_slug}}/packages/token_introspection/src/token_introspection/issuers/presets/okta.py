@@ -5,6 +5,7 @@ from typing import Any
 
 from token_introspection.issuers.settings import (
     IssuerSettings,
+    Strings,
     as_list,
     credentials_of,
     https,
@@ -15,7 +16,7 @@ def okta(
     *,
     domain: str,
     authorization_server_id: str = "default",
-    audience: str = "",
+    audience: Strings = "",
     client_id: str = "",
     client_secret: str = "",
 ) -> IssuerSettings:

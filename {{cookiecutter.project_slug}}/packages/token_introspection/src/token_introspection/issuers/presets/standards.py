@@ -3,6 +3,7 @@
 from token_introspection.issuers.settings import (
     RFC9068_TYPE,
     IssuerSettings,
+    Strings,
     as_list,
     credentials_of,
 )
@@ -12,7 +13,7 @@ def rfc7662(
     *,
     issuer: str,
     url: str,
-    audience: str = "",
+    audience: Strings = "",
     client_id: str = "",
     client_secret: str = "",
     bearer_token: str = "",
@@ -42,7 +43,7 @@ def rfc9068(
     *,
     issuer: str,
     jwks_url: str,
-    audience: str = "",
+    audience: Strings = "",
     url: str = "",
     client_id: str = "",
     client_secret: str = "",
