@@ -478,6 +478,21 @@ def test_the_doctor_compares_with_the_discovery_document(use, vendor, document, 
     assert [line.split()[0] for line in found("discovery")] == [level]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.well-known/oauth-authorization-server/tenant",
+        "/tenant/.well-known/openid-configuration",
+        "/tenant/.well-known/oauth-authorization-server",
+    ],
+)
+def test_the_document_of_an_issuer_with_a_path_may_be_in_three_places(use, vendor, path):
+    issuer = f"{vendor.origin}/tenant"
+    vendor.answers[path] = (200, {}, json.dumps({"issuer": issuer}).encode())
+    use(rfc9068(vendor, issuer=issuer))
+    assert [line.split()[0] for line in found("discovery")] == ["ok"]
+
+
 def test_the_doctor_looks_at_every_issuer(use, vendor, authorization_server):
     use(BUNDLED, rfc9068(vendor))
     subjects = {one.subject for one in examine()}

@@ -1,7 +1,7 @@
 """What the authorization server says of itself (RFC 8414), against what the settings say of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from oauth2_provider.scopes import get_scopes_backend
@@ -42,7 +42,13 @@ def discovery_document(conf: Conf) -> dict[str, Any] | None:
 
     In this order, because an issuer with a mistake in it leads to nobody or to somebody else.
     """
-    for url in dict.fromkeys(well_known_urls(conf)):
+    bases = (origin(conf.url), origin(conf.issuer))
+    return first_document((url for one in bases for url in well_known_urls(conf.issuer, one)), conf)
+
+
+def first_document(urls: Iterable[str], conf: Conf) -> dict[str, Any] | None:
+    """Return the first of the documents at `urls` that names an issuer; None if there is none."""
+    for url in dict.fromkeys(urls):
         try:
             status, _, body = ask("GET", url, conf)
             document = json.loads(body) if status == 200 else None
@@ -53,13 +59,17 @@ def discovery_document(conf: Conf) -> dict[str, Any] | None:
     return None
 
 
-def well_known_urls(conf: Conf) -> Iterator[str]:
-    """Yield where the document may be (RFC 8414 section 3; OpenID Connect Discovery section 4)."""
-    path = parts_of(conf.issuer).path.rstrip("/")
-    for base in (origin(conf.url), origin(conf.issuer)):
-        if base.startswith(("http://", "https://")):
-            yield f"{base}/.well-known/oauth-authorization-server{path}"
-            yield f"{base}{path}/.well-known/openid-configuration"
+def well_known_urls(issuer: str, base: str) -> Iterator[str]:
+    """Yield where the document of `issuer` may be, at the origin `base`.
+
+    RFC 8414 section 3 puts the path of the issuer at the end; OpenID Connect Discovery section 4
+    puts it in front, and so do some servers with the name of RFC 8414.
+    """
+    path = parts_of(issuer).path.rstrip("/")
+    if base.startswith(("http://", "https://")):
+        yield f"{base}/.well-known/oauth-authorization-server{path}"
+        yield f"{base}{path}/.well-known/openid-configuration"
+        yield f"{base}{path}/.well-known/oauth-authorization-server"
 
 
 def examine_issuer(issuer: Any, conf: Conf) -> Finding:

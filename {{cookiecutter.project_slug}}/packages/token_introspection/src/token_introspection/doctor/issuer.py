@@ -1,20 +1,18 @@
 """An issuer out of ``ISSUERS``: its addresses, its discovery document, its keys, its answers."""
 
-import json
 import os
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from typing import Any
 
 from urllib3.exceptions import HTTPError
 
 from token_introspection.conf import Conf
 from token_introspection.doctor.connection import examine_address, examine_tls
+from token_introspection.doctor.discovery import first_document, well_known_urls
 from token_introspection.doctor.endpoint import ask, examine_clock
 from token_introspection.doctor.findings import Finding, ok, origin, problem, shown, warning
 from token_introspection.errors import IntrospectionCredentialsRefused, TokenIntrospectionError
-from token_introspection.issuers.acceptance import TENANT
 from token_introspection.issuers.environment import options_of
 from token_introspection.issuers.issuer import Issuer
 from token_introspection.issuers.jwks import KeySet
@@ -115,35 +113,24 @@ def examine_answer(issuer: Issuer, line: str) -> Iterator[Finding]:
 
 def examine_discovery(settings: IssuerSettings, line: str, conf: Conf) -> Iterator[Finding]:
     """Yield where the document of the issuer differs from what the preset has derived."""
-    document = _document(settings.iss.rstrip("/"), conf)
+    iss, special = settings.iss, settings.discovery_url
+    urls = [special] if special else well_known_urls(iss, origin(iss))
+    document = first_document(urls, conf)
     if document is None:
-        yield warning("discovery", f"no document at {shown(settings.iss)} to compare with")
+        yield warning("discovery", f"no document at {shown(special or iss)} to compare with")
         return
     expected = {
-        "issuer": settings.iss,
+        "issuer": iss,
         "jwks_uri": settings.jwks_url if settings.strategy.verifies else "",
         "introspection_endpoint": settings.introspection_url if settings.strategy.asks else "",
     }
     differs = False
     for member, ours in expected.items():
         theirs = document.get(member)
-        if ours and isinstance(theirs, str) and theirs != ours:
+        others = () if member == "issuer" else settings.other_urls
+        if ours and isinstance(theirs, str) and theirs not in (ours, *others):
             differs = True
             level = problem if member == "issuer" else warning
             yield level("discovery", f"`{member}` is {theirs}, and here {ours}. Change {line}.")
     if not differs:
-        yield ok("discovery", f"the document of {settings.iss} says the same")
-
-
-def _document(base: str, conf: Conf) -> dict[str, Any] | None:
-    if TENANT in base or not base.startswith(("http://", "https://")):
-        return None
-    for name in ("openid-configuration", "oauth-authorization-server"):
-        try:
-            status, _, body = ask("GET", f"{base}/.well-known/{name}", conf)
-            document = json.loads(body) if status == 200 else None
-        except (HTTPError, ValueError, RecursionError):
-            continue
-        if isinstance(document, dict) and "issuer" in document:
-            return document
-    return None
+        yield ok("discovery", f"the document of {iss} says the same")

@@ -145,6 +145,10 @@ def _with_common(preset: str, name: str, options: dict[str, Any], conf: Conf) ->
             f"{' or '.join(strategies)}."
         )
     changes["strategy"] = Strategy(changes["strategy"])
+    if "iss" in changes:  # Of another cloud, say: that one's document counts.
+        changes["discovery_url"] = ""
+    # The document of the vendor does not know of a proxy or a private link.
+    changes["other_urls"] = (*derived.other_urls, derived.jwks_url, derived.introspection_url)
     return replace(derived, **changes)
 
 

@@ -68,6 +68,8 @@ class IssuerSettings:
         token_type_hint: RFC 7662 section 2.1.
         iss_may_be_missing: Whether an introspection answer without ``iss`` is of this issuer.
         jwks_url: Where its keys are: a JWK Set (RFC 7517), or certificates by key id (Google).
+        discovery_url: Where its discovery document is, for the doctor; "": where `iss` leads.
+        other_urls: What that document may name in place of `jwks_url` and `introspection_url`.
         algorithms: The JWS algorithms of its tokens.
         types: Values of the header ``typ``, in lower case; ``""`` for a token without one.
         claims: Claims that a JWT must have, with the values of each; none: any but an empty one.
@@ -93,6 +95,9 @@ class IssuerSettings:
     token_type_hint: str = "access_token"  # noqa: S105
     iss_may_be_missing: bool = True
     jwks_url: str = ""
+    # No judgement depends on them.
+    discovery_url: str = field(default="", repr=False)
+    other_urls: tuple[str, ...] = field(default=(), repr=False)
     algorithms: tuple[str, ...] = ("RS256",)
     types: tuple[str, ...] = ANY_TYPE
     claims: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -38,10 +38,14 @@ def entra(
         raise ImproperlyConfigured(f"tenant_id is {tenant_id!r}, no GUID and not `organizations`.")
     place = "{tenantid}" if tenant in SHARED else tenant
     is_v1 = str(version) == "1"
+    path = "" if is_v1 else "v2.0/"
     return IssuerSettings(
         iss=f"https://sts.windows.net/{place}/" if is_v1 else f"{LOGIN}/{place}/v2.0",
         audiences=(client_id, f"api://{client_id}", *as_list(audience)),
-        jwks_url=f"{LOGIN}/{tenant}/discovery/{'' if is_v1 else 'v2.0/'}keys",
+        jwks_url=f"{LOGIN}/{tenant}/discovery/{path}keys",
+        discovery_url=f"{LOGIN}/{tenant}/{path}.well-known/openid-configuration",
+        # The documents of version 1 have one address of keys for all tenants.
+        other_urls=(f"{LOGIN}/common/discovery/keys",) if is_v1 else (),
         claims=(
             ("ver", ("1.0" if is_v1 else "2.0",)),
             ("appid" if is_v1 else "azp", ()),

@@ -19,6 +19,10 @@ STS = "https://sts.googleapis.com"
 CERTIFICATES = (
     "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 )
+# The same keys as a JWK Set. The discovery document names this address, the guide the other one.
+CERTIFICATES_AS_JWKS = (
+    "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"
+)
 HINT = "urn:ietf:params:oauth:token-type:access_token"
 Rule = Callable[[Mapping[str, Any]], bool]
 KINDS = ("id_token", "identity_platform", "access_token", "workforce")
@@ -90,6 +94,7 @@ def _id_tokens(
         strategy=Strategy.JWT,
         audiences=audiences,
         jwks_url=jwks_url,
+        other_urls=(CERTIFICATES_AS_JWKS,) if jwks_url == CERTIFICATES else (),
         types=ANY_TYPE[:2],
         claims=(("sub", ()),),
         is_access_token=False,
