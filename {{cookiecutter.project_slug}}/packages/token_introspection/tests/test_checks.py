@@ -77,6 +77,34 @@ def test_a_bad_setting_is_found(configure, changes, number):
     assert found() == [number]
 
 
+def rules(configure, **scopes):
+    """Give the bundled issuer a rule for each group."""
+    entry = {"preset": "authorization_server"}
+    configure(ISSUERS=[entry | {"scopes": {f"groups:{name}": one for name, one in scopes.items()}}])
+
+
+def test_a_rule_that_grants_a_scope_that_is_not_there_is_found(configure):
+    rules(configure, staff=["orders:read"], admins=["orders:read", "orders:wirte"])
+    [message] = check_settings([])
+    assert (message.id, message.msg) == (
+        "token_introspection.W015",
+        "The issuer authorization_server: the rule 'groups:admins' grants orders:wirte, and the "
+        "scopes here are orders:read, orders:write.",
+    )
+
+
+@pytest.mark.parametrize("scope", ["orders:raed", "orders:delete", "oders:read", "orders.read"])
+def test_a_scope_that_is_meant_to_be_one_of_these_is_found(configure, scope):
+    rules(configure, admins=[scope])
+    assert found() == ["W015"]
+
+
+@pytest.mark.parametrize("scope", ["orders:write", "inventory:read", "billing:write", "users:read"])
+def test_a_rule_may_grant_what_is_here_or_at_another_resource_server(configure, scope):
+    rules(configure, admins=["orders:read", scope])
+    assert found() == []
+
+
 def test_a_cache_that_is_off_is_no_problem(configure):
     configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0)
     assert found() == []

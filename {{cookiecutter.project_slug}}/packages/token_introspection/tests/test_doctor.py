@@ -159,6 +159,15 @@ def test_a_resource_server_in_a_container_asks_at_another_address(server, run, c
 # Settings.
 
 
+def test_a_rule_with_a_misspelt_scope_is_doubtful(server, line, configure):
+    rule = {"groups:admins": "orders:raed"}
+    configure(ISSUERS=[{"preset": "authorization_server", "scopes": rule}])
+    found = line()
+    assert found.startswith("warning  settings:")
+    assert "'groups:admins' grants orders:raed" in found
+    assert "orders:read, orders:write" in found
+
+
 def test_what_the_system_checks_say_is_said(line, configure):
     configure(ISSUER=None)
     assert line().startswith("problem  settings: TOKEN_INTROSPECTION['ISSUER'] is not set")

@@ -1,6 +1,7 @@
 """System checks: what is wrong with the settings, before the first request finds out."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from oauth2_provider.scopes import get_scopes_backend
 
 from token_introspection.conf import Conf, read_conf
 from token_introspection.issuers.configuration import BUNDLED, read_issuers
@@ -125,6 +127,28 @@ def _check_networks(conf: Conf) -> Iterator[CheckMessage]:
 
 def _check_issuers(conf: Conf) -> Iterator[CheckMessage]:
     try:
-        read_issuers(conf)
+        issuers = read_issuers(conf)
     except ImproperlyConfigured as error:
         yield _error(14, str(error))
+        return
+    mine = sorted(get_scopes_backend().get_all_scopes())
+    for issuer in issuers:
+        for claim, value, scopes in issuer.scopes:
+            if wrong := [scope for scope in scopes if _is_misspelt(scope, mine)]:
+                yield _warning(
+                    15,
+                    f"The issuer {issuer.name}: the rule '{claim}:{value}' grants "
+                    f"{', '.join(wrong)}, and the scopes here are {', '.join(mine)}.",
+                )
+
+
+def _is_misspelt(scope: str, mine: list[str]) -> bool:
+    """Return whether `scope` is meant to be one of `mine`, and is none.
+
+    Resource servers may share one file of issuers, so a rule may grant what another one has. Of
+    this one are those with its name in front, and what looks much like one of `mine`.
+    """
+    if scope in mine:
+        return False
+    is_named_alike = scope.partition(":")[0] in {one.partition(":")[0] for one in mine}
+    return is_named_alike or bool(get_close_matches(scope, mine, cutoff=0.85))
