@@ -146,6 +146,24 @@ def test_a_preset_knows_which_tokens_are_for_this_api(entry, audiences, clients)
     assert (issuer.audiences, issuer.client_ids) == (audiences, clients)
 
 
+GUID = "abcdef00-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("options", "audiences"),
+    [
+        ({}, (GUID, f"api://{GUID}")),
+        ({"audience": f"API://{GUID.upper()}"}, (GUID, f"api://{GUID}", f"api://{GUID}")),
+        ({"audience": "api://Orders"}, (GUID, f"api://{GUID}", "api://Orders")),
+    ],
+)
+def test_entra_writes_guids_in_lower_case(options, audiences):
+    entry = ENTRA | {"tenant_id": GUID.upper(), "client_id": GUID.upper()}
+    [issuer] = issuers(entry | {"client_ids": f"{GUID.upper()},x"} | options)
+    assert (issuer.audiences, issuer.client_ids) == (audiences, (GUID, "x"))
+    assert issuer.iss == f"https://login.microsoftonline.com/{GUID}/v2.0"
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_first_strategy_is_the_default_and_all_of_them_work(preset):
     [entry] = [one for one in EVERY if one["preset"] == preset]

@@ -12,7 +12,12 @@ SHARED = ("common", "organizations")
 
 
 def entra(
-    *, tenant_id: str, client_id: str, audience: Strings = "", version: Any = 2
+    *,
+    tenant_id: str,
+    client_id: str,
+    audience: Strings = "",
+    client_ids: Strings = "",
+    version: Any = 2,
 ) -> IssuerSettings:
     """Derive the issuer from an app registration in Entra ID.
 
@@ -29,6 +34,7 @@ def entra(
         tenant_id: "Directory (tenant) ID", a GUID; ``organizations`` for every tenant.
         client_id: "Application (client) ID" of the API.
         audience: An "Application ID URI" other than ``api://<client_id>``.
+        client_ids: The clients whose tokens are accepted; none: all.
         version: 2, or 1 where the manifest says so or nothing.
     """
     if str(version) not in ("1", "2"):
@@ -41,7 +47,8 @@ def entra(
     path = "" if is_v1 else "v2.0/"
     return IssuerSettings(
         iss=f"https://sts.windows.net/{place}/" if is_v1 else f"{LOGIN}/{place}/v2.0",
-        audiences=(client_id, f"api://{client_id}", *as_list(audience)),
+        audiences=tuple(map(_spelt, (client_id, f"api://{client_id}", *as_list(audience)))),
+        client_ids=tuple(map(_spelt, as_list(client_ids))),
         jwks_url=f"{LOGIN}/{tenant}/discovery/{path}keys",
         discovery_url=f"{LOGIN}/{tenant}/{path}.well-known/openid-configuration",
         # The documents of version 1 have one address of keys for all tenants.
@@ -53,6 +60,12 @@ def entra(
         ),
         is_machine=_is_machine,
     )
+
+
+def _spelt(name: str) -> str:
+    """Return a GUID, or the default URI of an application, as it stands in tokens."""
+    lower = name.lower()
+    return lower if GUID.fullmatch(lower.removeprefix("api://")) else name
 
 
 def _is_machine(claims: Mapping[str, Any]) -> bool:
