@@ -3,6 +3,7 @@
 import concurrent.futures
 import time
 
+import pytest
 import requests
 
 
@@ -55,6 +56,12 @@ def test_a_token_in_the_url_is_a_bad_request(stack, first):
     token = stack.machine_token(f"{first['name']}:read")
     response = requests.get(stack.api(first["name"]), {"access_token": token}, timeout=10)
     assert (response.status_code, 'error="invalid_request"' in challenge(response)) == (400, True)
+
+
+# 503 would be an authorization server, and 431 a web server, that cannot take it.
+@pytest.mark.parametrize(("length", "status"), [(16_000, 401), (16_001, 400)])
+def test_a_token_of_the_greatest_length_is_asked_about(stack, get, first, length, status):
+    assert get(stack.api(first["name"]), "x" * length).status_code == status
 
 
 def test_a_revoked_token_is_refused_within_the_caching_time(stack, get, first):

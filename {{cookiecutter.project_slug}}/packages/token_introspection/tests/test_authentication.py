@@ -3,6 +3,8 @@
 import pytest
 from rest_framework.test import APIClient
 
+from token_introspection.validation import MAX_TOKEN_LENGTH
+
 METADATA = "http://testserver/.well-known/oauth-protected-resource"
 VIEW = "/default/"
 
@@ -39,7 +41,7 @@ def test_every_character_that_rfc_6750_allows_is_accepted(authorization_server):
 
 
 def test_a_token_of_the_greatest_length_is_accepted(authorization_server):
-    token = authorization_server.issue("x" * 8192)
+    token = authorization_server.issue("x" * MAX_TOKEN_LENGTH)
     assert header(f"Bearer {token}").status_code == 200
 
 
@@ -80,7 +82,7 @@ MALFORMED = {
     "a padding in the middle": "Bearer a=b",
     "a padding only": "Bearer ==",
     "a control character": "Bearer a\x00b",
-    "a token that is too long": f"Bearer {'x' * 8193}",
+    "a token that is too long": f"Bearer {'x' * (MAX_TOKEN_LENGTH + 1)}",
 }
 
 
@@ -93,6 +95,11 @@ def test_a_malformed_header_is_a_bad_request(authorization_server, value):
 def test_a_malformed_header_asks_nobody(authorization_server, value):
     header(value)
     assert authorization_server.requests == []
+
+
+def test_a_token_that_is_too_long_is_told_so():
+    response = header(MALFORMED["a token that is too long"])
+    assert response.json()["detail"] == "The access token has more than 16000 characters."
 
 
 def test_the_challenge_of_a_bad_request_says_so():

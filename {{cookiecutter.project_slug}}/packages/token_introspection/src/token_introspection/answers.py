@@ -13,10 +13,12 @@ from token_introspection.errors import (
     TokenIntrospectionError,
     TooManyInactiveTokens,
 )
+from token_introspection.validation import MAX_TOKEN_LENGTH
 
 INVALID_REQUEST = "invalid_request"  # RFC 6750 section 3.1, like the next one.
 INVALID_TOKEN = "invalid_token"  # noqa: S105
 TOKEN_REFUSED = "The access token is unknown, expired, revoked or not meant for this API."  # noqa: S105
+TOKEN_TOO_LONG = f"The access token has more than {MAX_TOKEN_LENGTH} characters."
 OWNER_REFUSED = "The owner of the access token may not use this API."
 UNAVAILABLE = {
     "error": "temporarily_unavailable",

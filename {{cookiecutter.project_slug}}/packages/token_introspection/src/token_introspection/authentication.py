@@ -19,7 +19,12 @@ from token_introspection import answers
 from token_introspection.errors import ResourceOwnerRefused, TokenIntrospectionError
 from token_introspection.tokens import AccessToken
 from token_introspection.users import local_user
-from token_introspection.validation import is_well_formed, remembered, validate
+from token_introspection.validation import (
+    MAX_TOKEN_LENGTH,
+    is_well_formed,
+    remembered,
+    validate,
+)
 
 MISPLACED = "Send the access token in the Authorization header only."
 
@@ -106,6 +111,8 @@ def bearer_token(request: Request) -> str | None:
     scheme, *rest = header.split() or [""]
     if scheme.lower() != "bearer":
         return None
+    if len(rest) == 1 and len(rest[0]) > MAX_TOKEN_LENGTH:
+        raise InvalidRequest(request, answers.TOKEN_TOO_LONG)
     if len(rest) != 1 or not is_well_formed(rest[0]):
         raise InvalidRequest(request, "The Authorization header is not `Bearer` and one token.")
     return rest[0]

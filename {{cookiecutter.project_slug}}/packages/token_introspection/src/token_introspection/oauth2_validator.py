@@ -8,7 +8,7 @@ from typing import Any
 from oauth2_provider.oauth2_validators import OAuth2Validator
 
 from token_introspection import answers
-from token_introspection.validation import is_well_formed, validate
+from token_introspection.validation import MAX_TOKEN_LENGTH, is_well_formed, validate
 
 
 class TokenIntrospectionValidator(OAuth2Validator):  # type: ignore[misc]
@@ -28,6 +28,8 @@ class TokenIntrospectionValidator(OAuth2Validator):  # type: ignore[misc]
         # oauthlib also takes a token out of the body, where RFC 9700 section 4.3.2 wants none.
         if "Authorization" not in request.headers or not is_well_formed(token):
             request.oauth2_error = {"error": answers.INVALID_REQUEST}
+            if len(token) > MAX_TOKEN_LENGTH:
+                request.oauth2_error["error_description"] = answers.TOKEN_TOO_LONG
             return False
         # Never a stale one: oauthlib does not know the view, so the view could not say no.
         access_token = validate(token, meta=request.headers)

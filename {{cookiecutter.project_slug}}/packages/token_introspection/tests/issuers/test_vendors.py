@@ -1,5 +1,7 @@
 """The tokens of each vendor, in the shapes of its documents, are accepted and come to one shape."""
 
+from uuid import UUID
+
 import pytest
 from django.contrib.auth import get_user_model
 
@@ -14,6 +16,7 @@ from .vendors import (
     ANSWERS,
     COGNITO_MACHINE,
     COGNITO_USER,
+    ENTRA,
     ENTRA_APPLICATION,
     ENTRA_OF_EVERY_TENANT,
     GOOGLE,
@@ -120,6 +123,20 @@ def test_who_was_deactivated_does_not_get_back_in_by_the_name_of_a_machine(
     get_user_model().objects.update(is_active=False)
     answer = ask(jwt(vendor.all_claims(**disguise), key, **vendor.header))
     assert answer.status_code == 401
+
+
+def test_the_ids_of_entra_may_be_set_in_upper_case(trust, publish, status_of, key):
+    names = ("tenant_id", "client_id")
+    trust(ENTRA, **{name: ENTRA.options[name].upper() for name in names})
+    publish(ENTRA, key)
+    assert status_of(jwt(ENTRA.all_claims(), key, **ENTRA.header)) == 200
+
+
+def test_a_token_of_entra_with_all_the_groups_that_fit_is_accepted(trust, publish, status_of, key):
+    trust(ENTRA)
+    publish(ENTRA, key)
+    groups = [str(UUID(int=number)) for number in range(200)]
+    assert status_of(jwt(ENTRA.all_claims(groups=groups), key, **ENTRA.header)) == 200
 
 
 @each(JWTS)
