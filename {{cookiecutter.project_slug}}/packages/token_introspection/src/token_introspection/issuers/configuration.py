@@ -184,12 +184,18 @@ def _rules(scopes: Any) -> Iterable[tuple[str, str, tuple[str, ...]]]:
             raise ImproperlyConfigured(f"{key!r} in `scopes` is not a string.")
         if isinstance(granted, Mapping):
             for value, inner in granted.items():
-                yield key, value, as_list(inner)
+                yield key, value, _granted(key, inner)
             continue
         claim, colon, value = key.partition(":")
         if not (claim and colon and value):
             raise ImproperlyConfigured(f"{key!r} in `scopes` is not a claim, a colon and a value.")
-        yield claim, value, as_list(granted)
+        yield claim, value, _granted(key, granted)
+
+
+def _granted(key: str, scopes: Any) -> tuple[str, ...]:
+    if not is_list(scopes):
+        raise ImproperlyConfigured(f"What {key!r} in `scopes` grants is not a list of strings.")
+    return as_list(scopes)
 
 
 def _seconds(value: Any) -> float:
