@@ -281,7 +281,7 @@ def echoed(production):
         *("docker", "run", "--detach", "--rm", "--name", name),
         *("--network", f"{production.name}_default"),
         *("--network-alias", "echo.proxied.internal"),
-        *(production.name, "python", "-c", ECHO),
+        *(f"localhost/{production.name}", "python", "-c", ECHO),
     )
     try:
         wait_until(lambda: production.send("GET", f"echo.{DOMAIN}", "/").status == 200)
