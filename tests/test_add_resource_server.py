@@ -12,14 +12,8 @@ from test_output import contents_of, without_secrets
 
 STANDARD_LIBRARY_ONLY = [
     *("_names", "_project", "_secret_files", "_wiring", "add_resource_server", "init_env"),
-    *(
-        "_docker",
-        "_outdated",
-        "_ports",
-        "backup",
-        "restore",
-        "up",
-    ),  # not by the hook, but before `make install`
+    # Not by the hook, but before `make install`.
+    *("_docker", "_outdated", "_ports", "backup", "restore", "up"),
 ]
 WIRED_FILES = ["Procfile", "compose.yml", "compose.override.yml", ".env.example"]
 HAND_EDITED = {

@@ -75,9 +75,14 @@ def containers() -> list[dict[str, Any]]:
 
 def logs(container: str) -> str:
     """Return the last lines that a container has written since it was started."""
-    started = run("docker", "inspect", "--format", "{{.State.StartedAt}}", container).stdout.strip()
-    done = run("docker", "logs", "--since", started, "--tail", str(LOG_LINES), container)
+    since = started_at(container)
+    done = run("docker", "logs", "--since", since, "--tail", str(LOG_LINES), container)
     return (done.stdout + done.stderr).strip()
+
+
+def started_at(container: str) -> str:
+    """Return when a container was started, as ISO 8601 in UTC."""
+    return run("docker", "inspect", "--format", "{{.State.StartedAt}}", container).stdout.strip()
 
 
 def reason(output: str) -> str:

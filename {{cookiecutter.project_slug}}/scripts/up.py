@@ -51,8 +51,9 @@ def main() -> None:
     project = json.loads(compose("config", "--format", "json"))
     check_disk()
     check_modes()
-    check_ports(project, variables)
-    if outdated := remove_outdated(project):
+    present = containers()
+    check_ports(project, variables, present)
+    if outdated := remove_outdated(present, project):
         print(
             f"{', '.join(outdated)}: started anew, with what has changed in .secrets/", flush=True
         )
@@ -94,11 +95,13 @@ def check_modes() -> None:
         )
 
 
-def check_ports(project: dict[str, Any], variables: dict[str, str]) -> None:
+def check_ports(
+    project: dict[str, Any], variables: dict[str, str], present: list[dict[str, Any]]
+) -> None:
     """Exit with one line for each port that something else than this project listens on."""
     ours = {
         str(publisher["PublishedPort"])
-        for container in containers()
+        for container in present
         for publisher in container.get("Publishers") or ()
     }
     with ExitStack() as listeners:
@@ -169,17 +172,19 @@ def use_a_token(variables: dict[str, str]) -> None:
 
     A resource server that trusts other issuers only is not asked.
     """
-    servers = [one for one in resource_servers() if trusts_authorization_server(one, variables)]
+    servers = resource_servers()
     names = "DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"
     credentials = ":".join(setting(variables, name) for name in names).encode()
-    scope = " ".join(f"{server.name}:read" for server in resource_servers())
+    scope = " ".join(f"{server.name}:read" for server in servers)
     token = answer(
         f"{setting(variables, 'AUTHORIZATION_SERVER_URL')}/o/token/",
         f"Basic {base64.b64encode(credentials).decode()}",
         urlencode({"grant_type": "client_credentials", "scope": scope}).encode(),
     )["access_token"]
     for server in servers:
-        answer(f"{setting(variables, f'{server.prefix}_URL')}/api/whoami/", f"Bearer {token}")
+        if trusts_authorization_server(server, variables):
+            url = setting(variables, f"{server.prefix}_URL")
+            answer(f"{url}/api/whoami/", f"Bearer {token}")
 
 
 def answer(url: str, authorization: str, data: bytes | None = None) -> dict[str, Any]:

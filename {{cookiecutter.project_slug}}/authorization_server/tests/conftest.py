@@ -8,8 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from introspection import callers, lookup
-from introspection.failures import Failures
+from introspection import callers, endpoint, failures, lookup
 from tests.flows import Browser
 
 
@@ -18,7 +17,7 @@ def nobody_is_known(monkeypatch):
     """Have each test begin as a new process does."""
     callers.forget()
     monkeypatch.setattr(callers, "_right", {})
-    monkeypatch.setattr(callers, "_failures", Failures())
+    monkeypatch.setattr(callers, "_failures", failures.Failures())
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +30,16 @@ def the_prepared_query_is_counted(monkeypatch):
         return fetch_prepared(*arguments)
 
     monkeypatch.setattr(lookup, "fetch_prepared", counted)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a list whose one entry is the time at the introspection endpoint, in seconds."""
+    now = [1000.0]
+    for module in (callers, endpoint, failures):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
+    return now
 
 
 @pytest.fixture

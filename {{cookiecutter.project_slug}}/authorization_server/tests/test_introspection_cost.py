@@ -9,21 +9,11 @@ from oauth2_provider.models import Application
 
 from client_registry.models import RegisteredClient
 from config.wsgi import application
-from introspection import callers, endpoint, failures, lookup
+from introspection import callers, endpoint, lookup
 from tests.flows import FORM, basic, introspect, machine_token, secret_of
 
 pytestmark = pytest.mark.usefixtures("registered")
 PATH = "/o/introspect/"
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a list whose one entry is the time, in seconds."""
-    now = [1000.0]
-    for module in (callers, endpoint, failures):
-        monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
-    return now
 
 
 @pytest.fixture

@@ -12,15 +12,6 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """Return a list whose one entry is the time, in seconds."""
-    now = [1000.0]
-    for module in (callers, endpoint, failures):
-        monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    return now
-
-
-@pytest.fixture
 def looked_at(monkeypatch):
     """Return the secrets that are compared with a stored one from now on."""
     secrets, verify_secret = [], credentials.verify_secret

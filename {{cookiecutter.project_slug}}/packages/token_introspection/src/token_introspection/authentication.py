@@ -27,6 +27,7 @@ from token_introspection.validation import (
 )
 
 MISPLACED = "Send the access token in the Authorization header only."
+MALFORMED = "The Authorization header is not `Bearer` and one token."
 
 
 class InvalidRequest(APIException):
@@ -111,10 +112,9 @@ def bearer_token(request: Request) -> str | None:
     scheme, *rest = header.split() or [""]
     if scheme.lower() != "bearer":
         return None
-    if len(rest) == 1 and len(rest[0]) > MAX_TOKEN_LENGTH:
-        raise InvalidRequest(request, answers.TOKEN_TOO_LONG)
     if len(rest) != 1 or not is_well_formed(rest[0]):
-        raise InvalidRequest(request, "The Authorization header is not `Bearer` and one token.")
+        is_too_long = len(rest) == 1 and len(rest[0]) > MAX_TOKEN_LENGTH
+        raise InvalidRequest(request, answers.TOKEN_TOO_LONG if is_too_long else MALFORMED)
     return rest[0]
 
 
