@@ -27,7 +27,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGES = PROJECT / "packages"
@@ -43,7 +44,24 @@ def load() -> "WSGIApplication":
     sys.path[0] = str(Path.cwd())
     from config.wsgi import application  # type: ignore[import-not-found, unused-ignore]
 
-    return application  # type: ignore[no-any-return, unused-ignore]
+    return in_one_piece(application)
+
+
+def in_one_piece(application: "WSGIApplication") -> "WSGIApplication":
+    """Return `application` with each body that is known as a whole in a list.
+
+    Granian sends a list together with the headers. What it has to iterate over may follow them: a
+    service that is killed in between has begun an answer, and no proxy asks another one for it.
+    """
+
+    def respond(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        response: Any = application(environ, start_response)
+        if getattr(response, "streaming", True):  # or no response of Django, but a body
+            return response  # type: ignore[no-any-return]
+        response.close()
+        return [response.content]
+
+    return respond
 
 
 def is_reloading() -> bool:
