@@ -22,6 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ImproperlyConfigured
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -42,8 +43,10 @@ def load() -> "WSGIApplication":
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     sys.path[0] = str(Path.cwd())
-    from config.wsgi import application  # type: ignore[import-not-found, unused-ignore]
-
+    try:
+        from config.wsgi import application  # type: ignore[import-not-found, unused-ignore]
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error} (manage.py check --traceback shows where.)")
     return in_one_piece(application)
 
 
@@ -62,6 +65,14 @@ def in_one_piece(application: "WSGIApplication") -> "WSGIApplication":
         return [response.content]
 
     return respond
+
+
+def number(name: str, default: int) -> int:
+    """Return the number, one at least, that the variable `name` is set to."""
+    value = os.environ.get(name, "").strip() or str(default)
+    if not value.isdecimal() or int(value) < 1:
+        sys.exit(f"{name} is {value!r}, not a number that is 1 or more.")
+    return int(value)
 
 
 def is_reloading() -> bool:
@@ -108,11 +119,11 @@ def server(host: str, port: int) -> Any:
         http=HTTPModes.http1,
         websockets=False,
         # One process is what SQLite wants. With PostgreSQL: one for each core.
-        workers=int(os.environ.get("WEB_CONCURRENCY", "1")),
+        workers=number("WEB_CONCURRENCY", 1),
         # Both roles wait for something: the database, the other role. More threads than these take
         # turns too often. They are started as they are needed, and stay, as each has a connection
         # to the database.
-        blocking_threads=int(os.environ.get("WEB_THREADS", "4")),
+        blocking_threads=number("WEB_THREADS", 4),
         blocking_threads_idle_timeout=600,
         # Connections of one worker; as many again wait to be accepted.
         backlog=1024,

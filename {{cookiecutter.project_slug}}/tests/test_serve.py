@@ -1,7 +1,11 @@
 """How services are served."""
 
+import subprocess
+import sys
+
 import pytest
 import serve
+from conftest import ROOT, free_port
 from django.conf import settings
 from django.core.signals import request_finished
 from django.http import HttpResponse, StreamingHttpResponse
@@ -37,3 +41,31 @@ def test_a_body_that_is_known_ends_the_request_once():
 @pytest.mark.parametrize("body", [StreamingHttpResponse([b"a", b"b"]), [b"a", b"b"]])
 def test_a_body_that_comes_by_and_by_is_handed_on_as_it_is(body):
     assert served(body) is body
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WEB_CONCURRENCY", "two"), ("WEB_CONCURRENCY", "0"), ("WEB_THREADS", "-1")],
+)
+def test_a_number_that_is_none_is_refused_in_one_sentence(stack, name, value):
+    process = serve_authorization_server(stack, **{name: value})
+    assert (process.returncode, process.stderr.count("\n")) == (1, 1)
+    assert f"{name} is '{value}'" in process.stderr
+
+
+def test_a_setting_that_is_wrong_is_told_without_a_traceback(stack):
+    process = serve_authorization_server(stack, LOG_LEVEL="verbose", WEB_RELOAD="false")
+    assert (process.returncode, "Traceback" in process.stderr) == (1, False)
+    assert "LOG_LEVEL is 'verbose'" in process.stderr
+
+
+def serve_authorization_server(stack, **variables):
+    """Serve it with other `variables`, until that ends."""
+    return subprocess.run(
+        [sys.executable, ROOT / "deploy" / "serve.py", f"127.0.0.1:{free_port()}"],
+        cwd=ROOT / "authorization_server",
+        env=stack.environment | variables,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -106,9 +107,21 @@ def host_of(url: str) -> str:
 
 
 def database(name: str, default: Path) -> dict[str, object]:
-    """Return an entry of DATABASES: the one that the URL in `name` describes, or an SQLite file."""
+    """Return an entry of DATABASES: the one that the URL in `name` describes, or an SQLite file.
+
+    Raises:
+        ImproperlyConfigured: it describes none. The URL has a password, and is not shown.
+    """
     if url := text(name, ""):
-        config = environ.Env.db_url_config(url)
+        try:
+            # Of anything else it would warn, and show it.
+            config = environ.Env.db_url_config(url) if urlsplit(url).scheme else {}
+            config["ENGINE"]
+        except (LookupError, ValueError):
+            example = "postgres://USER:PASSWORD@HOST:5432/NAME"
+            raise ImproperlyConfigured(
+                f"{name} is not the URL of a database, such as {example}."
+            ) from None
     else:
         default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = {"ENGINE": SQLITE, "NAME": default}

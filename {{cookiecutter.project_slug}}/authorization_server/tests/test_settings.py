@@ -90,6 +90,14 @@ BAD = {
         {"AUTHORIZATION_SERVER_SECRET_KEY_FILE": "/nowhere/key"},
         "AUTHORIZATION_SERVER_SECRET_KEY_FILE cannot be read",
     ),
+    "a database that is no URL": (
+        {"AUTHORIZATION_SERVER_DATABASE_URL": "nowhere"},
+        "AUTHORIZATION_SERVER_DATABASE_URL is not the URL of a database",
+    ),
+    "a database whose port is no number": (
+        {"AUTHORIZATION_SERVER_DATABASE_URL": "postgres://somebody:hidden@database:port/name"},
+        "AUTHORIZATION_SERVER_DATABASE_URL is not the URL of a database",
+    ),
     "an ENV_FILE that is not there": ({"ENV_FILE": "/nowhere/env"}, "no such file"),
 }
 UNSAFE = {
@@ -123,8 +131,15 @@ def test_there_is_a_traceback_for_whoever_asks(manage):
     assert (result.returncode, "Traceback" in result.stderr) == (1, True)
 
 
-def test_no_secret_is_in_the_message(manage):
-    result = manage("check", AUTHORIZATION_SERVER_SECRET_KEY="abcdefghijklmnop")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUTHORIZATION_SERVER_SECRET_KEY", "abcdefghijklmnop"),
+        ("AUTHORIZATION_SERVER_DATABASE_URL", "postgres://me:abcdefghijklmnop@database:port/name"),
+    ],
+)
+def test_no_secret_is_in_the_message(manage, name, value):
+    result = manage("check", **{name: value})
     assert "abcdefghijklmnop" not in result.stderr + result.stdout
 
 

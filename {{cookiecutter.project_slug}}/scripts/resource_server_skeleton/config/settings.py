@@ -54,6 +54,21 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
+def database(name: str, default: Path) -> dict[str, Any]:
+    """Return the database of the URL in `name`, which has a password and is never shown."""
+    url = env(name, default="") or f"sqlite:///{default}"
+    try:
+        # Of anything else it would warn, and show it.
+        config: dict[str, Any] = env.db_url_config(url) if urlsplit(url).scheme else {}
+        config["ENGINE"]
+    except (LookupError, ValueError):
+        example = "postgres://USER:PASSWORD@HOST:5432/NAME"
+        raise ImproperlyConfigured(
+            f"{name} is not the URL of a database, such as {example}."
+        ) from None
+    return config
+
+
 # === Environment ==================================================================================
 # https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 
@@ -116,6 +131,8 @@ OAUTH2_PROVIDER = {
 # Where the processes of this resource server share what they have asked, e.g. redis://valkey:6379/1.
 # Each keeps its own answers besides, so one process alone needs none.
 CACHE_URL = env(f"{PREFIX}_CACHE_URL", default="")
+if CACHE_URL and urlsplit(CACHE_URL).scheme not in ("redis", "rediss"):
+    raise ImproperlyConfigured(f"{PREFIX}_CACHE_URL does not begin with redis:// or rediss://.")
 
 TOKEN_INTROSPECTION = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
@@ -209,9 +226,7 @@ SQLITE_OPTIONS = {
     "timeout": 20,
 }
 DATABASES = {
-    "default": env.db(
-        f"{PREFIX}_DATABASE_URL", default=f"sqlite:///{DATA_DIR / MANIFEST['name']}.sqlite3"
-    )
+    "default": database(f"{PREFIX}_DATABASE_URL", DATA_DIR / f"{MANIFEST['name']}.sqlite3")
 }
 if "sqlite3" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
