@@ -19,6 +19,7 @@ class AuthorizationServer:
         tokens: What is answered about each token; about any other, that it is inactive.
         behaviour: Called with the handler of a request; answers it, or does not.
         requests: Each with `path`, `headers` and `form`.
+        asked: Set by the first of them, which may come when nobody waits for an answer any more.
         connections: How many were opened.
     """
 
@@ -26,6 +27,7 @@ class AuthorizationServer:
         self.tokens = {}
         self.behaviour = self.introspect
         self.requests = []
+        self.asked = Event()
         self.connections = 0
         self.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/o/introspect/"
@@ -154,6 +156,7 @@ def _handler_of(authorization_server):
             authorization_server.requests.append(
                 SimpleNamespace(path=self.path, headers=self.headers, form=self.form)
             )
+            authorization_server.asked.set()
             authorization_server.behaviour(self)
 
         def answer(self, status, body, **headers):

@@ -1,4 +1,4 @@
-"""The smallest resource server: what a project must set, and nothing else."""
+"""The smallest resource server: what a project must set, and more patience than anybody needs."""
 
 SECRET_KEY = "only-for-tests"
 ALLOWED_HOSTS = ["testserver"]
@@ -24,6 +24,7 @@ MIDDLEWARE = ["token_introspection.middleware.AuthorizationServerErrorMiddleware
 OAUTH2_PROVIDER = {
     "RESOURCE_SERVER_INTROSPECTION_URL": "http://127.0.0.1:9/o/introspect/",
     "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS": ("orders-introspection", "s3cret"),
+    "RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": 30,
     "OAUTH2_VALIDATOR_CLASS": "token_introspection.oauth2_validator.TokenIntrospectionValidator",
     "SCOPES": {"orders:read": "See your orders", "orders:write": "Change your orders"},
     "DEFAULT_SCOPES": [],
@@ -35,6 +36,8 @@ TOKEN_INTROSPECTION = {
     "ISSUER": "https://as.example.com",
     "AUDIENCE": "https://orders.example.com",
     "REALM": "orders",
+    "CONNECT_TIMEOUT_SECONDS": 30,
+    "TOTAL_TIMEOUT_SECONDS": 60,
 }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

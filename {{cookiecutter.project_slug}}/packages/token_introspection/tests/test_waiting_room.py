@@ -13,7 +13,7 @@ from token_introspection.waiting_room import WaitingRoom
 
 @pytest.fixture
 def room():
-    return WaitingRoom(places=2, seconds=3)
+    return WaitingRoom(places=2, seconds=60)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_there_is_a_place(room):
 
 def test_a_place_has_a_deadline(room):
     with room.place():
-        assert 0 < remaining() <= 3
+        assert 0 < remaining() <= 60
 
 
 def test_the_deadline_ends_with_the_place(room):
@@ -84,11 +84,11 @@ def test_whoever_comes_while_it_moves_waits_for_a_place(room):
     def stay():
         with room.place(patience=60):
             inside.set()
-            go.wait(10)
+            go.wait(30)
 
     with ThreadPoolExecutor(50) as threads:
         stays = [threads.submit(stay) for _ in range(50)]
-        inside.wait(10)
+        inside.wait(30)
         go.set()
         for one in stays:
             one.result()
@@ -117,7 +117,7 @@ def test_threads_stay_free_while_the_authorization_server_stalls():
         try:
             with room.place(patience=0.05):
                 inside.append(1)
-                go.wait(10)
+                go.wait(30)
         except AuthorizationServerNotAsked:
             turned_away.append(1)
             if len(turned_away) == 46:
