@@ -3,6 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
+from token_introspection.issuers.routing import configured_issuers
 from token_introspection.validation import MAX_TOKEN_LENGTH
 
 METADATA = "http://testserver/.well-known/oauth-protected-resource"
@@ -234,19 +235,22 @@ def test_the_client_waits_as_long_as_the_authorization_server_asks(
     assert client_with("some-token").get(VIEW).headers["Retry-After"] == "42"
 
 
-def test_what_is_not_asked_is_an_outage_too(authorization_server, configure, client_with):
+@pytest.fixture
+def open_breaker(authorization_server, configure, client_with):
+    """The breaker has opened, and stays open: its time stands still."""
     configure(BREAKER_OUTAGES=1)
+    configured_issuers().all[0].breaker._timer = lambda: 0
     authorization_server.answer_with(500)
     client_with("some-token").get(VIEW)
+
+
+def test_what_is_not_asked_is_an_outage_too(open_breaker, authorization_server, client_with):
     response = client_with("another-token").get(VIEW)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert len(authorization_server.requests) == 1
 
 
-def test_it_is_no_line_in_the_log(authorization_server, configure, client_with, caplog):
-    configure(BREAKER_OUTAGES=1)
-    authorization_server.answer_with(500)
-    client_with("some-token").get(VIEW)
+def test_it_is_no_line_in_the_log(open_breaker, client_with, caplog):
     caplog.clear()
     client_with("another-token").get(VIEW)
     assert lines(caplog) == []
@@ -337,7 +341,8 @@ def test_a_token_is_introspected_once(authorization_server, alice):
     assert len(authorization_server.requests) == 1
 
 
-def test_a_bad_token_is_introspected_once(authorization_server, client_with):
+def test_a_bad_token_is_introspected_once(authorization_server, configure, client_with):
+    configure(INACTIVE_CACHING_SECONDS=60)
     client_with("unknown").get(VIEW)
     client_with("unknown").get(VIEW)
     assert len(authorization_server.requests) == 1

@@ -75,7 +75,8 @@ def test_hits_are_counted_by_the_hundred(alice, counted):
     assert counted("cache_hits_total", "active") == 200
 
 
-def test_an_inactive_token_is_counted(client_with, counted):
+def test_an_inactive_token_is_counted(configure, client_with, counted):
+    configure(INACTIVE_CACHING_SECONDS=60)
     client_with("unknown").get(VIEW)
     client_with("unknown").get(VIEW)
     assert counted("cache_hits_total", "inactive") == 1

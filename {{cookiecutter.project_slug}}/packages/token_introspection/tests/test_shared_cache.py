@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 
-from token_introspection import AccessToken
+from token_introspection import AccessToken, shared_cache
 from token_introspection.cache import TokenCache
 from token_introspection.shared_cache import JSONSerializer, SharedCache
 
@@ -158,7 +158,8 @@ def test_a_cache_that_fails_is_an_empty_one(failing):
     assert failing.get(KEY) is None
 
 
-def test_it_is_left_alone_for_a_while(failing):
+def test_it_is_left_alone_for_a_while(failing, monkeypatch):
+    monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 60)
     for _ in range(100):
         failing.get(KEY)
     assert FailingCache.tried == 1

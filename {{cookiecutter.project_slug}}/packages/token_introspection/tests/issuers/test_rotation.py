@@ -5,6 +5,7 @@ import time
 import pytest
 
 from token_introspection.issuers.jwks import MAX_BYTES, SOUGHT_AT_ONCE
+from token_introspection.issuers.routing import configured_issuers
 
 from .keys import RSAKey, jwt
 from .vendors import IDENTITY_PLATFORM, RFC9068
@@ -23,8 +24,9 @@ def new_key():
 
 @pytest.fixture
 def trusted(trust, publish, key):
-    """Trust a server that has published `key`."""
+    """Trust a server that has published `key`; time stands still for whoever fetches it."""
     trust(RFC9068)
+    configured_issuers().all[0].keys._timer = lambda: 0
     publish(RFC9068, key)
 
 

@@ -97,7 +97,10 @@ def test_an_opaque_token_goes_to_nobody_that_only_verifies(trust, status_of, req
     assert (status_of("opaque"), requests) == (401, [])
 
 
-def test_a_token_that_nobody_knows_is_asked_about_once(trust, answer, status_of, requests):
+def test_a_token_that_nobody_knows_is_asked_about_once(
+    trust, answer, status_of, requests, configure
+):
+    configure(INACTIVE_CACHING_SECONDS=60)
     trust(RFC7662, OKTA_ANSWER)
     inactive(answer, RFC7662)
     inactive(answer, OKTA_ANSWER)
