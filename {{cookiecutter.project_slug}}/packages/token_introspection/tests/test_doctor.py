@@ -344,8 +344,10 @@ def test_a_redirect_gets_no_credentials(server, run):
     ("seconds", "level"), [(0, "ok"), (-20, "warning"), (20, "warning"), (-300, "problem")]
 )
 def test_the_clocks_are_compared(server, run, seconds, level):
-    date = formatdate(time.time() + seconds, usegmt=True)
-    server.answers[PATH] = 401, {"Date": date}, b""
+    def answer(handler):
+        return 401, {"Date": formatdate(time.time() + seconds, usegmt=True)}, b""
+
+    server.answers[PATH] = answer
     [found] = [line for line in run()[1] if line[9:].startswith("clock:")]
     assert found.startswith(level)
 

@@ -165,8 +165,8 @@ def test_a_key_that_was_made_a_secret_is_refused():
 # Its claims.
 
 
-def checked(**changes):
-    check_claims(claims(use="access", **changes), ISSUER, time.time())
+def checked(now=None, **changes):
+    check_claims(claims(use="access", **changes), ISSUER, time.time() if now is None else now)
 
 
 def test_good_claims_are_accepted():
@@ -195,11 +195,12 @@ def test_claims_that_are_not_good_are_refused(changes):
 
 
 @pytest.mark.parametrize(
-    ("name", "seconds"), [("exp", 0), ("nbf", LEEWAY + 9), ("iat", LEEWAY + 9)]
+    ("name", "seconds"), [("exp", 0), ("nbf", LEEWAY + 1), ("iat", LEEWAY + 1)]
 )
 def test_a_token_that_is_not_good_now_is_refused(name, seconds):
+    now = int(time.time())
     with pytest.raises(TokenRefused):
-        checked(**{name: int(time.time()) + seconds})
+        checked(now, **{name: now + seconds})
 
 
 @pytest.mark.parametrize("value", ["id", "", None, ["access"], True])

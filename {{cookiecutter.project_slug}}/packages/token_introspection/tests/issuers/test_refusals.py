@@ -27,7 +27,7 @@ from .vendors import (
 # One kind of token of each preset, where all of them go the same way.
 PRESETS = {vendor.options["preset"]: vendor for vendor in JWTS.values()}
 NOW = int(time.time())
-LATER = NOW + 300
+LATER = NOW + 86_400  # Not before the last of these tests, however slow they are.
 OTHER = "https://other.example.com"
 
 # What is wrong with the claims, by what it is called. None leaves a claim out.
