@@ -4,6 +4,7 @@ Each function runs one of them on a free port until the block is left. Needs the
 template, and `oidc_provider` Node.js.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -207,6 +208,20 @@ class OIDCProvider(Issuer):
             time.sleep(0.05)
 
 
+def install_oidc_provider():
+    """Install `oidc-provider` where it is not; of the processes that test here, one at a time."""
+    NODE_MODULES.mkdir(parents=True, exist_ok=True)
+    with open(NODE_MODULES / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # npm writes this file last.
+        if not (NODE_MODULES / "node_modules" / ".package-lock.json").is_file():
+            install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "oidc-provider@9"]
+            subprocess.run(install, cwd=NODE_MODULES, check=True)
+        # In one step: the Node.js of another process may be reading it.
+        copy = shutil.copy(HERE / "oidc_provider.mjs", NODE_MODULES / "copy")
+        os.replace(copy, NODE_MODULES / "oidc_provider.mjs")
+
+
 @contextmanager
 def oidc_provider(folder, client="importer"):
     """Run `oidc-provider` from npm, with a `client` of that name; yield it as an `OIDCProvider`.
@@ -215,11 +230,7 @@ def oidc_provider(folder, client="importer"):
     """
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("Node.js and npm are not installed")
-    NODE_MODULES.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "oidc_provider.mjs", NODE_MODULES)
-    if not (NODE_MODULES / "node_modules" / "oidc-provider").is_dir():
-        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "oidc-provider@9"]
-        subprocess.run(install, cwd=NODE_MODULES, check=True)
+    install_oidc_provider()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     clients = CLIENTS | {client: CLIENTS["importer"]}
