@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -69,6 +70,7 @@ class Platform:
         self.requests = []
         self.scopes = {}
         self.revoked = set()
+        self.late = 0
         self.names = {}
         self.wrong_from = None
         self.tampered = None
@@ -116,7 +118,11 @@ class Platform:
         if len(words) > 2:
             return 400, 'Bearer realm="r", error="invalid_request"', {}
         scopes = [scope for scope in self.scopes.get(words[1], []) if scope.startswith(f"{name}:")]
-        if words[1] in self.revoked or not scopes:
+        if words[1] in self.revoked and self.late:
+            # Once: what was remembered when it was asked for.
+            seconds, self.late = self.late, 0
+            time.sleep(seconds)
+        elif words[1] in self.revoked or not scopes:
             return 401, 'Bearer realm="r", error="invalid_token"', {"detail": "No good."}
         if request == "POST items/" and f"{name}:write" not in scopes:
             return 403, f'Bearer error="insufficient_scope", scope="{name}:write"', {}
@@ -301,6 +307,11 @@ def test_what_was_made_is_deleted_after_a_wrong_answer(smoke, platform):
 def test_a_service_that_is_not_ready_yet_is_asked_again(smoke, platform):
     platform.unready = 2
     assert smoke().returncode == 0
+
+
+def test_a_late_answer_about_a_revoked_token_counts_from_when_it_was_asked_for(smoke, platform):
+    platform.late = 1.5
+    assert smoke(RESOURCE_SERVER_TOKEN_CACHING_SECONDS="0.1").returncode == 0
 
 
 # --- Nobody there ---------------------------------------------------------------------------------

@@ -100,7 +100,8 @@ class Smoke:
             what: Names the request in the report.
             expected: What the answer must hold, in the form of `held_by`; None for what it must not
                 hold. Only this is ever printed of an answer.
-            within: Seconds in which to ask again, until the answer is the right one.
+            within: Seconds in which to ask again, until the answer is the right one. An answer
+                belongs to the moment of its question, however long it took.
             options: For ``requests``: `auth`, `headers`, `json`, `data`, ...
 
         Returns:
@@ -108,12 +109,13 @@ class Smoke:
         """
         start = time.monotonic()
         while True:
+            asked = time.monotonic()
             answer = self.answer(method, url, **options)
-            seconds = time.monotonic() - start
             came = {key: answer.get(key) for key in expected}
-            if came == expected or seconds >= within:
+            if came == expected or asked - start >= within:
                 break
             time.sleep(POLL_SECONDS)
+        seconds = time.monotonic() - start
         self.report(what, described(came), f"{1000 * seconds:.0f} ms")
         if came != expected:
             why = answer.get("error_description") or answer.get("detail") or "it does not say why"

@@ -143,8 +143,7 @@ def a_revoked_token_is_refused_in_time(smoke: Smoke) -> None:
         headers,
         status=401,
         error="invalid_token",
-        # One more, for a request that began just before they were over.
-        within=smoke.caching_seconds + 1,
+        within=smoke.caching_seconds,
     )
 
 
