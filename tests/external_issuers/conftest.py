@@ -41,7 +41,8 @@ def jwt_variables(provider):
 
 @pytest.fixture(scope="session")
 def orders(project, folder, jwt_variables):
-    with resource_server(project, "orders", folder, **jwt_variables) as url:
+    # Half of the threads may wait for keys: all that a test lets ask at once.
+    with resource_server(project, "orders", folder, WEB_THREADS="8", **jwt_variables) as url:
         yield url
 
 
