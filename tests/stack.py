@@ -1,6 +1,7 @@
 """Run a generated project as its user would: ``make`` in its folder, Ctrl-C to stop."""
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -17,7 +18,12 @@ LEFTOVERS = (
     *(".git", ".venv", "build", "__pycache__", ".*_cache"),
     *(".env", ".secrets", "backups", "*.sqlite3*"),
 )
-START_SECONDS = 120
+# With all that `make install` downloads for the first time.
+START_SECONDS = 600
+STOP_SECONDS = 120
+# Below those that the system gives to sockets that ask for none, so that nobody has one by chance.
+PORTS = range(20_000, 32_000)
+MAX_WORKERS = 8
 
 
 def copy_template(folder):
@@ -63,7 +69,7 @@ def urls(project):
 def ready(url):
     """Return whether the service at `url` is ready."""
     with suppress(OSError):  # URLError and HTTPError are OSErrors too
-        with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as response:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=10) as response:
             return response.status == 200
     return False
 
@@ -84,7 +90,25 @@ def running(project, **options):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
-        process.wait(timeout=30)
+        process.wait(timeout=STOP_SECONDS)
+
+
+def own_ports():
+    """Return an iterator over ports in any order, each once; another worker has others."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = PORTS[worker % MAX_WORKERS :: MAX_WORKERS]
+    return iter(random.sample(ports, len(ports)))
+
+
+OWN_PORTS = own_ports()
+
+
+def free_port():
+    """Return a TCP port that nobody listens on now, and that nobody else here gets."""
+    for port in OWN_PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no port is free")
 
 
 def use_free_ports(project):
@@ -92,9 +116,7 @@ def use_free_ports(project):
     path = project / ".env"
     text = path.read_text(encoding="utf-8")
     for old in re.findall(r"^\w+_PORT=(\d+)$", text, flags=re.M):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            text = re.sub(rf"\b{old}$", str(listener.getsockname()[1]), text, flags=re.M)
+        text = re.sub(rf"\b{old}$", str(free_port()), text, flags=re.M)
     path.write_text(text, encoding="utf-8")
 
 

@@ -15,10 +15,11 @@ import urllib.request
 from contextlib import suppress
 
 import pytest
+from stack import free_port
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the services need a Unix")
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120
 # Logs its step with some of its environment; fails where a file of that name says with which words.
 MANAGE = """
 import json, os, pathlib, sys
@@ -40,18 +41,11 @@ while socket.socket().connect_ex(("127.0.0.1", int(os.environ["ORDERS_PORT"]))):
 SERVE = "{name}: python -m http.server --bind 127.0.0.1 ${prefix}_PORT\n"
 
 
-def free_port():
-    """Return a TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def answers(port):
     """Return whether something speaks HTTP on `port`."""
     with (
         suppress(OSError),  # of which URLError is one
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as response,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response,
     ):
         return response.status == 200
     return False
@@ -209,11 +203,11 @@ def test_programs_are_found_beside_the_python_that_runs_it(start, platform):
     assert f"| {os.path.dirname(sys.executable)}/python\n" in output
 
 
-def test_the_environment_wins_over_env(start, log):
-    port = str(free_port())
-    start(ORDERS_PORT=port)
-    wait_until(lambda: answers(port))
-    assert steps_in(log, "orders")[1]["ORDERS_PORT"] == port
+def test_the_environment_wins_over_env(start, ports, log):
+    ports["ORDERS"] = free_port()
+    start(ORDERS_PORT=str(ports["ORDERS"]))
+    wait_until(lambda: all(map(answers, ports.values())))
+    assert steps_in(log, "orders")[1]["ORDERS_PORT"] == str(ports["ORDERS"])
 
 
 def test_the_variables_of_env_reach_every_step(running, log):

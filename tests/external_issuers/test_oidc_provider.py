@@ -18,6 +18,7 @@ from servers import (
     rfc9068,
     whoami,
 )
+from stack import STOP_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +151,7 @@ class TestOutage:
             with resource_server(project, "orders", folder, **variables) as url:
                 before = whoami(url, first).status_code
                 provider.process.terminate()
-                provider.process.wait(timeout=30)
+                provider.process.wait(timeout=STOP_SECONDS)
                 assert (before, whoami(url, second).status_code) == (200, 200)
 
     def test_without_them_nobody_knows(self, project, folder):
