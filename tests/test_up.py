@@ -17,6 +17,14 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for Docker
 
 
 @pytest.fixture
+def platform(platform):
+    """Return the project with code that a container can read, whatever umask the tests run with."""
+    for path in (platform / "deploy", platform / "deploy" / "serve.py"):
+        path.chmod(0o755)
+    return platform
+
+
+@pytest.fixture
 def up(platform, run_script, docker):
     """Return a function that runs the script with the stand-in for Docker."""
 
