@@ -18,6 +18,7 @@ def nobody_is_known(monkeypatch):
     callers.forget()
     monkeypatch.setattr(callers, "_right", {})
     monkeypatch.setattr(callers, "_failures", failures.Failures())
+    monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,6 @@ def clock(monkeypatch):
     now = [1000.0]
     for module in (callers, endpoint, failures):
         monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
     return now
 
 
