@@ -1,6 +1,6 @@
 """Machine secrets have a fast hasher of their own, and people never get it."""
 
-import time
+import hashlib
 
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.core.checks import run_checks
@@ -50,12 +50,11 @@ def test_what_no_installed_hasher_has_made_is_equal_to_nothing():
         assert not verify_secret(stored, stored)
 
 
-def test_a_thousand_secrets_are_verified_in_a_second_of_cpu():
-    stored = encode("secret")
-    start = time.process_time()
-    for _ in range(1000):
-        verify_secret("secret", stored)
-    assert time.process_time() - start < 1
+def test_a_secret_is_verified_with_one_hash(monkeypatch):
+    stored, hashed, sha256 = encode("secret"), [], hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda text: hashed.append(text) or sha256(text))
+    assert verify_secret("secret", stored)
+    assert len(hashed) == 1
 
 
 def test_client_secrets_are_stored_with_it(registered):
