@@ -75,6 +75,7 @@ class Platform:
         self.wrong_from = None
         self.tampered = None
         self.unready = 0
+        self.unavailable = 0
 
     def answer(self, method, target, headers, body):
         """Return status, challenge and JSON body, wrong where a test wants it."""
@@ -117,6 +118,9 @@ class Platform:
             return 401, 'Bearer realm="r"', {"detail": "Who are you?"}
         if len(words) > 2:
             return 400, 'Bearer realm="r", error="invalid_request"', {}
+        if self.unavailable > 0:
+            self.unavailable -= 1
+            return 503, "", {}
         scopes = [scope for scope in self.scopes.get(words[1], []) if scope.startswith(f"{name}:")]
         if words[1] in self.revoked and self.late:
             # Once: what was remembered when it was asked for.
@@ -306,6 +310,11 @@ def test_what_was_made_is_deleted_after_a_wrong_answer(smoke, platform):
 
 def test_a_service_that_is_not_ready_yet_is_asked_again(smoke, platform):
     platform.unready = 2
+    assert smoke().returncode == 0
+
+
+def test_a_resource_server_that_was_told_nothing_in_time_is_asked_again(smoke, platform):
+    platform.unavailable = 2
     assert smoke().returncode == 0
 
 

@@ -25,6 +25,8 @@ except ImportError:
 
 TIMEOUT_SECONDS = 10
 POLL_SECONDS = 0.2
+# How long a resource server may answer 503, because nobody has told it in time what a token is.
+UNAVAILABLE_SECONDS = 10
 
 
 class Something:
@@ -101,7 +103,8 @@ class Smoke:
             expected: What the answer must hold, in the form of `held_by`; None for what it must not
                 hold. Only this is ever printed of an answer.
             within: Seconds in which to ask again, until the answer is the right one. An answer
-                belongs to the moment of its question, however long it took.
+                belongs to the moment of its question, however long it took. After a 503 it is asked
+                again for UNAVAILABLE_SECONDS at least.
             options: For ``requests``: `auth`, `headers`, `json`, `data`, ...
 
         Returns:
@@ -109,13 +112,15 @@ class Smoke:
         """
         start = time.monotonic()
         while True:
-            asked = time.monotonic()
+            asked = time.monotonic() - start
             answer = self.answer(method, url, **options)
+            seconds = time.monotonic() - start
             came = {key: answer.get(key) for key in expected}
-            if came == expected or asked - start >= within:
+            is_unavailable = answer["status"] == 503
+            patience = max(within, UNAVAILABLE_SECONDS) if is_unavailable else within
+            if came == expected or asked >= patience:
                 break
             time.sleep(POLL_SECONDS)
-        seconds = time.monotonic() - start
         self.report(what, described(came), f"{1000 * seconds:.0f} ms")
         if came != expected:
             why = answer.get("error_description") or answer.get("detail") or "it does not say why"
