@@ -10,6 +10,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from token_introspection import AccessToken, shared_cache
 from token_introspection.cache import TokenCache
 from token_introspection.shared_cache import JSONSerializer, SharedCache
+from token_introspection.validation import token_cache
 
 START = 1_000_000
 JUDGE = ("https://as.example.com", "https://orders.example.com", "orders")
@@ -162,6 +163,12 @@ def test_it_is_left_alone_for_a_while(failing, monkeypatch):
     monkeypatch.setattr(shared_cache, "RETRY_SECONDS", 60)
     for _ in range(100):
         failing.get(KEY)
+    assert FailingCache.tried == 1
+
+
+def test_it_is_asked_once_before_the_time_of_a_request_begins(failing, configure):
+    configure(SHARED_CACHE="failing")
+    token_cache()
     assert FailingCache.tried == 1
 
 

@@ -46,12 +46,16 @@ def _shared_cache() -> SharedCache | None:
     if not current.shared_cache:
         return None
     issuers = configured_issuers()
-    return SharedCache(
+    shared = SharedCache(
         current.shared_cache,
         judge=tuple(one.identity for one in issuers.all),
         caching_seconds=current.caching_seconds,
         seconds_of=issuers.caching_seconds,
     )
+    # Django imports the library behind a cache when that is first asked. It takes half a second of
+    # CPU, which is not to be part of the time that a request has for its token.
+    shared.get(b"")
+    return shared
 
 
 @PerProcess
