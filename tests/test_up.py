@@ -49,13 +49,14 @@ def fails(up, docker):
 @pytest.fixture
 def services(platform):
     """Answer as both services do, at the addresses in `.env`; return what to change about it."""
-    behaviour = {"status": 200, "asked": []}
+    behaviour = {"status": 200, "first": [], "asked": []}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             behaviour["asked"].append((self.path, self.headers["Authorization"].split()[0]))
-            self.send_response(behaviour["status"])
+            first = behaviour["first"]
+            self.send_response(first.pop() if first else behaviour["status"])
             self.end_headers()
             self.wfile.write(b'{"access_token": "a-token"}')
 
@@ -94,6 +95,12 @@ def test_it_starts_waits_and_uses_a_token(up, docker, services):
     assert (run.returncode, run.stderr) == (0, "")
     assert "compose up --detach --wait --build" in docker.asked
     assert services["asked"] == [("/o/token/", "Basic"), ("/api/whoami/", "Bearer")]
+
+
+def test_a_service_that_does_not_know_yet_is_asked_again(up, services):
+    services["first"] = [503, 503, 200]
+    assert up().returncode == 0
+    assert [path for path, _ in services["asked"]] == ["/o/token/", *["/api/whoami/"] * 3]
 
 
 def test_each_resource_server_that_trusts_the_authorization_server_is_asked(

@@ -39,6 +39,9 @@ GIB = 1024**3
 # The images of PostgreSQL, Valkey and Python, and the platform's own: a build keeps the last one.
 FREE_BYTES_NEEDED = 2 * GIB
 TIMEOUT_SECONDS = 10
+# How long a service may say 503, as a resource server does that has not been told about the token.
+UNINFORMED_SECONDS = 30
+POLL_SECONDS = 0.5
 
 
 def main() -> None:
@@ -188,16 +191,23 @@ def use_a_token(variables: dict[str, str]) -> None:
 
 
 def answer(url: str, authorization: str, data: bytes | None = None) -> dict[str, Any]:
-    """Return the JSON that comes with 200; exit when something else comes."""
+    """Return the JSON that comes with 200, after 503 if need be; exit when something else comes."""
     request = urllib.request.Request(url, data, {"Authorization": authorization})  # noqa: S310
     # The services are near: no proxy of the environment.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-            body: dict[str, Any] = json.load(response)
-            return body
-    except (OSError, ValueError) as error:
-        sys.exit(f"Wrong answer from {url}: {error}. `make smoke` and `make logs` say more.")
+    start = time.monotonic()
+    while True:
+        try:
+            with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+                body: dict[str, Any] = json.load(response)
+                return body
+        except (OSError, ValueError) as error:
+            is_uninformed = isinstance(error, urllib.error.HTTPError) and error.code == 503
+            if not is_uninformed or time.monotonic() - start > UNINFORMED_SECONDS:
+                sys.exit(
+                    f"Wrong answer from {url}: {error}. `make smoke` and `make logs` say more."
+                )
+        time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":
