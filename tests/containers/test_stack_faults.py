@@ -48,7 +48,9 @@ def stale(grown_stack):
     stack.run("python3", "scripts/init_env.py")
     with stack.spoiled():
         failed = stack.compose("up", "--wait", check=False)
-        message = stack.logs("authorization-server-provision").strip()
+        # Several steps have the same reason to fail; `up` waits for the first that does.
+        step = re.search(r'service "([a-z-]+-provision)"', last_line(failed.stdout))
+        message = stack.logs(step[1]).strip()
         repair(stack, message)
     return failed, message
 
