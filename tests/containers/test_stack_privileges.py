@@ -1,7 +1,7 @@
 """Containers may do what they need and nothing else; so may roles in PostgreSQL and Valkey."""
 
 import pytest
-from compose import ADDED, AUTHORIZATION_SERVER, FIRST
+from compose import ADDED, AUTHORIZATION_SERVER, FIRST, wait_until
 from engine import inspect
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 url = urlsplit(Path("/run/secrets/ORDERS_DATABASE_URL").read_text().strip())
 try:
-    with psycopg.connect(url._replace(path="/" + {database!r}).geturl(), connect_timeout=5) as c:
+    with psycopg.connect(url._replace(path="/" + {database!r}).geturl(), connect_timeout=30) as c:
         print(c.execute({statement!r}).fetchone())
 except psycopg.Error as error:
     print(type(error).__name__, error)
@@ -54,8 +54,13 @@ def state(stack, service):
 @pytest.mark.parametrize("service", LONG_LIVED)
 def test_no_process_is_root(stack, service):
     command = ["sh", "-c", "grep -h ^Uid: /proc/[0-9]*/status | sort -u"]
-    lines = stack.compose("exec", "--no-TTY", service, *command).stdout.splitlines()
-    assert [line for line in lines if "0" in line.split()[1:]] == []
+
+    def has_no_root():
+        lines = stack.compose("exec", "--no-TTY", service, *command).stdout.splitlines()
+        return not [line for line in lines if "0" in line.split()[1:]]
+
+    # What the engine starts inside, as a health check, is root until it has the service's user.
+    wait_until(has_no_root)
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -193,9 +198,14 @@ def as_administrator(stack, command):
 
 
 def test_the_cache_holds_what_a_resource_server_has_asked(stack):
-    stack.whoami(FIRST, stack.token(f"{FIRST}:read"))
     key = f"{FIRST}:1:token_introspection:"
-    assert key in as_administrator(stack, f"--scan --pattern '{key}*'")
+
+    def is_there():
+        stack.whoami(FIRST, stack.token(f"{FIRST}:read"))
+        return key in as_administrator(stack, f"--scan --pattern '{key}*'")
+
+    # A resource server waits for the cache no longer than 0.25 s, and it forgets after 10 s.
+    wait_until(is_there)
 
 
 @pytest.mark.parametrize(
