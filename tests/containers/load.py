@@ -14,7 +14,7 @@ LONGEST_SECONDS = 180
 
 def connection_pool(url, *, threads=1, **options):
     """Return connections to the server of `url`, which repeats and redirects nothing by itself."""
-    return urllib3.connection_from_url(url, maxsize=threads, timeout=10, retries=False, **options)
+    return urllib3.connection_from_url(url, maxsize=threads, timeout=30, retries=False, **options)
 
 
 class Load:
