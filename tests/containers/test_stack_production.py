@@ -363,7 +363,7 @@ def test_a_container_that_ends_loses_no_request_while_others_run(production):
         with Load(pool, "/api/whoami/", headers) as load:
             production.run("docker", "kill", name)
             load.wait_for_more(400)
-            production.run("docker", "start", name)
+    production.run("docker", "start", name)
     production.up("--no-deps", "--no-recreate", *THREE_OF_ORDERS, "orders")  # until it is healthy
     assert set(load.answers) == {200}
 

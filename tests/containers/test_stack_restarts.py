@@ -59,12 +59,13 @@ def test_new_tokens_are_accepted_after_a_restart(remembering, service):
     wait_until(lambda: accepts_new_tokens(remembering, FIRST))
 
 
-def test_a_restart_of_the_resource_server_itself_gives_no_wrong_answer(remembering, load):
+def test_a_restart_of_the_resource_server_itself_blames_no_token(remembering, load):
     remembering.compose("restart", FIRST)
     wait_until(lambda: accepts_new_tokens(remembering, FIRST))
     load.wait_for_more()
     answered = {answer for answer in load.answers if isinstance(answer, int)}
-    assert answered == {200}
+    # It may say that it does not know yet: it is cold, and waits for 2 seconds at most.
+    assert {200} <= answered <= {200, 503}
 
 
 def test_a_token_that_is_remembered_works_while_the_database_is_away(remembering, load):
