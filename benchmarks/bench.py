@@ -6,6 +6,7 @@
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,8 @@ def main():
     if unknown := set(only) - set(ROWS):
         sys.exit(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}.")
     processes.need("wrk", "node", "npm", "uv")
+    # As Ctrl-C does: whatever was started here is stopped.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     start = time.monotonic()
     print(machine(), flush=True)
     with processes.postgresql() as database:

@@ -130,7 +130,7 @@ def whoami_to_ping(api, headers):
         client.seconds(whoami, 2000)
         for _ in range(ROUNDS):
             spent = {ping: 0.0, whoami: 0.0}
-            for request in [ping, whoami, whoami, ping] * 25:
+            for request in [ping, whoami, whoami, ping] * 15:
                 spent[request] += client.seconds(request, 200)
             yield spent[ping] / spent[whoami]
 
