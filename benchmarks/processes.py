@@ -22,16 +22,9 @@ from cookiecutter.main import cookiecutter
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build" / "bench"
 sys.path.insert(0, str(HERE.parent / "tests"))
-from stack import copy_template  # noqa: E402
+from stack import copy_template, free_port  # noqa: E402
 
 START_SECONDS = 60
-
-
-def free_port():
-    """Return a TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def need(*programs):

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import socket
 import subprocess
 import time
 from collections import namedtuple
@@ -25,13 +24,6 @@ AUTHORIZATION_SERVER = "authorization-server"
 FIRST, ADDED = "orders", "order-history"
 
 Answer = namedtuple("Answer", "status headers json")
-
-
-def free_port():
-    """Return a TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def surroundings():

@@ -8,9 +8,9 @@ import re
 import secrets
 
 import pytest
-from compose import ADDED, FIRST, Stack, free_port
+from compose import ADDED, FIRST, Stack
 from engine import missing
-from stack import read_env, use_free_ports
+from stack import free_port, read_env, use_free_ports
 
 
 @pytest.fixture(scope="session")

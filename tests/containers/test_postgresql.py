@@ -8,9 +8,9 @@ import secrets
 import subprocess
 
 import pytest
-from compose import FIRST, free_port, surroundings, wait_until
+from compose import FIRST, surroundings, wait_until
 from engine import docker
-from stack import make
+from stack import free_port, make
 
 pytestmark = pytest.mark.slow
 

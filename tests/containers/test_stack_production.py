@@ -17,12 +17,12 @@ from compose import (
     REMEMBERED_SECONDS,
     Answer,
     Stack,
-    free_port,
     informed,
     wait_until,
 )
 from confidential import named_in, secrets_of
 from load import Load
+from stack import free_port
 
 pytestmark = pytest.mark.slow
 

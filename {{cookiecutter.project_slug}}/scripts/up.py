@@ -40,7 +40,7 @@ GIB = 1024**3
 FREE_BYTES_NEEDED = 2 * GIB
 TIMEOUT_SECONDS = 10
 # How long a service may say 503, as a resource server does that has not been told about the token.
-UNINFORMED_SECONDS = 30
+UNAVAILABLE_SECONDS = 30
 POLL_SECONDS = 0.5
 
 
@@ -202,8 +202,8 @@ def answer(url: str, authorization: str, data: bytes | None = None) -> dict[str,
                 body: dict[str, Any] = json.load(response)
                 return body
         except (OSError, ValueError) as error:
-            is_uninformed = isinstance(error, urllib.error.HTTPError) and error.code == 503
-            if not is_uninformed or time.monotonic() - start > UNINFORMED_SECONDS:
+            is_unavailable = isinstance(error, urllib.error.HTTPError) and error.code == 503
+            if not is_unavailable or time.monotonic() - start > UNAVAILABLE_SECONDS:
                 sys.exit(
                     f"Wrong answer from {url}: {error}. `make smoke` and `make logs` say more."
                 )

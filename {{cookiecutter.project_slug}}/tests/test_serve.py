@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import serve
-from conftest import ROOT, free_port
+from conftest import ROOT, START_SECONDS, free_port
 from django.conf import settings
 from django.core.signals import request_finished
 from django.http import HttpResponse, StreamingHttpResponse
@@ -67,5 +67,5 @@ def serve_authorization_server(stack, **variables):
         env=stack.environment | variables,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=START_SECONDS,
     )
