@@ -18,8 +18,8 @@ from django.conf import settings
 from django.test import Client
 
 django.setup()
-from token_introspection.issuers.routing import configured_issuers  # noqa: E402
-from token_introspection.validation import validate  # noqa: E402
+from oauth_resource_server.issuers.routing import configured_issuers  # noqa: E402
+from oauth_resource_server.validation import validate  # noqa: E402
 
 settings.ALLOWED_HOSTS = ["*"]
 

@@ -15,7 +15,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 
 django.setup()
-from token_introspection.validation import validate  # noqa: E402
+from oauth_resource_server.validation import validate  # noqa: E402
 
 FIRST = 50_000  # past the tokens that the measurement has used
 

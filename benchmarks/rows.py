@@ -216,7 +216,7 @@ def print_where_the_time_goes(resource_server, introspect, ping, ask):
 def asked_seconds(resource_server):
     """Return how often the resource server has asked, and how many seconds that took in all."""
     text = resource_server.send(path="/metrics")[1].decode()
-    name = "token_introspection_seconds"
+    name = "oauth_resource_server_seconds"
     return {
         part: float(re.search(rf"{name}_{part}\S* (\S+)", text)[1]) for part in ("sum", "count")
     }

@@ -24,14 +24,14 @@ RESERVED = frozenset(
     "accounts admin api auth authorization-server bootstrap clear-tokens client-registry config "
     "database db default demo deploy django docs email ensure-clients health introspection "
     "localhost migrate nginx none offline-access openid packages postgres profile proxy public "
-    "redis resource-server scripts site static template0 template1 test tests token-introspection "
+    "redis resource-server scripts site static template0 template1 test tests django-oauth-resource-server "
     "valkey www".split()
 )
 # `con`, `nul` and the like cannot be folders on Windows.
 RESERVED_SLUGS = frozenset(
     "accounts api aux authorization_server client_registry con config deploy django docs "
     "introspection nul oauth2_provider packages prn resource_servers rest_framework scripts site "
-    "test tests token_introspection".split()
+    "test tests oauth_resource_server".split()
 )
 SLUG_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

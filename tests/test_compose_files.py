@@ -193,7 +193,7 @@ def test_a_token_of_the_greatest_length_passes_the_proxy_and_the_servers(project
         return [int(group.replace("_", "")) for group in found.groups()]
 
     [longest] = number(
-        "packages/token_introspection/src/token_introspection/validation.py",
+        "packages/oauth_resource_server/src/oauth_resource_server/validation.py",
         r"MAX_TOKEN_LENGTH = ([\d_]+)",
     )
     buffers, size = number("deploy/nginx/nginx.conf", r"large_client_header_buffers (\d+) (\d+)k;")

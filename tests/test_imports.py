@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 AUTHORIZATION_SERVER = Path("authorization_server") / "accounts"
-PACKAGE = Path("packages") / "token_introspection" / "src" / "token_introspection"
+PACKAGE = Path("packages") / "oauth_resource_server" / "src" / "oauth_resource_server"
 RESOURCE_SERVER = Path("resource_servers") / "orders" / "api"
 
 
@@ -35,10 +35,10 @@ def test_a_resource_server_does_not_import_the_authorization_server(project, mod
     assert refused(project, RESOURCE_SERVER, module)
 
 
-@pytest.mark.parametrize("module", ["api", "token_introspection"])
+@pytest.mark.parametrize("module", ["api", "oauth_resource_server"])
 def test_the_authorization_server_imports_neither(project, module):
     assert refused(project, AUTHORIZATION_SERVER, module)
 
 
 def test_what_runs_the_right_way_is_not_refused(project):
-    assert not refused(project, RESOURCE_SERVER, "token_introspection")
+    assert not refused(project, RESOURCE_SERVER, "oauth_resource_server")

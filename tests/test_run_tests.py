@@ -6,7 +6,7 @@ import pytest
 
 SUITES = [
     "authorization_server",
-    "packages/token_introspection",
+    "packages/oauth_resource_server",
     "resource_servers/inventory",
     "resource_servers/orders",
     "tests",

@@ -198,7 +198,7 @@ def as_administrator(stack, command):
 
 
 def test_the_cache_holds_what_a_resource_server_has_asked(stack):
-    key = f"{FIRST}:1:token_introspection:"
+    key = f"{FIRST}:1:oauth_resource_server:"
 
     def is_there():
         stack.whoami(FIRST, stack.token(f"{FIRST}:read"))

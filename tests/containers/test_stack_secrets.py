@@ -88,7 +88,7 @@ def test_each_container_has_the_secrets_mounted_that_it_needs(stack):
 
 PRESETS = """\
 from django.conf import settings
-print(*(issuer["preset"] for issuer in settings.TOKEN_INTROSPECTION["ISSUERS"]))
+print(*(issuer["preset"] for issuer in settings.OAUTH_RESOURCE_SERVER["ISSUERS"]))
 """
 
 

@@ -106,5 +106,5 @@ def test_a_token_of_another_user_pool_is_refused(pool, orders_of_cognito):
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_user_pool(project, cognito_variables):
-    run = manage(project, "orders", "introspection_doctor", **cognito_variables)
+    run = manage(project, "orders", "resource_server_doctor", **cognito_variables)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -46,7 +46,7 @@ class TestJWTs:
         assert whoami(orders, f"{header}.{payload}.{signature[::-1]}").status_code == 401
 
     def test_the_doctor_finds_nothing_wrong(self, project, jwt_variables, orders):
-        run = manage(project, "orders", "introspection_doctor", **jwt_variables)
+        run = manage(project, "orders", "resource_server_doctor", **jwt_variables)
         assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -16,7 +16,7 @@ def main() -> int:
     manifests = sorted(ROOT.glob("resource_servers/*/resource_server.toml"))
     folders = [
         ROOT / "scripts",
-        ROOT / "packages" / "token_introspection",
+        ROOT / "packages" / "oauth_resource_server",
         ROOT / "authorization_server",
         *(manifest.parent for manifest in manifests),
     ]

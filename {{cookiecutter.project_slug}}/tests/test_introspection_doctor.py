@@ -1,4 +1,4 @@
-"""`manage.py introspection_doctor` of a resource server, with the real authorization server."""
+"""`manage.py resource_server_doctor` of a resource server, with the real authorization server."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ def doctor(stack, first):
     def doctor(**variables):
         for _ in range(5):
             done = subprocess.run(
-                [sys.executable, "manage.py", "introspection_doctor"],
+                [sys.executable, "manage.py", "resource_server_doctor"],
                 cwd=ROOT / "resource_servers" / first["name"],
                 env=stack.environment | variables,
                 capture_output=True,

@@ -195,8 +195,8 @@ if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]
 
 OAUTH2_PROVIDER: dict[str, Any] = {
     "APPLICATION_ADMIN_CLASS": "client_registry.admin.ApplicationAdmin",
-    "OAUTH2_BACKEND_CLASS": "config.endpoints.StrictOAuthLibCore",
-    "OAUTH2_VALIDATOR_CLASS": "client_registry.oauth2_validator.RegisteredClientValidator",
+    "OAUTH2_BACKEND_CLASS": "oauth.endpoints.StrictOAuthLibCore",
+    "OAUTH2_VALIDATOR_CLASS": "oauth.validator.RegisteredClientValidator",
     "SCOPES_BACKEND_CLASS": "client_registry.scopes.ManifestScopes",
     "CLIENT_SECRET_HASHER": "machine_sha256",
     # Lifetimes in seconds. A refresh token ends 14 days after the last access token from it.

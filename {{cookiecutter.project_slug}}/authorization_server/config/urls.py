@@ -9,9 +9,10 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from oauth2_provider import views as oauth2
 
-from config import endpoints, views
-from config.metadata import OpenIDConfigurationView, ServerMetadataView
+from config import views
 from introspection.views import introspect
+from oauth import endpoints
+from oauth.metadata import OpenIDConfigurationView, ServerMetadataView
 
 oauth2_patterns = [
     path("authorize/", endpoints.AuthorizationView.as_view(), name="authorize"),

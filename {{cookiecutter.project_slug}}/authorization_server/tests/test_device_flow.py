@@ -9,7 +9,7 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from client_registry.models import RegisteredClient
-from client_registry.oauth2_validator import RegisteredClientValidator
+from oauth.validator import RegisteredClientValidator
 from tests.flows import Browser, introspect, poll, post_form, refresh, start_device
 
 pytestmark = pytest.mark.usefixtures("registered")

@@ -3,7 +3,7 @@
 from django.core.validators import MaxValueValidator
 from django.db import models
 
-from token_introspection.users import AbstractResourceOwner
+from oauth_resource_server.users import AbstractResourceOwner
 
 
 class ResourceOwner(AbstractResourceOwner):

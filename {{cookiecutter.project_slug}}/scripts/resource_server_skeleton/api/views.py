@@ -16,7 +16,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from api.models import Item
 from api.serializers import NAME_TAKEN, ItemSerializer, PingSerializer, WhoAmISerializer
-from token_introspection import AccessToken
+from oauth_resource_server import AccessToken
 
 PING = {
     "name": settings.MANIFEST["name"],

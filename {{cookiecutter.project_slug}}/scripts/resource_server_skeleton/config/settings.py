@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from token_introspection.issuers.environment import issuers_from_environment
+from oauth_resource_server.issuers.environment import issuers_from_environment
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = BASE_DIR.parents[1]
@@ -104,7 +104,7 @@ OAUTH2_PROVIDER = {
     # Seconds that a revoked token may still be accepted.
     "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": number("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60),
     # Without this line the project runs on DOT's own introspection.
-    "OAUTH2_VALIDATOR_CLASS": "token_introspection.oauth2_validator.TokenIntrospectionValidator",
+    "OAUTH2_VALIDATOR_CLASS": "oauth_resource_server.django.oauth2_validator.ResourceServerValidator",
     "SCOPES": MANIFEST["scopes"],
     "DEFAULT_SCOPES": [],
     "READ_SCOPE": f"{MANIFEST['name']}:read",
@@ -134,7 +134,7 @@ CACHE_URL = env(f"{PREFIX}_CACHE_URL", default="")
 if CACHE_URL and urlsplit(CACHE_URL).scheme not in ("redis", "rediss"):
     raise ImproperlyConfigured(f"{PREFIX}_CACHE_URL does not begin with redis:// or rediss://.")
 
-TOKEN_INTROSPECTION = {
+OAUTH_RESOURCE_SERVER = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": MANIFEST["audience"],
     "REALM": MANIFEST["name"],
@@ -154,10 +154,12 @@ TOKEN_INTROSPECTION = {
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "token_introspection.authentication.TokenIntrospectionAuthentication"
+        "oauth_resource_server.rest_framework.authentication.BearerTokenAuthentication"
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["token_introspection.permissions.TokenRequired"],
-    "EXCEPTION_HANDLER": "token_introspection.exception_handler.exception_handler",
+    "DEFAULT_PERMISSION_CLASSES": [
+        "oauth_resource_server.rest_framework.permissions.TokenRequired"
+    ],
+    "EXCEPTION_HANDLER": "oauth_resource_server.rest_framework.exception_handler.exception_handler",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -180,7 +182,7 @@ SPECTACULAR_SETTINGS = {
 
 INSTALLED_APPS = [
     "api",
-    "token_introspection",
+    "oauth_resource_server",
     "oauth2_provider",
     "rest_framework",
     "django_filters",
@@ -192,13 +194,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "token_introspection.request_id.RequestIdMiddleware",
+    "oauth_resource_server.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "token_introspection.middleware.AuthorizationServerErrorMiddleware",
+    "oauth_resource_server.django.middleware.AuthorizationServerErrorMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -249,7 +251,7 @@ if CACHE_URL:
         "KEY_PREFIX": MANIFEST["name"],
         "OPTIONS": {
             # Otherwise Django pickles, and whoever writes to the cache runs code here.
-            "serializer": "token_introspection.shared_cache.JSONSerializer",
+            "serializer": "oauth_resource_server.cache.shared.JSONSerializer",
             "socket_connect_timeout": 0.25,
             "socket_timeout": 0.25,
         },
@@ -292,10 +294,10 @@ LIBRARIES_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "token_introspection.request_id.RequestIdFilter"}},
+    "filters": {"request_id": {"()": "oauth_resource_server.request_id.RequestIdFilter"}},
     "formatters": {
         "for_people": {"format": "%(levelname)s %(name)s [%(request_id)s]: %(message)s"},
-        "for_machines": {"()": "token_introspection.request_id.KeyValueFormatter"},
+        "for_machines": {"()": "oauth_resource_server.request_id.KeyValueFormatter"},
     },
     "handlers": {
         "console": {

@@ -3,7 +3,8 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from token_introspection import health, metadata, metrics
+from oauth_resource_server import metrics
+from oauth_resource_server.django import health, metadata
 
 # RFC 9728 metadata. This is no authorization server, so nothing else of DOT's patterns is mounted.
 # Name and namespace are those that DOT's `resource_metadata` challenge looks up.

@@ -1,15 +1,15 @@
 """The cast of the tests: Alice and Bob, who are people, and a machine, each with a token.
 
-No authorization server runs: `token_introspection.testing` answers in its place.
+No authorization server runs: `oauth_resource_server.testing` answers in its place.
 """
 
 import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
 
-from token_introspection.testing import access_token, machine_token
+from oauth_resource_server.testing import access_token, machine_token
 
-pytest_plugins = ["token_introspection.testing.fixtures"]
+pytest_plugins = ["oauth_resource_server.testing.fixtures"]
 
 NAME = settings.MANIFEST["name"]
 READ, WRITE = f"{NAME}:read", f"{NAME}:write"

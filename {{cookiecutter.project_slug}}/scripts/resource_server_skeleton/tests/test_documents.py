@@ -42,7 +42,7 @@ def test_the_docs_page_loads_nothing_from_elsewhere(stranger):
 
 
 def test_the_metrics_count_introspections(stranger):
-    assert "token_introspection_seconds" in stranger.get("/metrics").content.decode()
+    assert "oauth_resource_server_seconds" in stranger.get("/metrics").content.decode()
 
 
 def test_the_metrics_are_not_for_the_internet(stranger):

@@ -3,7 +3,7 @@
 import pytest
 
 from api.models import Item
-from token_introspection.testing import access_token
+from oauth_resource_server.testing import access_token
 
 from .conftest import WRITE
 

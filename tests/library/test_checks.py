@@ -1,0 +1,126 @@
+"""System checks say what is wrong with the settings."""
+
+import pytest
+from django.core.checks.registry import registry
+from oauth_resource_server.checks import check_settings
+
+PAIR = "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS"
+TOKEN = "RESOURCE_SERVER_AUTH_TOKEN"
+URL = "RESOURCE_SERVER_INTROSPECTION_URL"
+
+
+def found():
+    """The ids of all messages, without the name of the package."""
+    return [message.id.removeprefix("oauth_resource_server.") for message in check_settings([])]
+
+
+def test_django_runs_the_check():
+    assert check_settings in registry.get_checks()
+
+
+def test_good_settings_are_good():
+    assert found() == []
+
+
+def test_a_bearer_token_will_do_for_credentials(configure):
+    configure(**{PAIR: None, TOKEN: "abc"})
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({URL: None}, "E001"),
+        ({URL: ""}, "E001"),
+        ({URL: "/o/introspect/"}, "E002"),
+        ({URL: "as.example.com/o/introspect/"}, "E002"),
+        ({URL: "ftp://as.example.com/o/introspect/"}, "E002"),
+        ({URL: "https:///o/introspect/"}, "E002"),
+        ({URL: "https://me:secret@as.example.com/o/introspect/"}, "E002"),
+        ({URL: "https://as.example.com/o/introspect"}, "W003"),
+        ({PAIR: None}, "E004"),
+        ({TOKEN: "abc"}, "E004"),
+        ({PAIR: "id:secret"}, "E005"),
+        ({PAIR: ("id",)}, "E005"),
+        ({PAIR: ("id", "")}, "E005"),
+        ({PAIR: ("id", None)}, "E005"),
+        ({"ISSUER": None}, "E006"),
+        ({"ISSUER": "https://as.example.com/"}, "W007"),
+        ({"AUDIENCE": None}, "W008"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": -1}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": "60"}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": True}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": 36_000}, "E009"),
+        ({"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": float("nan")}, "E009"),
+        ({"RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"CONNECT_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"TOTAL_TIMEOUT_SECONDS": 0}, "E009"),
+        ({"STALE_IF_ERROR_SECONDS": -1}, "E009"),
+        ({"MAX_WAITING_THREADS": 0}, "E009"),
+        ({"BREAKER_OUTAGES": 0}, "E009"),
+        ({"BREAKER_MAX_DELAY_SECONDS": 0}, "E009"),
+        ({"INVALID_TOKEN_RATE": 0}, "E009"),
+        ({"INVALID_TOKEN_BURST": 0}, "E009"),
+        ({"SHARED_CACHE": "missing"}, "E011"),
+        ({"SHARED_CACHE": "default"}, "W012"),
+        ({"METRICS_NETWORKS": ["10.0.0.0/8", "here"]}, "E013"),
+        ({"INACTIVE_CACHING_SECONDS": 6}, "E009"),
+        ({"CACHE_MAX_ENTRIES": 0}, "E009"),
+        ({"INACTIVE_CACHE_MAX_ENTRIES": 0}, "E009"),
+        ({"RETRY_AFTER_SECONDS": 0}, "E009"),
+        ({"POOL_SIZE": 0}, "E009"),
+    ],
+)
+def test_a_bad_setting_is_found(configure, changes, number):
+    configure(**changes)
+    assert found() == [number]
+
+
+def rules(configure, **scopes):
+    """Give the bundled issuer a rule for each group."""
+    entry = {"preset": "authorization_server"}
+    configure(ISSUERS=[entry | {"scopes": {f"groups:{name}": one for name, one in scopes.items()}}])
+
+
+def test_a_rule_that_grants_a_scope_that_is_not_there_is_found(configure):
+    rules(configure, staff=["orders:read"], admins=["orders:read", "orders:wirte"])
+    [message] = check_settings([])
+    assert (message.id, message.msg) == (
+        "oauth_resource_server.W015",
+        "The issuer authorization_server: the rule 'groups:admins' grants orders:wirte, and the "
+        "scopes here are orders:read, orders:write.",
+    )
+
+
+@pytest.mark.parametrize("scope", ["orders:raed", "orders:delete", "oders:read", "orders.read"])
+def test_a_scope_that_is_meant_to_be_one_of_these_is_found(configure, scope):
+    rules(configure, admins=[scope])
+    assert found() == ["W015"]
+
+
+@pytest.mark.parametrize("scope", ["orders:write", "inventory:read", "billing:write", "users:read"])
+def test_a_rule_may_grant_what_is_here_or_at_another_resource_server(configure, scope):
+    rules(configure, admins=["orders:read", scope])
+    assert found() == []
+
+
+def test_a_cache_that_is_off_is_no_problem(configure):
+    configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0)
+    assert found() == []
+
+
+def test_a_cache_that_processes_share_is_no_problem(configure, settings):
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache"}
+    settings.CACHES = settings.CACHES | {"shared": redis}
+    configure(SHARED_CACHE="shared")
+    assert found() == []
+
+
+def test_another_user_model_is_found(settings):
+    settings.AUTH_USER_MODEL = "auth.User"
+    assert found() == ["E010"]
+
+
+def test_no_message_holds_a_secret(configure):
+    configure(**{PAIR: ("id", "very-secret", "very-secret"), TOKEN: "very-secret"})
+    assert not [message for message in check_settings([]) if "very-secret" in str(message)]

@@ -1,0 +1,476 @@
+"""The issuers of the settings: what presets derive, what is refused, what the environment says."""
+
+from dataclasses import replace
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from oauth_resource_server.conf import read_conf
+from oauth_resource_server.issuers.configuration import read_issuers
+from oauth_resource_server.issuers.environment import issuers_from_environment
+from oauth_resource_server.issuers.presets import PRESETS
+from oauth_resource_server.issuers.settings import Strategy
+
+AUD = "https://orders.example.com"
+TENANT = "11111111-2222-3333-4444-555555555555"
+CLIENT = {"client_id": "orders", "client_secret": "s3cret"}
+OKTA = {"preset": "okta", "domain": "acme.okta.com", **CLIENT}
+AUTH0 = {"preset": "auth0", "domain": "acme.eu.auth0.com"}
+COGNITO = {"preset": "cognito", "user_pool_id": "eu-west-1_Ab1", "client_ids": "web, app"}
+GOOGLE = {"preset": "google", "client_id": "1.apps.googleusercontent.com"}
+KEYCLOAK = {"preset": "keycloak", "url": "https://id.example.com/", "realm": "acme", **CLIENT}
+ENTRA = {"preset": "entra", "tenant_id": TENANT, "client_id": "api"}
+RFC7662 = {"preset": "rfc7662", "issuer": "https://as", "url": "https://as/introspect", **CLIENT}
+RFC9068 = {"preset": "rfc9068", "issuer": "https://as", "jwks_url": "https://as/jwks"}
+EVERY = [OKTA, AUTH0, COGNITO, GOOGLE, KEYCLOAK, ENTRA, RFC7662, RFC9068]
+
+
+def issuers(*entries):
+    return read_issuers(replace(read_conf(), issuers=list(entries)))
+
+
+def refused(*entries):
+    with pytest.raises(ImproperlyConfigured) as raised:
+        issuers(*entries)
+    return str(raised.value)
+
+
+# What presets derive.
+
+
+def test_every_preset_is_tried_here():
+    assert {one["preset"] for one in EVERY} == set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("entry", "iss"),
+    [
+        (OKTA, "https://acme.okta.com/oauth2/default"),
+        (OKTA | {"authorization_server_id": "aus1"}, "https://acme.okta.com/oauth2/aus1"),
+        (OKTA | {"domain": "https://acme.okta.com/"}, "https://acme.okta.com/oauth2/default"),
+        (AUTH0, "https://acme.eu.auth0.com/"),
+        (COGNITO, "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1"),
+        (
+            COGNITO | {"region": "us-east-1"},
+            "https://cognito-idp.us-east-1.amazonaws.com/eu-west-1_Ab1",
+        ),
+        (GOOGLE, "https://accounts.google.com"),
+        (
+            {"preset": "google", "kind": "identity_platform", "project_id": "acme"},
+            "https://securetoken.google.com/acme",
+        ),
+        (GOOGLE | {"kind": "access_token"}, "https://accounts.google.com"),
+        (GOOGLE | {"kind": "workforce", "client_secret": "s"}, "https://sts.googleapis.com"),
+        (KEYCLOAK, "https://id.example.com/realms/acme"),
+        (KEYCLOAK | {"realm": "Acme Ltd."}, "https://id.example.com/realms/Acme%20Ltd."),
+        (KEYCLOAK | {"realm": "Zoë's"}, "https://id.example.com/realms/Zo%C3%AB's"),
+        (ENTRA, f"https://login.microsoftonline.com/{TENANT}/v2.0"),
+        (ENTRA | {"version": "1"}, f"https://sts.windows.net/{TENANT}/"),
+        (
+            ENTRA | {"tenant_id": "organizations"},
+            "https://login.microsoftonline.com/{tenantid}/v2.0",
+        ),
+        (RFC7662, "https://as"),
+        (RFC9068, "https://as"),
+        (OKTA | {"iss": "https://id.example.com"}, "https://id.example.com"),
+    ],
+)
+def test_a_preset_knows_the_issuer(entry, iss):
+    assert issuers(entry)[0].iss == iss
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        (AUTH0, "https://acme.eu.auth0.com/.well-known/jwks.json"),
+        (
+            COGNITO,
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1/.well-known/jwks.json",
+        ),
+        (GOOGLE, "https://www.googleapis.com/oauth2/v3/certs"),
+        (ENTRA, f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"),
+        (ENTRA | {"version": 1}, f"https://login.microsoftonline.com/{TENANT}/discovery/keys"),
+        (OKTA | {"strategy": "jwt"}, "https://acme.okta.com/oauth2/default/v1/keys"),
+        (
+            KEYCLOAK | {"strategy": "jwt"},
+            "https://id.example.com/realms/acme/protocol/openid-connect/certs",
+        ),
+        (
+            KEYCLOAK | {"strategy": "jwt", "realm": "Acme Ltd."},
+            "https://id.example.com/realms/Acme%20Ltd./protocol/openid-connect/certs",
+        ),
+        (RFC9068, "https://as/jwks"),
+        (AUTH0 | {"jwks_url": "http://127.0.0.1:1/keys"}, "http://127.0.0.1:1/keys"),
+    ],
+)
+def test_a_preset_knows_where_the_keys_are(entry, url):
+    [issuer] = issuers(entry)
+    assert (issuer.jwks_url, issuer.strategy) == (url, "jwt")
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        (OKTA, "https://acme.okta.com/oauth2/default/v1/introspect"),
+        (KEYCLOAK, "https://id.example.com/realms/acme/protocol/openid-connect/token/introspect"),
+        (RFC7662, "https://as/introspect"),
+        (GOOGLE | {"kind": "access_token"}, "https://oauth2.googleapis.com/tokeninfo"),
+        (
+            GOOGLE | {"kind": "workforce", "client_secret": "s"},
+            "https://sts.googleapis.com/v1/introspect",
+        ),
+        (OKTA | {"introspection_url": "https://proxy.example.com/"}, "https://proxy.example.com/"),
+    ],
+)
+def test_a_preset_knows_where_to_ask(entry, url):
+    [issuer] = issuers(entry)
+    assert (issuer.introspection_url, issuer.strategy.asks) == (url, True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "audiences", "clients"),
+    [
+        (OKTA, (AUD,), ()),
+        (OKTA | {"audience": "api://default"}, ("api://default",), ()),
+        (AUTH0, (AUD,), ()),
+        (COGNITO, (AUD,), ("web", "app")),
+        (COGNITO | {"audience": "orders"}, ("orders",), ("web", "app")),
+        (GOOGLE, ("1.apps.googleusercontent.com",), ()),
+        (KEYCLOAK, ("orders",), ()),
+        (ENTRA, ("api", "api://api"), ()),
+        (RFC7662 | {"client_ids": ["shop"]}, (AUD,), ("shop",)),
+    ],
+)
+def test_a_preset_knows_which_tokens_are_for_this_api(entry, audiences, clients):
+    [issuer] = issuers(entry)
+    assert (issuer.audiences, issuer.client_ids) == (audiences, clients)
+
+
+GUID = "abcdef00-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("options", "audiences"),
+    [
+        ({}, (GUID, f"api://{GUID}")),
+        ({"audience": f"API://{GUID.upper()}"}, (GUID, f"api://{GUID}", f"api://{GUID}")),
+        ({"audience": "api://Orders"}, (GUID, f"api://{GUID}", "api://Orders")),
+    ],
+)
+def test_entra_writes_guids_in_lower_case(options, audiences):
+    entry = ENTRA | {"tenant_id": GUID.upper(), "client_id": GUID.upper()}
+    [issuer] = issuers(entry | {"client_ids": f"{GUID.upper()},x"} | options)
+    assert (issuer.audiences, issuer.client_ids) == (audiences, (GUID, "x"))
+    assert issuer.iss == f"https://login.microsoftonline.com/{GUID}/v2.0"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_first_strategy_is_the_default_and_all_of_them_work(preset):
+    [entry] = [one for one in EVERY if one["preset"] == preset]
+    _, strategies = PRESETS[preset]
+    found = [
+        issuers(entry | CLIENT_OF.get(preset, {}) | {"strategy": one})[0].strategy
+        for one in strategies
+    ]
+    assert found == list(strategies)
+
+
+CLIENT_OF = {"rfc9068": CLIENT | {"url": "https://as/introspect"}}
+
+
+def test_without_the_setting_there_is_the_bundled_one():
+    [issuer] = read_issuers(read_conf())
+    assert (issuer.name, issuer.iss) == ("authorization_server", "https://as.example.com")
+
+
+def test_the_bundled_one_can_be_one_of_several():
+    assert [one.name for one in issuers({"preset": "authorization_server"}, OKTA)] == [
+        "authorization_server",
+        "okta",
+    ]
+
+
+def test_what_an_issuer_shows_holds_no_secret():
+    assert "s3cret" not in repr(issuers(OKTA, RFC7662 | {"name": "other"}))
+
+
+# What is refused, in one sentence.
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("okta", "not a table with a `preset`"),
+        ({"preset": "ping"}, "no preset 'ping'"),
+        ({}, "no preset None"),
+        ({"preset": ["okta"]}, "no preset ['okta']"),
+        ({"preset": {}}, "no preset {}"),
+        (OKTA | {7: "x"}, "no option 7"),
+        ({"preset": "okta"}, "option domain is missing"),
+        (OKTA | {"tenant": "x"}, "no option tenant"),
+        (OKTA | {"domain": "acme.okta.com/oauth2"}, "not the name of a host"),
+        (OKTA | {"client_secret": ""}, "needs `client_id` and `client_secret`"),
+        (OKTA | {"strategy": "guess"}, "introspection or jwt or jwt+introspection"),
+        (AUTH0 | {"strategy": "introspection"}, "use jwt"),
+        (OKTA | {"caching_seconds": 7200}, "from 0 to 3600"),
+        (OKTA | {"caching_seconds": "soon"}, "from 0 to 3600"),
+        (OKTA | {"caching_seconds": True}, "from 0 to 3600"),
+        (OKTA | {"caching_seconds": [60]}, "from 0 to 3600"),
+        (AUTH0 | {"algorithms": ["HS256"]}, "HS256 is no list of"),
+        (AUTH0 | {"algorithms": "none"}, "none is no list of"),
+        (AUTH0 | {"algorithms": 7}, "option algorithms is not a string or a list"),
+        (AUTH0 | {"jwks_url": "http://id.example.com/keys"}, "not an https URL"),
+        (AUTH0 | {"jwks_url": "https://a:b@id.example.com/keys"}, "not an https URL"),
+        (AUTH0 | {"aud_may_be_missing": True}, "set `client_ids`"),
+        (RFC7662 | {"aud_may_be_missing": "maybe"}, "not true or false"),
+        (AUTH0 | {"jwks_url": "file:///etc/passwd"}, "not an https URL"),
+        (KEYCLOAK | {"url": "http://id.example.com"}, "not an https URL"),
+        (RFC7662 | {"url": "https://as:99999/"}, "not an https URL"),
+        (RFC7662 | {"issuer": "x" * 256}, "longer than 255"),
+        (RFC7662 | {"bearer_token": "x"}, "needs `client_id` and `client_secret`"),
+        (COGNITO | {"user_pool_id": "pool"}, "no user pool id"),
+        (COGNITO | {"client_ids": ""}, "option client_ids is missing"),
+        (GOOGLE | {"kind": "magic"}, "not one of id_token"),
+        (GOOGLE | {"kind": "identity_platform"}, "needs the option project_id"),
+        ({"preset": "google"}, "needs the option client_id"),
+        (ENTRA | {"tenant_id": "acme"}, "no GUID"),
+        (ENTRA | {"version": 3}, "not 1 or 2"),
+        (OKTA | {"scopes": ["a"]}, "not a table"),
+        (OKTA | {"scopes": {"groups": ["a"]}}, "not a claim, a colon and a value"),
+        (OKTA | {"scopes": {"groups:a": [7]}}, "What 'groups:a' in `scopes` grants is not a list"),
+        (OKTA | {"scopes": {"roles": {"a": 7}}}, "What 'roles' in `scopes` grants is not a list"),
+        (OKTA | {"scopes": {7: ["a"]}}, "7 in `scopes` is not a string"),
+        ({"preset": "authorization_server", "audience": "x"}, "audience cannot be set here"),
+    ],
+)
+def test_a_mistake_is_one_sentence(entry, words):
+    assert words in refused(entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "option"),
+    [
+        (OKTA, "domain"),
+        (OKTA, "authorization_server_id"),
+        (OKTA, "client_secret"),
+        (AUTH0, "domain"),
+        (COGNITO, "user_pool_id"),
+        (COGNITO, "region"),
+        (GOOGLE, "kind"),
+        (GOOGLE, "project_id"),
+        (KEYCLOAK, "url"),
+        (KEYCLOAK, "realm"),
+        (ENTRA, "tenant_id"),
+        (ENTRA, "client_id"),
+        (RFC7662, "issuer"),
+        (RFC7662, "url"),
+        (RFC7662, "bearer_token"),
+        (RFC9068, "jwks_url"),
+        *((AUTH0, option) for option in ("name", "strategy", "iss", "introspection_url")),
+        ({"preset": "authorization_server"}, "name"),
+    ],
+)
+@pytest.mark.parametrize("value", [5, True, ["x"], {"x": "y"}, 0], ids=str)
+def test_what_is_no_string_is_one_sentence(entry, option, value):
+    kind = type(value).__name__
+    assert refused(entry | {option: value}) == (
+        f"The issuer {entry['preset']}: The option {option} is of the type {kind}, not a string."
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "option"),
+    [
+        (AUTH0, "audience"),
+        (COGNITO, "client_ids"),
+        (GOOGLE, "client_id"),
+        (OKTA, "client_ids"),
+        (OKTA, "algorithms"),
+    ],
+)
+@pytest.mark.parametrize("value", [5, [5], {"x": "y"}], ids=str)
+def test_what_is_no_list_is_one_sentence(entry, option, value):
+    assert f"The option {option} is not a string or a list" in refused(entry | {option: value})
+
+
+@pytest.mark.parametrize("kind", ["id_token", "access_token", "workforce"])
+@pytest.mark.parametrize("clients", [",", " , ", [], [""]], ids=str)
+def test_a_list_of_no_clients_is_none(kind, clients):
+    entry = GOOGLE | {"kind": kind, "client_id": clients, "client_secret": "s3cret"}
+    assert "needs the option client_id" in refused(entry)
+
+
+def test_an_audience_may_be_a_list():
+    assert issuers(AUTH0 | {"audience": ["a", "b"]})[0].audiences == ("a", "b")
+
+
+def test_an_option_that_is_none_is_not_there():
+    assert issuers(AUTH0 | {"audience": None, "iss": None}) == issuers(AUTH0)
+
+
+def test_a_mistake_in_an_address_does_not_show_the_password_in_it():
+    assert "hunter2" not in refused(AUTH0 | {"jwks_url": "https://me:hunter2@id.example.com/"})
+
+
+@pytest.mark.parametrize("value", [True, "true", "True"])
+def test_a_server_may_have_no_audiences(value):
+    assert issuers(RFC7662 | {"aud_may_be_missing": value})[0].aud_may_be_missing is True
+
+
+def test_a_mistake_names_the_entry():
+    assert refused(AUTH0, OKTA | {"name": "partners", "domain": "x/y"}).startswith(
+        "The issuer partners:"
+    )
+
+
+def test_a_token_must_be_for_somebody(configure):
+    configure(AUDIENCE=None)
+    assert "tokens for others would be accepted" in refused(AUTH0)
+
+
+def test_two_issuers_need_two_names():
+    assert "the name 'okta'" in refused(OKTA, OKTA | {"authorization_server_id": "x"})
+
+
+def test_two_issuers_must_not_have_one_iss():
+    assert "the iss" in refused(OKTA, OKTA | {"name": "again"})
+
+
+def test_jwts_and_opaque_tokens_of_one_iss_may_be_two_entries():
+    found = issuers(OKTA, OKTA | {"name": "okta-jwts", "strategy": "jwt"})
+    assert [one.strategy for one in found] == [Strategy.INTROSPECTION, Strategy.JWT]
+
+
+def test_jwts_of_one_iss_must_not_be_two_entries():
+    both = {"name": "again", "strategy": "jwt+introspection"}
+    assert "the iss" in refused(OKTA | {"strategy": "jwt"}, OKTA | both)
+
+
+def test_opaque_tokens_of_google_may_be_an_entry_of_their_own():
+    found = issuers(GOOGLE, GOOGLE | {"name": "google-access", "kind": "access_token"})
+    assert [one.strategy for one in found] == [Strategy.JWT, Strategy.TOKENINFO]
+
+
+@pytest.mark.parametrize("value", [[], "okta", {"preset": "okta"}])
+def test_the_setting_is_a_list(value):
+    with pytest.raises(ImproperlyConfigured, match="not a list of issuers"):
+        read_issuers(replace(read_conf(), issuers=value))
+
+
+# What the environment says.
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function: from variables to the issuers that they name."""
+
+    def read(toml=None, **variables):
+        if toml is not None:
+            (tmp_path / "issuers.toml").write_text(toml)
+            variables["ISSUERS_CONFIG"] = "issuers.toml"
+
+        def env(name, default):
+            return variables.get(name, default)
+
+        return issuers_from_environment(env, "ORDERS", tmp_path)
+
+    return read
+
+
+def test_nothing_in_the_environment_is_the_bundled_one(read):
+    assert read() is None
+
+
+def test_a_list_of_presets_reads_their_variables(read):
+    found = read(
+        ISSUERS="authorization_server, okta",
+        OKTA_DOMAIN="acme.okta.com",
+        OKTA_CLIENT_SECRET="s3cret",
+        OKTA_CACHING_SECONDS="30",
+        AUTH0_DOMAIN="not.asked.for",
+    )
+    assert found == [
+        {"preset": "authorization_server"},
+        {
+            "preset": "okta",
+            "domain": "acme.okta.com",
+            "client_secret": "s3cret",
+            "caching_seconds": "30",
+        },
+    ]
+
+
+def test_the_prefix_of_a_resource_server_goes_first(read):
+    found = read(
+        ISSUERS="okta",
+        ORDERS_ISSUERS="auth0",
+        AUTH0_DOMAIN="acme.example.com",
+        AUTH0_AUDIENCE="https://everybody.example.com",
+        ORDERS_AUTH0_AUDIENCE="https://orders.example.com",
+    )
+    assert found == [
+        {
+            "preset": "auth0",
+            "domain": "acme.example.com",
+            "audience": "https://orders.example.com",
+        }
+    ]
+
+
+def test_a_variable_that_is_missing_is_named(read):
+    with pytest.raises(ImproperlyConfigured, match="set OKTA_DOMAIN in"):
+        read(ISSUERS="okta")
+
+
+def test_a_preset_that_is_not_there_is_named(read):
+    with pytest.raises(ImproperlyConfigured, match="'oktaa'"):
+        read(ISSUERS="oktaa")
+
+
+TOML = """
+[[issuers]]
+preset = "okta"
+domain = "acme.okta.com"
+client_secret_variable = "PARTNERS_SECRET"
+[issuers.scopes]
+"groups:admins" = ["orders:read"]
+"""
+
+
+def test_a_file_adds_to_the_list(read):
+    found = read(TOML, ISSUERS="authorization_server", PARTNERS_SECRET="s3cret")
+    assert found == [
+        {"preset": "authorization_server"},
+        {
+            "preset": "okta",
+            "domain": "acme.okta.com",
+            "scopes": {"groups:admins": ["orders:read"]},
+            "client_secret": "s3cret",
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        (TOML, "PARTNERS_SECRET, which is not set"),
+        ('[[issuers]]\npreset = "okta"\nclient_secret = "s3cret"', "client_secret_variable"),
+        ("[[issuers]", "is not TOML"),
+        ("", "tables"),
+        ('issuers = "okta"', "tables"),
+        ('issuers = ["okta"]', "not a list of tables"),
+        ("[[issuer]]", "tables"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_sentence(read, toml, words):
+    with pytest.raises(ImproperlyConfigured, match=words):
+        read(toml)
+
+
+def test_a_file_that_is_not_there_is_one_sentence(read):
+    with pytest.raises(ImproperlyConfigured, match=r"nowhere\.toml, which cannot be read"):
+        read(ISSUERS_CONFIG="nowhere.toml")
+
+
+@pytest.mark.parametrize("change", [{"strategy": "guess"}, {"client_secret": ["s3cret"]}])
+def test_no_message_holds_a_secret(change):
+    assert "s3cret" not in refused(OKTA | change)

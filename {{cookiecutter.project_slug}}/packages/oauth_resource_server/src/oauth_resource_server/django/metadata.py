@@ -1,0 +1,24 @@
+"""RFC 9728 metadata: which authorization servers give out tokens for this resource server."""
+
+from typing import Any
+
+from oauth2_provider.views.metadata import OAuthProtectedResourceMetadataView
+
+from oauth_resource_server.conf import conf
+from oauth_resource_server.issuers.acceptance import TENANT
+from oauth_resource_server.issuers.configuration import read_issuers
+
+
+class ProtectedResourceMetadataView(OAuthProtectedResourceMetadataView):  # type: ignore[misc]
+    """DOT's view, which also names the issuers of ``OAUTH_RESOURCE_SERVER["ISSUERS"]``."""
+
+    def get_authorization_servers(self, request: Any) -> list[str]:
+        """Return the issuer identifiers, each once; not the one of a server for every tenant."""
+        current = conf()
+        if current.issuers is None:
+            return list(super().get_authorization_servers(request))
+        names = dict.fromkeys(issuer.iss for issuer in read_issuers(current))
+        return [iss for iss in names if TENANT not in iss]
+
+
+view = ProtectedResourceMetadataView.as_view()

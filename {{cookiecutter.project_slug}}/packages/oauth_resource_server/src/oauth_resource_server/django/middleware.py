@@ -1,0 +1,32 @@
+"""Answers for plain Django views, where no exception handler of a framework stands in between."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from oauth_resource_server import responses
+from oauth_resource_server.errors import ResourceOwnerRefused, TokenValidationError
+
+
+class AuthorizationServerErrorMiddleware:
+    """Makes a 503 of an introspection that failed, and a 401 of a resource owner who is refused."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what a view has raised; None leaves it to Django."""
+        if isinstance(exception, TokenValidationError):
+            headers = {"Retry-After": str(responses.report(exception))}
+            response = JsonResponse(responses.UNAVAILABLE, status=503, headers=headers)
+            response._has_been_logged = True  # type: ignore[attr-defined]
+            return response
+        if isinstance(exception, ResourceOwnerRefused):
+            error, detail = responses.INVALID_TOKEN, responses.OWNER_REFUSED
+            challenge = responses.challenge(request, error=error, error_description=detail)
+            headers = {"WWW-Authenticate": challenge}
+            return JsonResponse(responses.body(error, detail), status=401, headers=headers)
+        return None

@@ -1,0 +1,156 @@
+"""One address of an authorization server over HTTP: pooled, with deadlines and a limit of size.
+
+It knows nothing of what is asked there, or answered.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from oauth_resource_server.errors import AuthorizationServerUnavailable
+from oauth_resource_server.http.transport import is_unanswered, obey_deadlines
+from oauth_resource_server.request_id import outgoing_headers
+from oauth_resource_server.resilience.deadline import remaining, within
+
+MAX_BODY_BYTES = 64 * 1024
+# What can be opened can be nested, and the parser of Python ends in a RecursionError.
+MAX_BRACKETS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and body; of a body that is too long, up to one byte too many."""
+
+    status: int
+    body: bytes
+
+
+class HTTPClient:
+    """Sends requests to one URL over a pool of connections that stay open.
+
+    It follows no redirect. Threads may share it, processes may not: see `PerProcess`.
+
+    The total timeout holds against a server that sends a byte now and then, in the headers as in
+    the body. The one thing that it does not cover is the resolver of the system, which takes no
+    timeout: see ``resolv.conf``.
+
+    Args:
+        url: Where.
+        connect_timeout: Seconds until a connection must stand.
+        read_timeout: Seconds that the authorization server may be silent.
+        total_timeout: Seconds for all of it, a second try included.
+        pool_size: Connections that stay open. When all are busy more are opened, for one use each.
+        max_bytes: Of a body.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: float = 1,
+        read_timeout: float = 2,
+        total_timeout: float = 3,
+        pool_size: int = 10,
+        max_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self.url = url
+        self.max_bytes = max_bytes
+        self._target = urllib3.util.parse_url(url).request_uri
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._total_timeout = total_timeout
+        self._pool = urllib3.connection_from_url(url, maxsize=pool_size)
+        obey_deadlines(self._pool)
+
+    def send(self, method: str, headers: Mapping[str, str], body: str | None = None) -> Answer:
+        """Return what is answered.
+
+        Raises:
+            AuthorizationServerUnavailable: There is no answer; or it is 429 or 5xx.
+        """
+        try:
+            with within(self._total_timeout):
+                response = self._ask(method, headers, body)
+                answer = Answer(response.status, self._read(response))
+        except HTTPError as error:
+            raise AuthorizationServerUnavailable(
+                f"No answer: {error}", url=self.url, original_error=error
+            ) from error
+        if answer.status == 429 or answer.status >= 500:
+            raise AuthorizationServerUnavailable(
+                f"Status {answer.status}",
+                url=self.url,
+                status=answer.status,
+                retry_after=_seconds(response.headers.get("Retry-After", "")),
+            )
+        return answer
+
+    def json_object(self, body: bytes) -> dict[str, Any] | None:
+        """Return the JSON object that `body` is; None if it is none, or is too long."""
+        return json_object(body) if len(body) <= self.max_bytes else None
+
+    def _ask(
+        self, method: str, headers: Mapping[str, str], body: str | None
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._send(method, headers, body)
+        except ProtocolError as error:
+            # As a rule the other end has just closed a connection that was idle. Asking twice
+            # changes nothing there, so it is worth one more try; a timeout, or half of an answer,
+            # is not.
+            if not is_unanswered(error):
+                raise
+            return self._send(method, headers, body)
+
+    def _send(
+        self, method: str, headers: Mapping[str, str], body: str | None
+    ) -> urllib3.BaseHTTPResponse:
+        seconds = max(0.001, remaining())
+        return self._pool.urlopen(
+            method,
+            self._target,
+            body=body,
+            headers={**headers, **outgoing_headers()},
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(
+                connect=min(self._connect_timeout, seconds), read=min(self._read_timeout, seconds)
+            ),
+        )
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """Read the body, and give its connection back to the pool."""
+        try:
+            body = response.read(self.max_bytes + 1)
+            if len(body) > self.max_bytes:
+                # What is left of it would be taken for the beginning of the next answer.
+                response.close()
+            return body
+        finally:
+            response.release_conn()
+
+
+def json_object(text: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that `text` is; None if it is none, or may be nested too deeply."""
+    if is_nested_too_deeply(text):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def is_nested_too_deeply(text: bytes) -> bool:
+    """Return whether JSON may be nested deeper than the parser can go."""
+    return text.count(b"{") + text.count(b"[") > MAX_BRACKETS
+
+
+def _seconds(value: str) -> int | None:
+    """Return a Retry-After in seconds; None for a date, and for more than 99999 seconds."""
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 6 else None

@@ -1,0 +1,152 @@
+"""Authentication for Django REST Framework: from the header of a request to its access token.
+
+The answers are those of RFC 6750 section 3.1, and 503 when nobody can say what they should be.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import QueryDict
+from django.utils.functional import SimpleLazyObject
+from oauth2_provider.contrib.rest_framework import OAuth2ProtectedResourceAuthentication
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+
+from oauth_resource_server import responses
+from oauth_resource_server.errors import ResourceOwnerRefused, TokenValidationError
+from oauth_resource_server.tokens import AccessToken
+from oauth_resource_server.users import local_user
+from oauth_resource_server.validation import (
+    MAX_TOKEN_LENGTH,
+    is_well_formed,
+    remembered,
+    validate,
+)
+
+MISPLACED = "Send the access token in the Authorization header only."
+MALFORMED = "The Authorization header is not `Bearer` and one token."
+
+
+class InvalidRequest(APIException):
+    """400: the request carries a token in a way that it must not, or none where it claims one."""
+
+    status_code = 400
+
+    def __init__(self, request: Request, detail: str) -> None:
+        super().__init__(responses.body(responses.INVALID_REQUEST, detail))
+        # The framework adds the header to a 401 by itself, to a 400 only what it finds here.
+        self.auth_header = responses.challenge(
+            request, error=responses.INVALID_REQUEST, error_description=detail
+        )
+
+
+class InvalidToken(AuthenticationFailed):
+    """401: the token is no good, or its owner may not use it here."""
+
+    def __init__(self, request: Request, detail: str) -> None:
+        super().__init__(responses.body(responses.INVALID_TOKEN, detail))
+        # Where `authenticate_header` looks, here and in DOT.
+        request.oauth2_error = {  # type: ignore[attr-defined]
+            "error": responses.INVALID_TOKEN,
+            "error_description": detail,
+        }
+
+
+class TemporarilyUnavailable(APIException):
+    """503: the token may be good. Logs why; the framework sends `wait`, in seconds."""
+
+    status_code = 503
+
+    def __init__(self, error: TokenValidationError) -> None:
+        super().__init__(responses.UNAVAILABLE)
+        self.wait = responses.report(error)
+
+
+class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type: ignore[misc]
+    """Accepts a bearer token in the Authorization header; refuses one anywhere else.
+
+    ``request.auth`` becomes an `AccessToken`. ``request.user`` becomes the local user, which costs
+    no query until it is touched, or an ``AnonymousUser`` where no person stands behind the token.
+    DOT's permissions know the class as one of theirs, but the request does not go through oauthlib.
+    """
+
+    def authenticate(
+        self, request: Request
+    ) -> tuple[AnonymousUser | SimpleLazyObject[Any], AccessToken] | None:
+        """Return user and token; None without a token.
+
+        Raises:
+            InvalidRequest: Answered with 400.
+            InvalidToken: Answered with 401.
+            TemporarilyUnavailable: Answered with 503.
+        """
+        token = bearer_token(request)
+        if token is None:
+            return None
+        access_token = remembered(token) or _introspected(request, token)
+        if access_token.is_machine:
+            return AnonymousUser(), access_token
+        return SimpleLazyObject(partial(_user, request, access_token)), access_token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401; without an error when there was no token."""
+        return responses.challenge(request, **getattr(request, "oauth2_error", {}))
+
+
+def bearer_token(request: Request) -> str | None:
+    """Return the token in the header (RFC 6750 section 2.1); None for none or another scheme.
+
+    Raises:
+        InvalidRequest: There is something else after ``Bearer``, or a token outside the header.
+    """
+    # Not `request.META`, for which the framework would look in several places first.
+    meta = request._request.META
+    if (query := meta.get("QUERY_STRING")) and _is_in_query(query):
+        raise InvalidRequest(request, MISPLACED)
+    if (content_type := meta.get("CONTENT_TYPE")) and _is_in_form(content_type, request):
+        raise InvalidRequest(request, MISPLACED)
+    header: str = meta.get("HTTP_AUTHORIZATION", "")
+    scheme, *rest = header.split() or [""]
+    if scheme.lower() != "bearer":
+        return None
+    if len(rest) != 1 or not is_well_formed(rest[0]):
+        is_too_long = len(rest) == 1 and len(rest[0]) > MAX_TOKEN_LENGTH
+        raise InvalidRequest(request, responses.TOKEN_TOO_LONG if is_too_long else MALFORMED)
+    return rest[0]
+
+
+def _is_in_query(query: str) -> bool:
+    """Return whether there is a token in the URL (section 2.3), however its name is written."""
+    return ("access_token" in query or "%" in query) and "access_token" in QueryDict(query)
+
+
+def _is_in_form(content_type: str, request: Request) -> bool:
+    """Return whether there is one in the body (section 2.2), whatever the parsers of the view."""
+    if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        return False
+    return "access_token" in QueryDict(request.body)
+
+
+def _introspected(request: Request, token: str) -> AccessToken:
+    view = request.parser_context.get("view")
+    try:
+        access_token = validate(
+            token,
+            meta=request._request.META,
+            may_be_stale=getattr(view, "accepts_stale_tokens", True),
+        )
+    except TokenValidationError as error:
+        raise TemporarilyUnavailable(error) from error
+    if access_token is None:
+        raise InvalidToken(request, responses.TOKEN_REFUSED)
+    return access_token
+
+
+def _user(request: Request, access_token: AccessToken) -> Any:
+    try:
+        return local_user(access_token)
+    except ResourceOwnerRefused as error:
+        raise InvalidToken(request, responses.OWNER_REFUSED) from error

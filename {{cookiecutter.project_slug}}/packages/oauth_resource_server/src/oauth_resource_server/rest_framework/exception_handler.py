@@ -1,0 +1,77 @@
+"""The ``EXCEPTION_HANDLER`` of Django REST Framework: a 403 for lack of scope says which scope."""
+
+from typing import Any
+
+from oauth2_provider.contrib.rest_framework import (
+    IsAuthenticatedOrTokenHasScope,
+    TokenHasScope,
+    TokenMatchesOASRequirements,
+)
+from rest_framework.permissions import AND, OR
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as framework_exception_handler
+
+from oauth_resource_server.errors import TokenValidationError
+from oauth_resource_server.responses import challenge
+from oauth_resource_server.rest_framework.authentication import TemporarilyUnavailable
+from oauth_resource_server.tokens import AccessToken
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer `exc` as the framework does; add the challenge of RFC 6750 section 3.1 to a 403.
+
+    An introspection error that a view or another authentication class lets out becomes a 503.
+    """
+    if isinstance(exc, TokenValidationError):
+        exc = TemporarilyUnavailable(exc)
+    response = framework_exception_handler(exc, context)
+    if response is None:
+        return None
+    if isinstance(exc, TemporarilyUnavailable):
+        # `report` has logged it, in words that help. Django's own line would be a second error.
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    if response.status_code == 403:
+        request, view = context["request"], context["view"]
+        if scopes := missing_scopes(request, view):
+            response["WWW-Authenticate"] = challenge(
+                request,
+                error="insufficient_scope",
+                error_description="The access token lacks a scope that this request needs.",
+                scope=" ".join(scopes),
+            )
+    return response
+
+
+def missing_scopes(request: Request, view: Any) -> list[str]:
+    """Return the scopes that would have satisfied the permission of `view` that denied `request`.
+
+    Empty when it was denied for another reason, or when more scope would not have helped.
+    """
+    token = request.auth
+    if isinstance(token, AccessToken):
+        for permission in view.get_permissions():
+            # The first one that denies has decided, as in `APIView.check_permissions`.
+            if not permission.has_permission(request, view):
+                scopes = _scopes(permission, request, view)
+                return [] if token.is_valid(scopes) else scopes
+    return []
+
+
+def _scopes(permission: Any, request: Request, view: Any) -> list[str]:
+    """Return the scopes that the denying `permission` asks for. One under a `~` asks for none."""
+    if isinstance(permission, AND | OR):
+        first, second = permission.op1, permission.op2  # type: ignore[union-attr]
+        if isinstance(permission, OR):
+            return _scopes(first, request, view) or _scopes(second, request, view)
+        # The second may rely on the first, and was not asked if the first has denied.
+        first_denies = not first.has_permission(request, view)
+        return _scopes(first if first_denies else second, request, view)
+    if isinstance(permission, TokenHasScope):
+        return list(permission.get_scopes(request, view))
+    if isinstance(permission, IsAuthenticatedOrTokenHasScope):
+        return list(TokenHasScope().get_scopes(request, view))
+    if isinstance(permission, TokenMatchesOASRequirements):
+        alternatives = permission.get_required_alternate_scopes(request, view)
+        return list(next(iter(alternatives.get(request.method, ())), ()))
+    return []
