@@ -9,7 +9,7 @@ from oauth_resource_server.issuers.configuration import read_issuers
 from oauth_resource_server.issuers.environment import issuers_from_environment
 from oauth_resource_server.issuers.presets import PRESETS
 
-PROJECT = Path(__file__).parents[3] / "{{cookiecutter.project_slug}}"
+PROJECT = Path(__file__).resolve().parents[3] / "{{cookiecutter.project_slug}}"
 FOLDER = PROJECT / "docs" / "issuers"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 # The secrets that files name by the names of their variables.
