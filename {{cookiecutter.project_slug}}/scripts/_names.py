@@ -15,8 +15,8 @@ RESERVED = frozenset(
     "accounts admin api auth authorization-server bootstrap clear-tokens client-registry config "  # noqa: SIM905
     "database db default demo deploy django docs email ensure-clients health introspection "
     "localhost migrate nginx none offline-access openid packages postgres profile proxy public "
-    "redis resource-server scripts site static template0 template1 test tests django-oauth-resource-server "
-    "valkey www".split()
+    "redis resource-server scripts site static template0 template1 test tests "
+    "django-oauth-resource-server valkey www".split()
 )
 
 

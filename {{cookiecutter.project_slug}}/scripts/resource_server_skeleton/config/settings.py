@@ -104,7 +104,9 @@ OAUTH2_PROVIDER = {
     # Seconds that a revoked token may still be accepted.
     "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": number("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60),
     # Without this line the project runs on DOT's own introspection.
-    "OAUTH2_VALIDATOR_CLASS": "oauth_resource_server.django.oauth2_validator.ResourceServerValidator",
+    "OAUTH2_VALIDATOR_CLASS": (
+        "oauth_resource_server.django.oauth2_validator.ResourceServerValidator"
+    ),
     "SCOPES": MANIFEST["scopes"],
     "DEFAULT_SCOPES": [],
     "READ_SCOPE": f"{MANIFEST['name']}:read",

@@ -8,8 +8,8 @@ the question to the authorization server is answered here, so nothing needs a ne
             reader = self.api_client_for(access_token(scope="orders:read"))
             self.assertEqual(reader.post("/api/orders/").status_code, 403)
 
-For pytest there are fixtures in ``oauth_resource_server.testing.fixtures``. Import nothing of this in
-code that is deployed.
+Fixtures for pytest are in ``oauth_resource_server.testing.fixtures``. Deployed code imports
+nothing of this package.
 """
 
 from oauth_resource_server.testing.authorization_server import (
