@@ -52,6 +52,8 @@ BAD_ANSWERS = {
     "a resource server of 33 characters": {"resource_servers": "x" * 33},
     "a reserved resource server": {"resource_servers": "orders, openid"},
     "a resource server that is a keyword": {"resource_servers": "import"},
+    "a resource server that Windows cannot store": {"resource_servers": "orders, aux"},
+    "a slug that Windows cannot store": {"project_slug": "lpt1"},
     "a domain with a scheme": {"domain": "https://example.com"},
     "a domain with a port": {"domain": "example.com:8000"},
     "a domain with a path": {"domain": "example.com/shop"},
@@ -94,7 +96,7 @@ def test_a_project_name_with_special_characters_breaks_no_file(bake, files_that_
 @pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
 def test_a_project_name_with_special_characters_has_a_valid_default_slug(hook, bake, name):
     project = bake({"project_name": name}, accept_hooks=False)
-    assert list(hook.check_project_slug(project.name)) == []
+    assert list(hook.problems_with("project_slug", project.name)) == []
 
 
 @pytest.mark.parametrize("names", [["orders"], TWENTY, ["order-history", "a"]], ids=len)

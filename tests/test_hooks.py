@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import sys
 from types import SimpleNamespace
@@ -63,12 +64,21 @@ def test_each_prompt_has_a_sentence(settings, hook):
     assert list(settings["__prompts__"]) == list(hook.RULES)
 
 
-def test_the_hook_knows_the_django_versions_that_can_be_chosen(settings, hook):
-    assert list(hook.DJANGO_VERSIONS) == settings["django_version"]
+@pytest.mark.parametrize("version", ["5.2", "6.1"])
+def test_each_django_version_that_can_be_chosen_has_the_form_of_a_valid_answer(
+    settings, hook, version
+):
+    assert (
+        version in settings["django_version"],
+        re.fullmatch(hook.RULES["django_version"][0], version) is None,
+    ) == (True, False)
 
 
 def test_the_examples_of_valid_answers_are_valid(hook):
-    assert [example for check, example in hook.RULES.values() if list(check(example))] == []
+    examples = {prompt: example for prompt, (_, _, example) in hook.RULES.items()}
+    assert {
+        prompt for prompt, value in examples.items() if [*hook.problems_with(prompt, value)]
+    } == set()
 
 
 @pytest.mark.parametrize(
@@ -76,12 +86,12 @@ def test_the_examples_of_valid_answers_are_valid(hook):
 )
 def test_django_6_1_needs_python_3_12(hook, monkeypatch, version, accepted):
     monkeypatch.setattr(hook, "sys", SimpleNamespace(version_info=version))
-    assert (list(hook.check_django_version("6.1")) == []) is accepted
+    assert (list(hook.problems_with("django_version", "6.1")) == []) is accepted
 
 
 def test_django_5_2_runs_on_python_3_11(hook, monkeypatch):
     monkeypatch.setattr(hook, "sys", SimpleNamespace(version_info=(3, 11)))
-    assert list(hook.check_django_version("5.2")) == []
+    assert list(hook.problems_with("django_version", "5.2")) == []
 
 
 def test_a_python_before_3_11_is_refused_in_one_sentence(hook, monkeypatch, capsys):

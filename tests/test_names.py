@@ -8,6 +8,7 @@ NAMES = [
     *("orders", "a", "a1", "order-history", "a" * 32, "x-1"),
     *("", "a" * 33, "Orders", "1orders", "-orders", "orders-", "order--history", "order_history"),
     *("orders\n", " orders", "ördersé", "a.b", "django", "offline-access", "class", "import"),
+    *("aux", "com1", "lpt9", "com10"),
 ]
 
 

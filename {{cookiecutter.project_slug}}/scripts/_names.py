@@ -13,23 +13,24 @@ NAME_PATTERN = re.compile(r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")
 MAX_RESOURCE_SERVERS = 20
 RESERVED = frozenset(
     "accounts admin api auth authorization-server bootstrap clear-tokens client-registry config "  # noqa: SIM905
-    "database db default demo deploy django docs email ensure-clients health introspection "
-    "localhost migrate nginx none offline-access openid packages postgres profile proxy public "
-    "redis resource-server scripts site static template0 template1 test tests "
-    "django-oauth-resource-server valkey www".split()
+    "database db default demo deploy django django-oauth-resource-server docs email ensure-clients "
+    "health introspection localhost migrate nginx none oauth offline-access openid packages "
+    "postgres profile proxy public redis resource-server scripts service-kit site static template0 "
+    "template1 test tests valkey www".split()
 )
+# Device names, which Windows cannot store as files.
+WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
 
 
 def problem_with_name(name: str) -> str | None:
-    """Say why `name` cannot be a resource server. Valid: a DNS label, no '--', not reserved."""
+    """Return why `name` cannot be a resource server. Valid: a DNS label, no '--', not reserved."""
     if not NAME_PATTERN.fullmatch(name) or "--" in name:
         return (
             f"{name!r} is not 1 to 32 lower-case letters, digits and single '-', "
             "beginning with a letter and not ending in '-'"
         )
-    if name in RESERVED or keyword.iskeyword(name.replace("-", "_")):
-        return f"{name!r} is reserved"
-    return None
+    taken = name in RESERVED or keyword.iskeyword(name.replace("-", "_"))
+    return f"{name!r} is reserved" if taken or WINDOWS_DEVICE.fullmatch(name) else None
 
 
 def env_prefix(name: str) -> str:
