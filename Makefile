@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(shell $(PYTHON) -c "import sys; print(sys.executable)")
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-containers test-fast lint lock bench
+.PHONY: help install demo test test-containers test-fast lint lock bench size
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /:  /' | column -t -s ':'
@@ -38,6 +38,9 @@ lint: install  ## check style
 
 lock: install  ## renew the lock file of generated projects
 	python tests/lock.py
+
+size: install  ## count what the owner of a project gets, and write it to the README
+	python tests/size.py
 
 bench: install  ## measure every row of benchmarks/README.md beside its reference; ONLY=B1,B2 measures some
 	python benchmarks/bench.py
