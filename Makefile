@@ -7,7 +7,7 @@ export UV_PYTHON ?= $(shell $(PYTHON) -c "import sys; print(sys.executable)")
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-containers test-fast lint lock bench size
+.PHONY: help install demo test test-containers test-fast lint lock audit bench size
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /:  /' | column -t -s ':'
@@ -35,6 +35,10 @@ test-fast: install  ## run the tests that start no service
 lint: install  ## check style
 	ruff check
 	ruff format --check
+
+audit: install  ## look for known vulnerabilities of the locked dependencies
+	@found=$$(uv audit --frozen --preview-features audit-command 2>&1) && echo "$$found" || { echo "$$found"; \
+	case "$$found" in *"error sending request"*) echo "audit: skipped, the source of advisories cannot be reached" ;; *) exit 1 ;; esac; }
 
 lock: install  ## renew the lock file of generated projects
 	python tests/lock.py
