@@ -7,6 +7,7 @@ import pytest
 
 AUTHORIZATION_SERVER = Path("authorization_server") / "accounts"
 PACKAGE = Path("packages") / "oauth_resource_server" / "src" / "oauth_resource_server"
+SERVICE_KIT = Path("packages") / "service_kit" / "src" / "service_kit"
 RESOURCE_SERVER = Path("resource_servers") / "orders" / "api"
 
 
@@ -28,6 +29,11 @@ def refused(project, folder, module):
 )
 def test_the_package_imports_no_service(project, module):
     assert refused(project, PACKAGE, module)
+
+
+@pytest.mark.parametrize("module", ["accounts", "api", "config", "oauth_resource_server"])
+def test_the_service_kit_imports_neither_a_service_nor_the_library(project, module):
+    assert refused(project, SERVICE_KIT, module)
 
 
 @pytest.mark.parametrize("module", ["accounts", "client_registry", "introspection"])

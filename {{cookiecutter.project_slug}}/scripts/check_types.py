@@ -17,6 +17,7 @@ def main() -> int:
     folders = [
         ROOT / "scripts",
         ROOT / "packages" / "oauth_resource_server",
+        ROOT / "packages" / "service_kit",
         ROOT / "authorization_server",
         *(manifest.parent for manifest in manifests),
     ]

@@ -1,0 +1,172 @@
+"""Read settings from the environment and ``.env``, with one function per kind of value.
+
+Any NAME may be given as NAME_FILE, the path of a file that holds the value. An empty value counts
+as unset. Every function raises `ImproperlyConfigured` with one sentence that names the variable.
+"""
+
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
+
+ENVIRON = FileAwareMapping(cache=False)
+ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=.*")
+BASE_URL = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
+SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "django.db.backends.postgresql"
+SQLITE_OPTIONS = {
+    # Readers do not wait for the writer (WAL). A writer waits up to `timeout` seconds for another
+    # one: IMMEDIATE makes it queue where a deferred transaction would fail.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+}
+
+
+def read_env_file(default: Path) -> None:
+    """Read ENV_FILE, or `default` if ENV_FILE is unset; an empty ENV_FILE reads no file.
+
+    Variables that are set already keep their values. `default` may be missing.
+    """
+    name = os.environ.get("ENV_FILE")
+    path = Path(name) if name else default
+    if name == "" or (name is None and not path.exists()):
+        return
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"The env file {path} cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        # The line may hold a secret, so the message does not show it.
+        if line and not line.startswith("#") and not ASSIGNMENT.fullmatch(line):
+            raise ImproperlyConfigured(f"{path}, line {number}: expected NAME=value or a comment.")
+    environ.Env.read_env(io.StringIO("\n".join(lines)))
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the value of `name` without surrounding blanks; `default` None makes it required."""
+    try:
+        value = ENVIRON.get(name, "").strip() or default
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
+    if value is None:
+        raise ImproperlyConfigured(f"{name} is not set.")
+    return value
+
+
+def words(name: str) -> list[str]:
+    """Return the items of a list that is separated by commas or blanks."""
+    return [word for word in re.split(r"[\s,]+", text(name, "")) if word]
+
+
+def choice(name: str, *values: str) -> str:
+    """Return the one of `values` that `name` holds in any case; the first if it is unset."""
+    given = text(name, values[0])
+    for value in values:
+        if value.lower() == given.lower():
+            return value
+    raise ImproperlyConfigured(f"{name}: expected {' or '.join(values)}, got {given!r}.")
+
+
+def flag(name: str) -> bool:
+    """Return whether `name` is ``true``; unset is false."""
+    return choice(name, "false", "true") == "true"
+
+
+def number(name: str, default: int, *, minimum: int = 0) -> int:
+    """Return a whole number of at least `minimum`."""
+    value = text(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < minimum:
+        raise ImproperlyConfigured(
+            f"{name}: expected a whole number of at least {minimum}, got {value!r}."
+        )
+    return int(value)
+
+
+def secret(name: str) -> str:
+    """Return a secret. A missing, short or example value is refused in every environment."""
+    value = text(name, "")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: `python scripts/init_env.py` makes one.")
+    if value.startswith("change-me"):
+        raise ImproperlyConfigured(f"{name} still has its example value: set a random one.")
+    if len(value) < 32 or len(set(value)) < 10:
+        raise ImproperlyConfigured(f"{name} is too easy to guess: use 32 random characters.")
+    return value
+
+
+def base_url(name: str, default: str | None = None, *, https_only: bool = False) -> str:
+    """Return ``scheme://host[:port]`` in lower case and without a slash at the end.
+
+    Issuers are compared character by character, so every service must read the same spelling.
+    """
+    given = text(name, default)
+    url = given.lower().removesuffix("/")
+    if not BASE_URL.fullmatch(url):
+        raise ImproperlyConfigured(
+            f"{name}: expected http(s)://host[:port] without a path, got {given!r}."
+        )
+    if https_only and not url.startswith("https://"):
+        raise ImproperlyConfigured(f"{name} must begin with https:// in production, got {given!r}.")
+    return url
+
+
+def host_of(url: str) -> str:
+    """Return the host of a base URL as ALLOWED_HOSTS spells it, an IPv6 address in brackets."""
+    match = BASE_URL.fullmatch(url)
+    return match[2] if match else ""
+
+
+def database(name: str, default: Path) -> dict[str, Any]:
+    """Return an entry of DATABASES for the URL in `name`; the SQLite file `default` if unset.
+
+    The URL has a password in it, so no message shows it.
+    """
+    config: dict[str, Any] = {"ENGINE": SQLITE, "NAME": default}
+    if url := text(name, ""):
+        try:
+            # environ warns of an unknown scheme, with the password in the warning.
+            if urlsplit(url).scheme not in environ.Env.DB_SCHEMES:
+                raise ValueError
+            config = environ.Env.db_url_config(url)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: expected the URL of a database, "
+                "such as postgres://USER:PASSWORD@HOST:5432/NAME."
+            ) from None
+    else:
+        make_private_file(default)
+    if config["ENGINE"] == SQLITE:
+        return config | {"CONN_MAX_AGE": 60, "OPTIONS": SQLITE_OPTIONS}
+    config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    if config["ENGINE"] == POSTGRESQL:
+        # psycopg prepares a query at its second execution. `?prepare_threshold=none` turns that off
+        # for connection poolers that keep no prepared statements.
+        options = {"prepare_threshold": 1} | config.get("OPTIONS", {})
+        if options["prepare_threshold"] == "none":
+            options["prepare_threshold"] = None
+        config["OPTIONS"] = options
+    return config
+
+
+def make_private_file(path: Path) -> None:
+    """Create an empty file that only its owner can read, in a folder of the same kind."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+
+
+def cache_url(name: str) -> str:
+    """Return a ``redis://`` or ``rediss://`` URL; "" if `name` is unset."""
+    url = text(name, "")
+    if url and not url.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured(
+            f"{name}: expected a URL that begins with redis:// or rediss://."
+        )
+    return url

@@ -1,0 +1,63 @@
+"""One identifier per request: in the response, every log line and requests to other services.
+
+django-guid is not used: it checks inbound identifiers as UUIDs or not at all, and its middleware
+cannot wrap a WSGI endpoint in front of Django.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+HEADER = "X-Request-ID"
+# The value is written to logs: it must be short and without line breaks.
+WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_current: ContextVar[str] = ContextVar("request_id", default="")
+
+
+@contextmanager
+def identified(environ: Mapping[str, Any]) -> Iterator[str]:
+    """Use the identifier of a WSGI request within the block; a new one if it has none."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    identifier = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    previous = _current.set(identifier)
+    try:
+        yield identifier
+    finally:
+        _current.reset(previous)
+
+
+def outgoing_headers() -> dict[str, str]:
+    """Return the headers that pass the current identifier on to another service."""
+    identifier = _current.get()
+    return {HEADER: identifier} if identifier else {}
+
+
+class RequestIdMiddleware:
+    """Identify each request. Must be the first entry of MIDDLEWARE."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with identified(request.META) as identifier:
+            # Django logs an error response after this block has ended, with the request at hand.
+            request.request_id = identifier  # type: ignore[attr-defined]
+            response = self.get_response(request)
+        response.headers[HEADER] = identifier
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Set ``request_id`` on each record, "-" outside of a request. Drops no record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        record.request_id = _current.get() or getattr(request, "request_id", "") or "-"
+        return True

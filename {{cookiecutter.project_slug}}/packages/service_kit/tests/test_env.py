@@ -1,0 +1,217 @@
+"""Each value of the environment is read by its kind, or refused in one sentence."""
+
+import os
+import stat
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from service_kit import env
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """Restore the variables of the process, because `read_env_file` sets some."""
+    before = dict(os.environ)
+    os.environ.pop("ENV_FILE", None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def refusal(function, *arguments, **options):
+    with pytest.raises(ImproperlyConfigured) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+# The env file.
+
+
+def test_variables_can_come_from_a_file(tmp_path):
+    (tmp_path / "env").write_text("# a comment\n\nexport ONE=1\n TWO='a b' \nTHREE=\n")
+    env.read_env_file(tmp_path / "env")
+    assert [os.environ[name] for name in ("ONE", "TWO", "THREE")] == ["1", "a b", ""]
+
+
+def test_variables_of_the_process_win_over_the_file(tmp_path):
+    (tmp_path / "env").write_text("ONE=file\n")
+    os.environ["ONE"] = "process"
+    env.read_env_file(tmp_path / "env")
+    assert env.text("ONE") == "process"
+
+
+def test_env_file_names_another_file(tmp_path):
+    (tmp_path / "other").write_text("ONE=1\n")
+    os.environ["ENV_FILE"] = str(tmp_path / "other")
+    env.read_env_file(tmp_path / "env")
+    assert env.text("ONE") == "1"
+
+
+def test_an_empty_env_file_variable_reads_no_file(tmp_path):
+    (tmp_path / "env").write_text("ONE=1\n")
+    os.environ["ENV_FILE"] = ""
+    env.read_env_file(tmp_path / "env")
+    assert "ONE" not in os.environ
+
+
+def test_the_default_file_may_be_missing(tmp_path):
+    env.read_env_file(tmp_path / "env")
+
+
+def test_a_named_file_must_exist(tmp_path):
+    os.environ["ENV_FILE"] = str(tmp_path / "missing")
+    assert "cannot be read" in refusal(env.read_env_file, tmp_path / "env")
+
+
+def test_a_line_that_is_no_assignment_is_refused_without_its_text(tmp_path):
+    (tmp_path / "env").write_text("ONE=1\nMY-SECRET=hidden\n")
+    message = refusal(env.read_env_file, tmp_path / "env")
+    assert ("line 2" in message, "hidden" in message) == (True, False)
+
+
+# Values of each kind.
+
+
+def test_a_value_can_come_from_a_file(tmp_path):
+    (tmp_path / "value").write_text("from a file\n")
+    os.environ |= {"ONE": "direct", "ONE_FILE": str(tmp_path / "value")}
+    assert env.text("ONE") == "from a file"
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_value_counts_as_unset(value):
+    os.environ["ONE"] = value
+    assert env.text("ONE", "default") == "default"
+    assert refusal(env.text, "ONE") == "ONE is not set."
+
+
+def test_lists_are_separated_by_commas_or_blanks():
+    os.environ["ONE"] = "a, b  c,"
+    assert env.words("ONE") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("value", ["debug", "Debug", "DEBUG"])
+def test_a_choice_is_read_in_any_case(value):
+    os.environ["ONE"] = value
+    assert env.choice("ONE", "INFO", "DEBUG") == "DEBUG"
+
+
+def test_a_choice_defaults_to_its_first_value():
+    assert (env.choice("ONE", "INFO", "DEBUG"), env.flag("ONE")) == ("INFO", False)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("False", False)])
+def test_a_flag_is_true_or_false(value, expected):
+    os.environ["ONE"] = value
+    assert env.flag("ONE") is expected
+
+
+def test_a_number_defaults_to_its_default():
+    assert env.number("ONE", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://LocalHost:8000", "http://localhost:8000"),
+        ("HTTPS://auth.example.com/", "https://auth.example.com"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_a_base_url_has_one_spelling(url, expected):
+    os.environ["ONE"] = url
+    assert env.base_url("ONE") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "host"), [("http://a.example:8000", "a.example"), ("http://[::1]", "[::1]")]
+)
+def test_the_host_of_a_base_url_is_one_for_allowed_hosts(url, host):
+    assert env.host_of(url) == host
+
+
+REFUSED = {
+    "a choice": (env.choice, "verbose", ["INFO", "DEBUG"], "expected INFO or DEBUG, got 'verbose'"),
+    "a flag": (env.flag, "yes", [], "expected false or true"),
+    "a number with letters": (env.number, "a minute", [1], "expected a whole number"),
+    "a negative number": (env.number, "-1", [1], "expected a whole number"),
+    "a number in other digits": (env.number, "٣", [1], "expected a whole number"),
+    "a url without a scheme": (env.base_url, "localhost:8000", [], "expected http(s)://"),
+    "a url with a path": (env.base_url, "http://localhost/auth", [], "without a path"),
+    "a url with two slashes": (env.base_url, "http://localhost//", [], "without a path"),
+    "a url with an underscore": (env.base_url, "http://my_host", [], "expected http(s)://host"),
+    "a url with a user": (env.base_url, "http://me@localhost", [], "expected http(s)://host"),
+    "an example secret": (env.secret, "change-me-" * 5, [], "example value"),
+    "a short secret": (env.secret, "0123456789abcdef", [], "too easy to guess"),
+    "a secret of one letter": (env.secret, "a" * 50, [], "too easy to guess"),
+    "no secret": (env.secret, "", [], "is not set"),
+    "a cache": (env.cache_url, "valkey", [], "begins with redis://"),
+    "a database": (env.database, "nowhere", [None], "expected the URL of a database"),
+    "an unknown database": (env.database, "odd://hidden@x/y", [None], "the URL of a database"),
+    "a database port": (
+        env.database,
+        "postgres://me:hidden@host:port/name",
+        [None],
+        "expected the URL of a database",
+    ),
+}
+
+
+@pytest.mark.parametrize(("function", "value", "arguments", "part"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_value_is_refused_with_its_name(function, value, arguments, part):
+    os.environ["ONE"] = value
+    message = refusal(function, "ONE", *arguments)
+    assert (message.startswith("ONE"), part in message, "hidden" in message) == (True, True, False)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    os.environ["ONE_FILE"] = str(tmp_path)
+    assert refusal(env.text, "ONE").startswith("ONE_FILE cannot be read")
+
+
+@pytest.mark.parametrize("value", ["0123456789abcdef", "a" * 50, "change-me-" * 5])
+def test_no_message_shows_a_secret(value):
+    os.environ["ONE"] = value
+    assert value not in refusal(env.secret, "ONE")
+
+
+def test_a_random_secret_is_accepted():
+    os.environ["ONE"] = "0123456789abcdefghijklmnopqrstuv"
+    assert env.secret("ONE") == "0123456789abcdefghijklmnopqrstuv"
+
+
+def test_https_can_be_required():
+    os.environ["ONE"] = "http://auth.example.com"
+    assert "https://" in refusal(env.base_url, "ONE", https_only=True)
+
+
+# Databases.
+
+
+def test_the_default_database_is_a_private_file(tmp_path):
+    path = tmp_path / "var" / "service.sqlite3"
+    assert env.database("ONE", path)["NAME"] == path
+    modes = [stat.S_IMODE(one.stat().st_mode) for one in (path.parent, path)]
+    assert os.name == "nt" or modes == [0o700, 0o600]
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://:memory:"])
+def test_sqlite_uses_its_write_ahead_log(tmp_path, url):
+    os.environ["ONE"] = url
+    options = env.database("ONE", tmp_path / "service.sqlite3")["OPTIONS"]
+    assert "journal_mode=WAL" in options["init_command"]
+
+
+@pytest.mark.parametrize(("query", "threshold"), [("", 1), ("?prepare_threshold=none", None)])
+def test_postgresql_prepares_statements_unless_the_url_says_otherwise(query, threshold):
+    os.environ["ONE"] = f"postgres://user:password@host:5432/name{query}"
+    config = env.database("ONE", None)
+    assert (config["NAME"], config["CONN_HEALTH_CHECKS"]) == ("name", True)
+    assert config["OPTIONS"] == {"prepare_threshold": threshold}
+
+
+def test_the_url_of_a_cache_is_optional():
+    assert env.cache_url("ONE") == ""
+    os.environ["ONE"] = "rediss://valkey:6379/1"
+    assert env.cache_url("ONE") == "rediss://valkey:6379/1"

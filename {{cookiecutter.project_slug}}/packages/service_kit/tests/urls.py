@@ -1,0 +1,3 @@
+"""The service has no pages: every address is unknown."""
+
+urlpatterns = []
