@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 .PHONY: help install demo test test-containers test-fast lint lock audit bench size
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /:  /' | column -t -s ':'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
 
 .venv/bin/uv:
 	$(PYTHON) -m venv .venv

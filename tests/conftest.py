@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
-from fake_docker import FakeDocker
 from stack import copy_template
 
 # The tests import files of the template where they lie, or from its copy: a compiled file beside
@@ -134,12 +133,6 @@ def generated(bake):
 def platform(generated, tmp_path):
     """Return a copy of it, for a test that changes it."""
     return shutil.copytree(generated, tmp_path / "my_platform")
-
-
-@pytest.fixture
-def docker(tmp_path):
-    """Return a program that stands in for Docker."""
-    return FakeDocker(tmp_path / "docker")
 
 
 @pytest.fixture

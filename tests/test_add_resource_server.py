@@ -12,8 +12,6 @@ from test_output import contents_of, without_secrets
 
 STANDARD_LIBRARY_ONLY = [
     *("_names", "_project", "_secret_files", "_wiring", "add_resource_server", "init_env"),
-    # Not by the hook, but before `make install`.
-    *("_docker", "_outdated", "_ports", "backup", "restore", "up"),
 ]
 WIRED_FILES = ["Procfile", "compose.yml", "compose.override.yml", ".env.example"]
 HAND_EDITED = {

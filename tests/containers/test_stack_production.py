@@ -216,11 +216,6 @@ def test_compose_yml_alone_has_no_way_in(prepared):
     assert [name for name, service in services.items() if service.get("ports")] == []
 
 
-def test_a_backup_is_made_of_what_runs_in_production(production):
-    process = production.make("backup", check=False)
-    assert process.returncode == 0, process.stdout
-
-
 # --- The proxy ------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,6 @@
 """Each container sees its own secrets only, and no image, log or configuration holds one."""
 
 import json
-import re
-from secrets import token_urlsafe
 
 import pytest
 from compose import ADDED, AUTHORIZATION_SERVER, FIRST, ask
@@ -84,52 +82,6 @@ def test_each_container_has_the_secrets_mounted_that_it_needs(stack):
         for container in stack.containers()
     }
     assert mounted == FILES
-
-
-PRESETS = """\
-from django.conf import settings
-print(*(issuer["preset"] for issuer in settings.OAUTH_RESOURCE_SERVER["ISSUERS"]))
-"""
-
-
-@pytest.fixture(scope="module")
-def changed(grown_stack):
-    """Change the secret and the issuers of one resource server in `.env`, and run `make up`.
-
-    Returns:
-        The stack, and when the other resource server was started, before and after.
-    """
-    stack = grown_stack
-    path = stack.project / ".env"
-    before = path.read_text(encoding="utf-8")
-    secret = "ORDERS_INTROSPECTION_CLIENT_SECRET"
-    lines = "ORDERS_ISSUERS=authorization_server,auth0\nAUTH0_DOMAIN=acme.eu.auth0.com\n"
-    text = re.sub(rf"(?<=^{secret}=).*", token_urlsafe(48), before, flags=re.M) + lines
-    stack.make("up")  # Builds what other tests have changed, which would be a reason of its own.
-    started = stack.starts(ADDED)
-    try:
-        path.write_text(text, encoding="utf-8")
-        stack.make("up")
-        yield stack, started, stack.starts(ADDED)
-    finally:
-        path.write_text(before, encoding="utf-8")
-        stack.make("up")
-
-
-def test_make_up_hands_a_running_container_what_has_changed(changed):
-    shell = ["python", "manage.py", "shell", "--command", PRESETS]
-    run = changed[0].compose("exec", "--no-TTY", FIRST, *shell)
-    assert run.stdout.splitlines()[-1] == "authorization_server auth0"
-
-
-def test_a_secret_that_has_changed_is_in_use_on_both_sides(changed):
-    stack = changed[0]
-    assert stack.whoami(FIRST, stack.token(f"{FIRST}:read")).status == 200
-
-
-def test_whoever_has_the_same_secrets_as_before_goes_on_running(changed):
-    _, before, after = changed
-    assert before == after
 
 
 def test_no_container_has_the_folder_with_all_secrets_mounted(stack):

@@ -71,10 +71,6 @@ def test_the_issuer_is_the_same_seen_from_outside_and_from_inside(stack):
     assert inside == stack.whoami(FIRST, stack.token(f"{FIRST}:read")).json["iss"]
 
 
-def test_make_up_prints_the_seconds_to_the_first_accepted_token(stack):
-    assert re.search(r"\d+(\.\d+)? s", stack.make("up").stdout)
-
-
 def test_another_resource_server_has_a_name_that_is_valid_in_dns(stack):
     code = f"import socket; print(socket.gethostbyname('{ADDED}'))"
     assert re.fullmatch(r"[\d.]+", stack.python(FIRST, code).stdout.strip())

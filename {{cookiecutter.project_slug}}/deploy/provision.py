@@ -1,12 +1,11 @@
-"""Make what the addresses of a service name: ``python deploy/provision.py orders``.
+"""Create the role, database and cache user of a service: ``python deploy/provision.py orders``.
 
-``ORDERS_DATABASE_URL`` names a role and its database, ``ORDERS_CACHE_URL`` a user of Valkey; each
-has no rights but those that the service needs. This runs before each start of the service, so it
-also works for a resource server that is added to a platform with data, and when a password was
-changed. Each NAME is read from the file that NAME_FILE names; no value is ever printed.
+``ORDERS_DATABASE_URL`` names the role and its database, ``ORDERS_CACHE_URL`` the user of Valkey.
+Each gets only the rights that the service needs. This runs before each start of the service, and so
+also provisions a resource server that is added later, and applies a changed password. Each NAME is
+read from the file that NAME_FILE names; no value is ever printed.
 
-Another host than the platform's own ``postgres`` or ``valkey`` is left alone: what a service finds
-there is up to whoever runs it.
+A host other than the platform's own ``postgres`` or ``valkey`` is not changed.
 """
 
 import os
@@ -20,7 +19,7 @@ import redis
 from psycopg import sql
 
 ADMINISTRATOR_REFUSED = """\
-postgres refuses the password in .secrets/POSTGRES_PASSWORD: its volume was made with another one.
+postgres refuses .secrets/POSTGRES_PASSWORD: the volume was made with another password.
 To keep the data and set this password, run
   docker compose up --detach --wait --no-deps --force-recreate postgres
   docker compose exec postgres psql --file /etc/platform/set_password.sql
@@ -28,16 +27,16 @@ To throw all data away instead, run
   docker compose down --volumes
 then `docker compose up` again."""
 CACHE_ADMINISTRATOR_REFUSED = (
-    "valkey refuses the password in .secrets/VALKEY_PASSWORD, as it was started with another one: "
-    "run `docker compose up --detach --force-recreate valkey`, then `docker compose up` again."
+    "valkey refuses .secrets/VALKEY_PASSWORD: it was started with another password. "
+    "Run `docker compose up --detach --force-recreate valkey`, then `docker compose up` again."
 )
-# Nobody's own: to give such a role or user the rights of a service takes those that it has.
+# A service must not use these: restricting them to the rights of a service would lock us out.
 ADMINISTRATORS = ("", "postgres", "admin", "default")
 TIMEOUT_SECONDS = 10
-# Several services come at the same time; catalogues of the cluster are changed by one of them.
+# Several services are provisioned concurrently; the catalogues of the cluster need one at a time.
 LOCK = 7662
 NOT_MORE = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD"
-# What Django's cache framework sends, without what looks at or empties the whole server.
+# The commands of Django's cache framework, except those that list or empty the whole server.
 CACHE_COMMANDS = [
     *("get", "set", "mget", "mset", "del", "exists", "expire", "persist", "incrby"),
     *("multi", "exec", "ping", "hello", "client|setinfo"),
@@ -59,25 +58,25 @@ def main() -> None:
 
 
 def value(name: str) -> str:
-    """Return what the file in NAME_FILE holds; "" where none is named."""
+    """Return the content of the file that NAME_FILE names; "" without NAME_FILE."""
     path = os.environ.get(f"{name}_FILE")
     return Path(path).read_text(encoding="utf-8").strip() if path else ""
 
 
 def is_ours(name: str, url: SplitResult, host: str) -> bool:
-    """Return whether a URL leads to the `host` of this platform; say so where it does not."""
+    """Return whether a URL names the `host` of this platform; print a line if it does not."""
     if url.hostname and url.hostname != host:
-        print(f"{name}: {url.hostname} is not of this platform, and is left as it is")
+        print(f"{name}: {url.hostname} is not part of this platform, and is not changed")
     if url.hostname == host and unquote(url.username or "") in ADMINISTRATORS:
         sys.exit(
-            f"{name}: its address at {host} names no user of its own. Delete it from .env and run "
-            "`python3 scripts/init_env.py`, which makes one."
+            f"{name}: its URL for {host} names an administrator. Delete it from .env and run "
+            "`python3 scripts/init_env.py`, which generates one."
         )
     return url.hostname == host
 
 
 def provision_database(name: str, url: SplitResult) -> None:
-    """Make the role and the database of a URL, or give them the rights they should have."""
+    """Create the role and the database of a URL, or restore their rights."""
     role, password = unquote(url.username or ""), unquote(url.password or "")
     database = unquote(url.path.lstrip("/"))
     try:
@@ -98,11 +97,11 @@ def provision_database(name: str, url: SplitResult) -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         ensure_role(connection, role, password)
         ensure_database(connection, database, role)
-    print(f"{name}: role {role} and its database {database} are there")
+    print(f"{name}: role {role} and database {database} are ready")
 
 
 def ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
-    """Make a role that may log in and nothing else. The server gets no more than a verifier."""
+    """Create or alter a role that may only log in. The server gets a verifier of the password."""
     verifier = connection.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
     ).decode()
@@ -113,7 +112,7 @@ def ensure_role(connection: psycopg.Connection, role: str, password: str) -> Non
 
 
 def ensure_database(connection: psycopg.Connection, database: str, owner: str) -> None:
-    """Make a database that belongs to `owner`, to which nobody else connects."""
+    """Create a database that belongs to `owner` and to which no other role may connect."""
     names = {"database": sql.Identifier(database), "owner": sql.Identifier(owner)}
     found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
     if found is None:
@@ -124,7 +123,7 @@ def ensure_database(connection: psycopg.Connection, database: str, owner: str) -
 
 
 def provision_cache(name: str, url: SplitResult) -> None:
-    """Make a user who reads and writes the keys that begin with the name of the service."""
+    """Create a user that may read and write only keys with the name of the service as prefix."""
     user, password = unquote(url.username or ""), unquote(url.password or "")
     digest = sha256(password.encode()).hexdigest()
     client = redis.Redis(
@@ -136,12 +135,12 @@ def provision_cache(name: str, url: SplitResult) -> None:
     )
     rules = ["reset", "on", f"#{digest}", f"~{name}:*", "-@all"]
     try:
-        # As text: the library's own function knows no rule by the digest of a password.
+        # As text: redis-py's acl_setuser() cannot set a password by its digest.
         client.execute_command("ACL", "SETUSER", user, *rules, *(f"+{c}" for c in CACHE_COMMANDS))
         client.execute_command("ACL", "SAVE")
     except redis.AuthenticationError:
         sys.exit(CACHE_ADMINISTRATOR_REFUSED)
-    print(f"{name}: user {user} of valkey is there")
+    print(f"{name}: user {user} of valkey is ready")
 
 
 if __name__ == "__main__":
