@@ -36,6 +36,8 @@ def test_a_bearer_token_will_do_for_credentials(configure):
         ({URL: "as.example.com/o/introspect/"}, "E002"),
         ({URL: "ftp://as.example.com/o/introspect/"}, "E002"),
         ({URL: "https:///o/introspect/"}, "E002"),
+        ({URL: "https://[/o/introspect/"}, "E002"),
+        ({URL: "https://as.example.com:99999/o/introspect/"}, "E002"),
         ({URL: "https://me:secret@as.example.com/o/introspect/"}, "E002"),
         ({URL: "https://as.example.com/o/introspect"}, "W003"),
         ({PAIR: None}, "E004"),

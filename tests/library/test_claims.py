@@ -3,7 +3,7 @@
 import pytest
 from oauth_resource_server import AccessToken
 from oauth_resource_server.issuers.claims import access_token, find
-from oauth_resource_server.issuers.configuration import _rules
+from oauth_resource_server.issuers.options import _each_rule as _rules
 from oauth_resource_server.issuers.settings import IssuerSettings
 
 from .jwts import ISS, claims

@@ -6,7 +6,7 @@ import pytest
 from oauth_resource_server.conf import read_conf
 from oauth_resource_server.doctor import discovery
 from oauth_resource_server.doctor.issuer import examine_discovery
-from oauth_resource_server.issuers.configuration import read_issuers
+from oauth_resource_server.issuers.options import read_issuers
 
 from .vendors import (
     ANSWERS,

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from oauth_resource_server.conf import read_conf
 from oauth_resource_server.issuers.claims import access_token
-from oauth_resource_server.issuers.configuration import read_issuers
+from oauth_resource_server.issuers.options import read_issuers
 from oauth_resource_server.issuers.routing import configured_issuers
 from oauth_resource_server.validation import validate
 

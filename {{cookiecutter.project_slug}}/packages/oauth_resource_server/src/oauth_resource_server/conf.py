@@ -1,14 +1,15 @@
-"""The settings of the package, read when they are first needed and in this file only.
+"""The settings of the library, read on first use and in this module only.
 
-``OAUTH2_PROVIDER`` holds what django-oauth-toolkit (DOT) has a name for, ``OAUTH_RESOURCE_SERVER``
-the rest. The README describes each; ``checks.py`` says what is wrong with them.
+``OAUTH2_PROVIDER`` holds the settings that django-oauth-toolkit (DOT) has a name for,
+``OAUTH_RESOURCE_SERVER`` the others. The README documents each; ``checks.py`` reports mistakes.
 """
+# ruff: noqa: RUF009 - `_setting` returns a `dataclasses.field`.
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -16,18 +17,17 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 T = TypeVar("T")
-# Loopback, RFC 1918 and RFC 4193: who is there is not on the Internet.
 PRIVATE_NETWORKS = (
     *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
     *("::1/128", "fc00::/7"),
 )
-_everything: list[PerProcess[Any]] = []
+_singletons: list[PerProcess[Any]] = []
 
 
 class PerProcess(Generic[T]):
-    """Something that its threads share: made when it is first needed, once per process.
+    """A lazy singleton that the threads of one process share.
 
-    A forked child makes its own. Two processes must not write to one connection, and a lock that
+    A forked child makes its own: two processes must not write to one connection, and a lock that
     another thread held during the fork would never be released in the child.
     """
 
@@ -35,7 +35,7 @@ class PerProcess(Generic[T]):
         self._make = make
         self._made: T | None = None
         self._lock = Lock()
-        _everything.append(self)
+        _singletons.append(self)
 
     def __call__(self) -> T:
         made = self._made
@@ -47,15 +47,15 @@ class PerProcess(Generic[T]):
         return made
 
     def forget(self) -> None:
-        """Make it anew when it is next needed."""
+        """Discard the object; the next call makes a new one."""
         self._made = None
         self._lock = Lock()
 
 
 def reset_process_state() -> None:
-    """Forget whatever this process has made: in a forked child, or because a setting changed."""
-    for thing in _everything:
-        thing.forget()
+    """Discard the singletons of this process: in a forked child, or after a change of settings."""
+    for singleton in _singletons:
+        singleton.forget()
 
 
 def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
@@ -64,71 +64,80 @@ def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
 
 
 setting_changed.connect(_on_setting_changed)
-if hasattr(os, "register_at_fork"):  # Not on Windows, which has no fork either.
+if hasattr(os, "register_at_fork"):  # Not on Windows, which does not fork.
     os.register_at_fork(after_in_child=reset_process_state)
+
+
+def _setting(
+    name: str, default: Any, *, between: tuple[float, float] | None = None, secret: bool = False
+) -> Any:
+    """Return a field that is read from the setting `name`.
+
+    Args:
+        name: The key in ``OAUTH2_PROVIDER`` if it begins with ``RESOURCE_SERVER_``, else in
+            ``OAUTH_RESOURCE_SERVER``.
+        default: The value of a missing setting.
+        between: The least and the greatest number that system check E009 allows.
+        secret: Whether `repr` leaves the value out.
+    """
+    metadata = {"setting": name, "between": between}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """The settings. Durations are seconds; `issuer` and `audience` are compared as they stand."""
+    """The settings as they stand, right or wrong. Durations are seconds."""
 
-    url: str
-    credentials: tuple[str, str] | None = field(repr=False)
-    bearer_token: str | None = field(repr=False)
-    issuer: str
-    audience: str
-    realm: str
-    connect_timeout: float
-    read_timeout: float
-    total_timeout: float
-    caching_seconds: float
-    inactive_caching_seconds: float
-    cache_max_entries: int
-    inactive_cache_max_entries: int
-    shared_cache: str | None
-    stale_if_error: float
-    retry_after: int
-    pool_size: int
-    max_waiting_threads: int
-    breaker_outages: int
-    breaker_max_delay: float
-    inactive_rate: float
-    inactive_burst: int
-    metrics_networks: Sequence[str]
-    issuers: Any = field(repr=False)  # May hold secrets.
+    url: str = _setting("RESOURCE_SERVER_INTROSPECTION_URL", "")
+    credentials: tuple[str, str] | None = _setting(
+        "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS", None, secret=True
+    )
+    bearer_token: str | None = _setting("RESOURCE_SERVER_AUTH_TOKEN", None, secret=True)
+    # DOT's default of ten hours would accept a revoked token for that long.
+    caching_seconds: float = _setting(
+        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60, between=(0, 3600)
+    )
+    read_timeout: float = _setting(
+        "RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS", 2, between=(0.01, 60)
+    )
+    issuer: str = _setting("ISSUER", "")
+    audience: str = _setting("AUDIENCE", "")
+    realm: str = _setting("REALM", "api")
+    connect_timeout: float = _setting("CONNECT_TIMEOUT_SECONDS", 1, between=(0.01, 60))
+    total_timeout: float = _setting("TOTAL_TIMEOUT_SECONDS", 3, between=(0.01, 60))
+    inactive_caching_seconds: float = _setting("INACTIVE_CACHING_SECONDS", 5, between=(0, 5))
+    cache_max_entries: int = _setting("CACHE_MAX_ENTRIES", 100_000, between=(1, 10_000_000))
+    inactive_cache_max_entries: int = _setting(
+        "INACTIVE_CACHE_MAX_ENTRIES", 1_000, between=(1, 10_000_000)
+    )
+    shared_cache: str | None = _setting("SHARED_CACHE", None)
+    stale_if_error: float = _setting("STALE_IF_ERROR_SECONDS", 0, between=(0, 86_400))
+    retry_after: int = _setting("RETRY_AFTER_SECONDS", 5, between=(1, 3600))
+    pool_size: int = _setting("POOL_SIZE", 10, between=(1, 1000))
+    max_waiting_threads: int = _setting("MAX_WAITING_THREADS", 4, between=(1, 1000))
+    breaker_outages: int = _setting("BREAKER_OUTAGES", 5, between=(1, 1000))
+    breaker_max_delay: float = _setting("BREAKER_MAX_DELAY_SECONDS", 2, between=(0.01, 60))
+    inactive_rate: float = _setting("INVALID_TOKEN_RATE", 10, between=(0.01, 10_000))
+    inactive_burst: int = _setting("INVALID_TOKEN_BURST", 20, between=(1, 10_000))
+    metrics_networks: Sequence[str] = _setting("METRICS_NETWORKS", PRIVATE_NETWORKS)
+    issuers: Any = _setting("ISSUERS", None, secret=True)
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The audience of this resource server, if it is set."""
+        return (self.audience,) if self.audience else ()
 
 
 def read_conf() -> Conf:
-    """Read the settings as they stand, right or wrong."""
+    """Read the settings."""
     dot = getattr(settings, "OAUTH2_PROVIDER", None) or {}
     own = getattr(settings, "OAUTH_RESOURCE_SERVER", None) or {}
-    return Conf(
-        url=dot.get("RESOURCE_SERVER_INTROSPECTION_URL") or "",
-        credentials=dot.get("RESOURCE_SERVER_INTROSPECTION_CREDENTIALS"),
-        bearer_token=dot.get("RESOURCE_SERVER_AUTH_TOKEN"),
-        # DOT's default is ten hours, in which a revoked token stays good.
-        caching_seconds=dot.get("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60),
-        read_timeout=dot.get("RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS", 2),
-        issuer=own.get("ISSUER") or "",
-        audience=own.get("AUDIENCE") or "",
-        realm=own.get("REALM", "api"),
-        connect_timeout=own.get("CONNECT_TIMEOUT_SECONDS", 1),
-        total_timeout=own.get("TOTAL_TIMEOUT_SECONDS", 3),
-        inactive_caching_seconds=own.get("INACTIVE_CACHING_SECONDS", 5),
-        cache_max_entries=own.get("CACHE_MAX_ENTRIES", 100_000),
-        inactive_cache_max_entries=own.get("INACTIVE_CACHE_MAX_ENTRIES", 1_000),
-        shared_cache=own.get("SHARED_CACHE"),
-        stale_if_error=own.get("STALE_IF_ERROR_SECONDS", 0),
-        retry_after=own.get("RETRY_AFTER_SECONDS", 5),
-        pool_size=own.get("POOL_SIZE", 10),
-        max_waiting_threads=own.get("MAX_WAITING_THREADS", 4),
-        breaker_outages=own.get("BREAKER_OUTAGES", 5),
-        breaker_max_delay=own.get("BREAKER_MAX_DELAY_SECONDS", 2),
-        inactive_rate=own.get("INVALID_TOKEN_RATE", 10),
-        inactive_burst=own.get("INVALID_TOKEN_BURST", 20),
-        metrics_networks=own.get("METRICS_NETWORKS", PRIVATE_NETWORKS),
-        issuers=own.get("ISSUERS"),
-    )
+    values: dict[str, Any] = {}
+    for one in fields(Conf):
+        name = one.metadata["setting"]
+        value = (dot if name.startswith("RESOURCE_SERVER_") else own).get(name, one.default)
+        values[one.name] = "" if value is None and one.default == "" else value
+    return Conf(**values)
 
 
 conf = PerProcess(read_conf)

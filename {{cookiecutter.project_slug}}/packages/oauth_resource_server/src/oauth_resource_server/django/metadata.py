@@ -6,7 +6,7 @@ from oauth2_provider.views.metadata import OAuthProtectedResourceMetadataView
 
 from oauth_resource_server.conf import conf
 from oauth_resource_server.issuers.acceptance import TENANT
-from oauth_resource_server.issuers.configuration import read_issuers
+from oauth_resource_server.issuers.options import read_issuers
 
 
 class ProtectedResourceMetadataView(OAuthProtectedResourceMetadataView):  # type: ignore[misc]

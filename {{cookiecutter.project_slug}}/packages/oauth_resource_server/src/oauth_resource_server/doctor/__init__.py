@@ -20,8 +20,9 @@ from oauth_resource_server.doctor.discovery import examine_discovery
 from oauth_resource_server.doctor.endpoint import examine_endpoint, examine_introspection
 from oauth_resource_server.doctor.findings import Finding, Level, line_of_url
 from oauth_resource_server.doctor.issuer import examine_issuer
-from oauth_resource_server.issuers.configuration import BUNDLED, read_issuers
 from oauth_resource_server.issuers.issuer import Issuer
+from oauth_resource_server.issuers.options import read_issuers
+from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.settings import IssuerSettings
 
 __all__ = ["Finding", "Level", "examine"]

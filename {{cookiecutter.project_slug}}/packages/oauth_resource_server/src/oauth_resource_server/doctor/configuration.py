@@ -19,7 +19,7 @@ from oauth_resource_server.doctor.findings import (
     shown,
     warning,
 )
-from oauth_resource_server.issuers.settings import is_inside
+from oauth_resource_server.issuers.settings import is_private
 
 LONG_SECONDS = 300
 # What `check_settings` finds that leaves nobody to ask, or nothing to ask with.
@@ -34,7 +34,7 @@ def examine_settings(conf: Conf) -> Generator[Finding, None, bool]:
         yield level("settings", f"{message.msg} ({message.id})")
     if not messages:
         yield ok("settings", "complete")
-    if conf.url.startswith("http:") and not is_inside(parts_of(conf.url).hostname or ""):
+    if conf.url.startswith("http:") and not is_private(parts_of(conf.url).hostname or ""):
         yield warning(
             "settings",
             f"{shown(conf.url)} is not https, so the secret can be read on its way. "

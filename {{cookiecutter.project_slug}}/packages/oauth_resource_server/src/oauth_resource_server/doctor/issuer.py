@@ -13,9 +13,10 @@ from oauth_resource_server.doctor.discovery import first_document, well_known_ur
 from oauth_resource_server.doctor.endpoint import ask, examine_clock
 from oauth_resource_server.doctor.findings import Finding, ok, origin, problem, shown, warning
 from oauth_resource_server.errors import IntrospectionCredentialsRefused, TokenValidationError
-from oauth_resource_server.issuers.environment import options_of
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.jwks import KeySet
+from oauth_resource_server.issuers.options import COMMON
+from oauth_resource_server.issuers.presets import parameters_of
 from oauth_resource_server.issuers.settings import IssuerSettings
 
 
@@ -39,7 +40,7 @@ def examine_issuer(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
 def line_of(settings: IssuerSettings) -> str:
     """Return what to change: the variables that are set, or else the entry of the settings."""
     preset = settings.preset
-    wanted = [f"{preset}_{option}".upper() for option in options_of(preset)]
+    wanted = [f"{preset}_{option}".upper() for option in (*parameters_of(preset), *COMMON)]
     names = sorted(name for name in os.environ if name.endswith(tuple(wanted)))
     names = [name for name in names if "SECRET" not in name and "TOKEN" not in name]
     return f"{' or '.join(names)} in .env" if names else f"the entry {settings.name!r} of ISSUERS"

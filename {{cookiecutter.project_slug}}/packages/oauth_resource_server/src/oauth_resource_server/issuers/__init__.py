@@ -8,7 +8,8 @@ In the order in which a token meets them, each importing from further down only:
     tokeninfo        Google's endpoint for opaque tokens, in the shape of RFC 7662
     acceptance       whether a token that is genuine is meant for this resource server
     claims           what the claims of each vendor come to: an `AccessToken`
-    configuration    the settings of all issuers; environment: out of variables and a TOML file
-    presets          what each vendor's console shows → settings
+    environment      variables and a TOML file → tables of options
+    options          tables of options → the settings of each issuer
+    presets          the same for each vendor
     settings         what there is to know about one issuer
 """

@@ -1,37 +1,40 @@
-"""``OAUTH_RESOURCE_SERVER["ISSUERS"]`` out of variables and a TOML file, for a ``settings.py``."""
+"""``OAUTH_RESOURCE_SERVER["ISSUERS"]`` from environment variables and a TOML file.
 
-import inspect
+For a ``settings.py``: it can be imported before the settings exist.
+"""
+
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from oauth_resource_server.issuers.configuration import BUNDLED, COMMON, SECRETS
-from oauth_resource_server.issuers.presets import PRESETS
+from oauth_resource_server.issuers.options import COMMON
+from oauth_resource_server.issuers.presets import BUNDLED, PRESETS, parameters_of
 
-# Rules are a table: they need the file.
+SECRETS = ("client_secret", "bearer_token")
+# A list of presets cannot hold two of one, and rules are a table.
 ONLY_IN_THE_FILE = ("name", "scopes")
 
 
 def issuers_from_environment(
     env: Callable[..., Any], prefix: str, folder: Path
 ) -> list[dict[str, Any]] | None:
-    """Return the issuers that the variables name; None when none does: the bundled one then.
+    """Return the value of ``ISSUERS``; None where no variable names an issuer.
 
-    ``ISSUERS`` lists presets (``authorization_server,okta``), whose options are variables named
-    after them: ``OKTA_DOMAIN``, ``OKTA_CLIENT_SECRET``. ``ISSUERS_CONFIG`` is the path of a TOML
-    file with tables ``[[issuers]]``, whose entries come after those. Each variable may carry the
-    prefix of one resource server (``ORDERS_ISSUERS``, ``ORDERS_OKTA_AUDIENCE``), which goes first.
+    The variable ``ISSUERS`` lists presets (``authorization_server,okta``), whose options are
+    variables named after them: ``OKTA_DOMAIN``, ``OKTA_CLIENT_SECRET``. ``ISSUERS_CONFIG`` is the
+    path of a TOML file with tables ``[[issuers]]``, which are appended. A variable with the prefix
+    of one resource server (``ORDERS_ISSUERS``, ``ORDERS_OKTA_AUDIENCE``) takes precedence.
 
     Args:
         env: ``environ.FileAwareEnv()``: called with a name and a ``default``.
-        prefix: Of the variables of this resource server: ``ORDERS``.
-        folder: What a relative path in ``ISSUERS_CONFIG`` begins at.
+        prefix: The prefix of this resource server's variables: ``ORDERS``.
+        folder: The base of a relative path in ``ISSUERS_CONFIG``.
 
     Raises:
-        ImproperlyConfigured: A preset, a variable or the file is not there, or cannot be read.
+        ImproperlyConfigured: A preset, a variable or the file is missing or malformed.
     """
 
     def value_of(name: str) -> str:
@@ -44,31 +47,28 @@ def issuers_from_environment(
     return issuers or None
 
 
+def variable_of(preset: str, option: str) -> str:
+    """Return the name of the variable for an option, without a prefix."""
+    return f"{preset}_{option}".upper()
+
+
 def _from_variables(preset: str, value_of: Callable[[str], str]) -> dict[str, Any]:
-    if preset == BUNDLED:
+    if preset == BUNDLED:  # AUTHORIZATION_SERVER_URL and the like are variables of the project.
         return {"preset": preset}
     if preset not in PRESETS:
-        known = ", ".join((BUNDLED, *PRESETS))
-        raise ImproperlyConfigured(f"ISSUERS names {preset!r}; there are {known}.")
+        raise ImproperlyConfigured(f"ISSUERS names {preset!r}; there are {', '.join(PRESETS)}.")
+    parameters = parameters_of(preset)
     options = {
         option: value
-        for option in options_of(preset)
-        if option not in ONLY_IN_THE_FILE
-        and (value := value_of(f"{preset.upper()}_{option.upper()}"))
+        for option in dict.fromkeys((*parameters, *COMMON))
+        if option not in ONLY_IN_THE_FILE and (value := value_of(variable_of(preset, option)))
     }
-    derive, _ = PRESETS[preset]
-    for name, parameter in inspect.signature(derive).parameters.items():
+    for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
             raise ImproperlyConfigured(
-                f"ISSUERS names {preset}: set {preset.upper()}_{name.upper()} in .env."
+                f"ISSUERS names {preset}: set {variable_of(preset, name)} in .env."
             )
     return {"preset": preset, **options}
-
-
-def options_of(preset: str) -> Iterator[str]:
-    """Yield the options of `preset` that can be variables."""
-    derive, _ = PRESETS[preset]
-    yield from dict.fromkeys((*inspect.signature(derive).parameters, *COMMON))
 
 
 def _tables(path: Path) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def _tables(path: Path) -> list[dict[str, Any]]:
         raise ImproperlyConfigured(
             f"ISSUERS_CONFIG names {path.name}, which cannot be read: {error.strerror}."
         ) from None
-    except ValueError as error:  # Also for bytes that are no UTF-8.
+    except ValueError as error:  # Malformed TOML or UTF-8.
         raise ImproperlyConfigured(f"{path.name} is not TOML: {error}.") from None
     tables = document.get("issuers")
     if set(document) != {"issuers"} or not isinstance(tables, list):
@@ -87,15 +87,15 @@ def _tables(path: Path) -> list[dict[str, Any]]:
 
 
 def _with_secrets(table: Any, value_of: Callable[[str], str]) -> dict[str, Any]:
-    """Return `table` with each ``..._variable`` replaced by what the variable holds."""
+    """Return `table` with each ``..._variable`` replaced by the value of that variable."""
     if not isinstance(table, dict):
         raise ImproperlyConfigured("`issuers` is not a list of tables.")
     options = dict(table)
     for option in SECRETS:
         if option in options:
             raise ImproperlyConfigured(
-                f'A secret stands in the file: write {option}_variable = "NAME" instead, and set '
-                "NAME (or NAME_FILE) in the environment."
+                f'The file holds a secret: write {option}_variable = "NAME" instead, and set NAME '
+                "(or NAME_FILE) in the environment."
             )
         name = options.pop(f"{option}_variable", None)
         if name is None:

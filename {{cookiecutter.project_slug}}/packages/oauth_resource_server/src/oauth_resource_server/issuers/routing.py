@@ -10,9 +10,9 @@ from django.core.exceptions import ImproperlyConfigured
 from oauth_resource_server.conf import PerProcess, conf
 from oauth_resource_server.errors import TokenValidationError
 from oauth_resource_server.issuers.acceptance import issuer_of
-from oauth_resource_server.issuers.configuration import read_issuers
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.jwt import TokenRefused, Unverified, parse
+from oauth_resource_server.issuers.options import read_issuers
 from oauth_resource_server.issuers.settings import Strategy
 from oauth_resource_server.tokens import AccessToken
 

@@ -7,7 +7,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from oauth2_provider.scopes import get_scopes_backend
 
 from oauth_resource_server.conf import conf
-from oauth_resource_server.issuers.configuration import BUNDLED, read_issuers
+from oauth_resource_server.issuers.options import read_issuers
+from oauth_resource_server.issuers.presets import BUNDLED
 
 
 class TokenIntrospectionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

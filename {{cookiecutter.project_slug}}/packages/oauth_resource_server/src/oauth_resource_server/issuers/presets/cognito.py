@@ -2,39 +2,42 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
-from oauth_resource_server.issuers.settings import IssuerSettings, Strings, as_list
+from oauth_resource_server.conf import Conf
+from oauth_resource_server.issuers.presets.base import Strings
+from oauth_resource_server.issuers.settings import IssuerSettings
 
 
 def cognito(
-    *, user_pool_id: str, client_ids: Strings, region: str = "", audience: Strings = ""
+    conf: Conf,
+    *,
+    user_pool_id: str,
+    client_ids: Strings,
+    region: str = "",
+    audience: Strings = (),
 ) -> IssuerSettings:
-    """Derive the issuer from a user pool of Amazon Cognito.
+    """Return the issuer of a user pool of Amazon Cognito.
 
-    An access token has ``token_use: access``, its client in ``client_id`` and, unless resource
-    binding is on, no ``aud``: the clients are what tells tokens for this API from others. There is
-    no introspection: a token that was revoked is good until ``exp``.
+    An access token has ``token_use: access``, the client in ``client_id`` and, without resource
+    binding, no ``aud``: only `client_ids` separates tokens for this API from others. Cognito has no
+    introspection: a revoked token stays valid until ``exp``.
+
+    `region` is needed if the id of the pool does not begin with it. `audience` counts for tokens
+    that have an ``aud``.
 
     Documents: "Verifying JSON web tokens" and "Understanding the access token" of the Amazon
     Cognito developer guide.
-
-    Args:
-        user_pool_id: As in the console: ``eu-central-1_AbCdEf123``.
-        client_ids: The app clients whose tokens are accepted.
-        region: Where the pool is, if its id does not begin with that.
-        audience: What ``aud`` must hold where it is there: the resource of resource binding. The
-            one of the resource server where it is not given.
     """
     place, _, _ = user_pool_id.rpartition("_")
     if not place and not region:
         raise ImproperlyConfigured(
-            f"{user_pool_id!r} is no user pool id: they look like eu-west-1_Ab1."
+            f"{user_pool_id!r} is not a user pool id, such as eu-west-1_Ab1."
         )
     iss = f"https://cognito-idp.{region or place}.amazonaws.com/{user_pool_id}"
     return IssuerSettings(
         iss=iss,
-        audiences=as_list(audience),
+        audiences=audience or conf.audiences,
         aud_may_be_missing=True,
-        client_ids=as_list(client_ids),
+        client_ids=client_ids,
         jwks_url=f"{iss}/.well-known/jwks.json",
         claims=(("token_use", ("access",)), ("client_id", ())),
     )

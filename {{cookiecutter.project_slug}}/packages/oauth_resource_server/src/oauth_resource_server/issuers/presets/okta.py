@@ -3,43 +3,32 @@
 from collections.abc import Mapping
 from typing import Any
 
-from oauth_resource_server.issuers.settings import (
-    IssuerSettings,
-    Strings,
-    as_list,
-    credentials_of,
-    https,
-)
+from oauth_resource_server.conf import Conf
+from oauth_resource_server.issuers.presets.base import Strings, credentials_of, https
+from oauth_resource_server.issuers.settings import IssuerSettings
 
 
 def okta(
+    conf: Conf,
     *,
     domain: str,
     authorization_server_id: str = "default",
-    audience: Strings = "",
+    audience: Strings = (),
     client_id: str = "",
     client_secret: str = "",
 ) -> IssuerSettings:
-    """Derive the issuer from a custom authorization server of Okta.
+    """Return the issuer of a custom authorization server of Okta.
 
-    Okta calls the client ``cid`` and the scopes ``scp`` (a list) in a JWT, ``client_id`` and
-    ``scope`` in an introspection answer. Only an access token has ``cid``, and only one of a person
-    ``uid``. Tokens of the org authorization server are for Okta alone to validate; it is not
-    supported here.
+    A JWT has the client in ``cid`` and the scopes in ``scp`` (a list), an introspection response in
+    ``client_id`` and ``scope``. Only access tokens have ``cid``, and only those of people ``uid``.
+    Tokens of the org authorization server are for Okta's own APIs and not supported.
 
     Documents: "Validate access tokens" and "Introspection" of developer.okta.com.
-
-    Args:
-        domain: As in the console: ``acme.okta.com``.
-        authorization_server_id: "API", "Authorization Servers": ``default`` or ``aus...``.
-        audience: The one of the authorization server: ``api://default``.
-        client_id: Of an API services application, to introspect with.
-        client_secret: Its secret.
     """
     iss = f"{https(domain)}/oauth2/{authorization_server_id}"
     return IssuerSettings(
         iss=iss,
-        audiences=as_list(audience),
+        audiences=audience or conf.audiences,
         introspection_url=f"{iss}/v1/introspect",
         credentials=credentials_of(client_id, client_secret),
         jwks_url=f"{iss}/v1/keys",

@@ -1,38 +1,43 @@
-"""Any server that keeps to RFC 7662 or RFC 9068."""
+"""Servers that implement RFC 7662 or RFC 9068."""
 
-from oauth_resource_server.issuers.settings import (
-    RFC9068_TYPE,
-    IssuerSettings,
-    Strings,
-    as_list,
-    credentials_of,
-)
+from django.core.exceptions import ImproperlyConfigured
+
+from oauth_resource_server.conf import Conf
+from oauth_resource_server.issuers.presets.base import Strings, credentials_of
+from oauth_resource_server.issuers.settings import RFC9068_TYPE, IssuerSettings
+
+
+def authorization_server(conf: Conf) -> IssuerSettings:
+    """Return the authorization server of ``OAUTH2_PROVIDER``."""
+    if not (conf.url and conf.issuer):
+        raise ImproperlyConfigured("It needs an introspection URL and ISSUER.")
+    return IssuerSettings(
+        iss=conf.issuer,
+        audiences=conf.audiences,
+        introspection_url=conf.url,
+        credentials=None if conf.bearer_token else conf.credentials,
+        bearer_token=conf.bearer_token or None,
+        iss_may_be_missing=False,
+    )
 
 
 def rfc7662(
+    conf: Conf,
     *,
     issuer: str,
     url: str,
-    audience: Strings = "",
+    audience: Strings = (),
     client_id: str = "",
     client_secret: str = "",
     bearer_token: str = "",
 ) -> IssuerSettings:
-    """Derive the issuer from an introspection endpoint (RFC 7662).
+    """Return the issuer of an introspection endpoint (RFC 7662).
 
-    ``iss`` in an answer is optional there: one without it is of the server that was asked.
-
-    Args:
-        issuer: Its issuer identifier (RFC 8414).
-        url: The introspection endpoint.
-        audience: What must stand in ``aud``.
-        client_id: Of this API, to introspect with.
-        client_secret: Its secret.
-        bearer_token: An access token to authenticate with in place of both.
+    ``iss`` is optional in a response; one without it is attributed to the server that was asked.
     """
     return IssuerSettings(
         iss=issuer,
-        audiences=as_list(audience),
+        audiences=audience or conf.audiences,
         introspection_url=url,
         credentials=credentials_of(client_id, client_secret),
         bearer_token=bearer_token or None,
@@ -40,30 +45,23 @@ def rfc7662(
 
 
 def rfc9068(
+    conf: Conf,
     *,
     issuer: str,
     jwks_url: str,
-    audience: Strings = "",
+    audience: Strings = (),
     url: str = "",
     client_id: str = "",
     client_secret: str = "",
 ) -> IssuerSettings:
-    """Derive the issuer from a key set, for access tokens of the profile of RFC 9068.
+    """Return the issuer of JWT access tokens of the profile of RFC 9068.
 
-    The header must say ``typ: at+jwt``, so no ID token passes; ``sub``, ``client_id``, ``iat`` and
-    ``jti`` must be there (section 2.2).
-
-    Args:
-        issuer: Its issuer identifier (RFC 8414).
-        jwks_url: ``jwks_uri`` of its metadata.
-        audience: What must stand in ``aud``.
-        url: Its introspection endpoint, for the strategy ``jwt+introspection``.
-        client_id: Of this API, to introspect with.
-        client_secret: Its secret.
+    The header must be ``typ: at+jwt``, which no ID token has, unless the option ``types`` says
+    otherwise. ``sub``, ``client_id``, ``iat`` and ``jti`` are required (section 2.2).
     """
     return IssuerSettings(
         iss=issuer,
-        audiences=as_list(audience),
+        audiences=audience or conf.audiences,
         introspection_url=url,
         credentials=credentials_of(client_id, client_secret),
         jwks_url=jwks_url,

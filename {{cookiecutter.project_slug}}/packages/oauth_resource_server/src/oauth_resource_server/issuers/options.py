@@ -1,0 +1,228 @@
+"""From the tables of ``OAUTH_RESOURCE_SERVER["ISSUERS"]`` to `IssuerSettings`.
+
+Every mistake is an `ImproperlyConfigured` of one sentence. The types are checked by hand: a schema
+library would be a dependency of every user for the dozen lines of `CONVERTERS`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from oauth_resource_server.conf import Conf
+from oauth_resource_server.issuers.presets import BUNDLED, PRESETS, Strings, parameters_of
+from oauth_resource_server.issuers.settings import (
+    ALGORITHMS,
+    IssuerSettings,
+    Strategy,
+    is_safe,
+)
+
+MAX_CACHING_SECONDS = 3600
+MAX_ISS_LENGTH = 255  # The length of the column in the local user table.
+
+
+def read_issuers(conf: Conf) -> tuple[IssuerSettings, ...]:
+    """Return the issuers of `conf`; without ``ISSUERS`` the one of ``OAUTH2_PROVIDER``.
+
+    Raises:
+        ImproperlyConfigured: Names the entry and the mistake.
+    """
+    entries = [{"preset": BUNDLED}] if conf.issuers is None else conf.issuers
+    if not isinstance(entries, list | tuple) or not entries:
+        raise ImproperlyConfigured("OAUTH_RESOURCE_SERVER['ISSUERS'] is not a list of issuers.")
+    issuers = tuple(_issuer(options, conf) for options in entries)
+    _refuse_duplicates("name", [one.name for one in issuers])
+    # One issuer may have two entries: one for its JWTs, one for its opaque tokens.
+    _refuse_duplicates("iss", _identifiers(one for one in issuers if one.strategy.verifies))
+    _refuse_duplicates(
+        "iss", _identifiers(one for one in issuers if one.strategy is Strategy.INTROSPECTION)
+    )
+    return issuers
+
+
+def _identifiers(issuers: Iterable[IssuerSettings]) -> list[str]:
+    return [iss for one in issuers for iss in (one.iss, *one.other_iss)]
+
+
+def _refuse_duplicates(option: str, values: list[str]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise ImproperlyConfigured(f"Two issuers have the {option} {value!r}.")
+
+
+def _issuer(entry: Any, conf: Conf) -> IssuerSettings:
+    if not isinstance(entry, Mapping):
+        raise ImproperlyConfigured(f"An issuer is {entry!r}, not a table with a `preset`.")
+    options = {key: value for key, value in entry.items() if value is not None}
+    preset, name = options.pop("preset", None), options.get("name")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ImproperlyConfigured(f"There is no preset {preset!r}; there are {_shown(PRESETS)}.")
+    try:
+        issuer = _derived(preset, options, conf)
+        if preset != BUNDLED:  # The system checks E001 to W008 examine its settings.
+            _check(issuer)
+    except ImproperlyConfigured as error:
+        name = name if name and isinstance(name, str) else preset
+        raise ImproperlyConfigured(f"The issuer {name}: {error}") from None
+    return issuer
+
+
+def _derived(preset: str, options: Mapping[str, Any], conf: Conf) -> IssuerSettings:
+    derive, strategies = PRESETS[preset]
+    parameters = parameters_of(preset)
+    convert = {key: COMMON[key] for key in common_options(preset)}
+    convert |= {key: CONVERTERS[one.annotation] for key, one in parameters.items()}
+    if unknown := set(options) - set(convert):
+        raise ImproperlyConfigured(
+            f"There is no option {_shown(unknown)}; there are {_shown(convert)}."
+        )
+    values = {key: convert[key](key, value) for key, value in options.items()}
+    values = {key: value for key, value in values.items() if value not in ("", ())}
+    own = {key: values.pop(key) for key in parameters if key in values}
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in own:
+            raise ImproperlyConfigured(f"The option {key} is missing.")
+    derived = derive(conf, **own)
+    strategies = strategies or (derived.strategy,)
+    strategy = values.get("strategy", strategies[0])
+    if strategy not in strategies:
+        raise ImproperlyConfigured(
+            f"The strategy {strategy!r} is not supported: use {' or '.join(strategies)}."
+        )
+    if "iss" in values:  # Another cloud of the vendor, for example, with a document of its own.
+        values["discovery_url"] = ""
+    # The discovery document of the vendor does not name a proxy or a private link.
+    values["other_urls"] = (*derived.other_urls, derived.jwks_url, derived.introspection_url)
+    values |= {"preset": preset, "name": values.get("name", preset), "strategy": Strategy(strategy)}
+    return replace(derived, **values)
+
+
+# Converters: from a value of the settings, of TOML or of the environment to the one of the field.
+# Their messages never show the value of a string option, which may be a secret.
+
+
+def _string(option: str, value: Any) -> str:
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise ImproperlyConfigured(f"The option {option} must be a string, got {kind}.")
+    return value
+
+
+def _strings(option: str, value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ImproperlyConfigured(f"The option {option} must be a string or a list of strings.")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _boolean(option: str, value: Any) -> bool:
+    if str(value).lower() not in ("true", "false"):
+        raise ImproperlyConfigured(f"The option {option} must be true or false, got {value!r}.")
+    return str(value).lower() == "true"
+
+
+def _seconds(option: str, value: Any) -> float:
+    try:
+        seconds = -1 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = -1
+    if not 0 <= seconds <= MAX_CACHING_SECONDS:
+        raise ImproperlyConfigured(
+            f"The option {option} must be a number from 0 to {MAX_CACHING_SECONDS}, got {value!r}."
+        )
+    return seconds
+
+
+def _rules(option: str, value: Any) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    if not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"The option {option} must be a table of claims and scopes.")
+    return tuple(_each_rule(value))
+
+
+def _each_rule(rules: Mapping[Any, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield (claim, value, scopes) of ``"groups:admins" = ["orders:read"]``.
+
+    The claim ends at the first colon. A claim whose name has a colon is a table from values to
+    scopes.
+    """
+    for key, granted in rules.items():
+        if not isinstance(key, str):
+            raise ImproperlyConfigured(f"{key!r} in `scopes` is not a string.")
+        if isinstance(granted, Mapping):
+            for value, scopes in granted.items():
+                yield key, value, _strings(f"scopes[{key!r}]", scopes)
+            continue
+        claim, colon, value = key.partition(":")
+        if not (claim and colon and value):
+            raise ImproperlyConfigured(f"{key!r} in `scopes` is not a claim, a colon and a value.")
+        yield claim, value, _strings(f"scopes[{key!r}]", granted)
+
+
+def _types(option: str, value: Any) -> tuple[str, ...]:
+    return tuple(one.lower() for one in _strings(option, value))
+
+
+Converter = Callable[[str, Any], Any]
+# By the annotation of a preset's parameter.
+CONVERTERS: dict[Any, Converter] = {str: _string, Strings: _strings, Any: lambda _, value: value}
+# The options of every preset, in addition to the parameters of its function.
+COMMON: dict[str, Converter] = {
+    "name": _string,
+    "strategy": _string,
+    "caching_seconds": _seconds,
+    "scopes": _rules,
+    "client_ids": _strings,
+    "algorithms": _strings,
+    "types": _types,
+    "aud_may_be_missing": _boolean,
+    "iss": _string,
+    "jwks_url": _string,
+    "introspection_url": _string,
+}
+# The rest of the authorization server of ``OAUTH2_PROVIDER`` comes from there.
+OPTIONS_OF_BUNDLED = ("name", "caching_seconds", "scopes", "client_ids")
+
+
+def common_options(preset: str) -> Iterable[str]:
+    """Return the options of `preset` that are not parameters of its function."""
+    return OPTIONS_OF_BUNDLED if preset == BUNDLED else COMMON
+
+
+def _check(issuer: IssuerSettings) -> None:
+    """Raise if `issuer` cannot work or would accept tokens for other resource servers."""
+    if not 0 < len(issuer.iss) <= MAX_ISS_LENGTH:
+        raise ImproperlyConfigured(f"`iss` is empty or longer than {MAX_ISS_LENGTH} characters.")
+    if not ALGORITHMS.issuperset(issuer.algorithms):
+        raise ImproperlyConfigured(
+            f"`algorithms` is {_shown(issuer.algorithms)}; supported are {_shown(ALGORITHMS)}."
+        )
+    verifies, asks = issuer.strategy.verifies, issuer.strategy.asks
+    for name, is_used in (("jwks_url", verifies), ("introspection_url", asks)):
+        url = getattr(issuer, name)
+        if is_used and not is_safe(url):
+            shown = url.rpartition("@")[2]  # There may be a password before it.
+            raise ImproperlyConfigured(
+                f"{name} is {shown!r}, not an https URL (http only for hosts of a private network)."
+            )
+    if (
+        asks
+        and issuer.strategy is not Strategy.TOKENINFO
+        and bool(issuer.credentials) == bool(issuer.bearer_token)
+    ):
+        raise ImproperlyConfigured(
+            f"The strategy {str(issuer.strategy)!r} needs `client_id` and `client_secret`."
+        )
+    if verifies and issuer.aud_may_be_missing and not issuer.client_ids:
+        raise ImproperlyConfigured(
+            "With `aud_may_be_missing` set `client_ids`, or tokens for others would be accepted."
+        )
+    if not issuer.audiences and not issuer.client_ids:
+        raise ImproperlyConfigured(
+            "Set `audience` or `client_ids`, or tokens for others would be accepted."
+        )
+
+
+def _shown(names: Iterable[Any]) -> str:
+    return ", ".join(sorted(map(str, names)))
