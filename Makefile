@@ -5,9 +5,10 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_PYTHON ?= $(shell $(PYTHON) -c "import sys; print(sys.executable)")
 unexport VIRTUAL_ENV
+LIBRARY := '{{cookiecutter.project_slug}}/packages/oauth_resource_server'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-containers test-fast lint lock audit bench size
+.PHONY: help install demo test test-library test-containers test-fast lint lock audit bench size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
@@ -23,8 +24,11 @@ install: .venv/bin/uv  ## install what the lock file says into .venv
 demo: install  ## generate a project into build/demo, start it, try the whole flow, stop it
 	python tests/demo.py
 
-test: lint test-containers  ## run every test; the slow ones run generated projects
+test: lint test-library test-containers  ## run every test; the slow ones run generated projects
 	pytest -n 2 --dist loadscope --ignore tests/containers
+
+test-library: install  ## run the tests of the library on Django 5.2, with branch coverage, and on Django 6.1
+	python tests/library_suite.py
 
 test-containers: install  ## run a generated project in containers; skipped where no Docker Engine answers
 	pytest tests/containers
@@ -32,9 +36,10 @@ test-containers: install  ## run a generated project in containers; skipped wher
 test-fast: install  ## run the tests that start no service
 	pytest -n 2 --dist loadscope -m "not slow"
 
-lint: install  ## check style
-	ruff check
-	ruff format --check
+lint: install  ## check style, and the types of the library
+	ruff check . $(LIBRARY)
+	ruff format --check . $(LIBRARY)
+	cd tests && uv run --project library --quiet --locked mypy --config-file library/pyproject.toml --cache-dir ../build/mypy
 
 audit: install  ## look for known vulnerabilities of the locked dependencies
 	@found=$$(uv audit --frozen --preview-features audit-command 2>&1) && echo "$$found" || { echo "$$found"; \

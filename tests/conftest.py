@@ -21,6 +21,7 @@ from stack import copy_template
 # them would be part of the projects that are generated from there.
 sys.dont_write_bytecode = True
 
+collect_ignore = ["library"]  # `make test-library` runs it, with dependencies of its own.
 PARSERS = {
     "toml": tomllib.loads,
     "lock": tomllib.loads,

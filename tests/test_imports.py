@@ -1,21 +1,22 @@
-"""`make lint` of a project refuses an import that runs the wrong way."""
+"""`make lint` refuses an import in the wrong direction."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
+from stack import ROOT
 
 AUTHORIZATION_SERVER = Path("authorization_server") / "accounts"
-PACKAGE = Path("packages") / "oauth_resource_server" / "src" / "oauth_resource_server"
+LIBRARY = Path("packages") / "oauth_resource_server" / "src" / "oauth_resource_server"
 SERVICE_KIT = Path("packages") / "service_kit" / "src" / "service_kit"
 RESOURCE_SERVER = Path("resource_servers") / "orders" / "api"
 
 
-def refused(project, folder, module):
-    """Return whether ruff refuses a file in `folder` to import `module`."""
+def refused(root, folder, module):
+    """Return whether ruff, started in `root`, refuses a file in `folder` to import `module`."""
     ruff = subprocess.run(
         ["ruff", "check", "--no-cache", "--stdin-filename", folder / "models.py", "-"],
-        cwd=project,
+        cwd=root,
         input=f"import {module}\n",
         capture_output=True,
         encoding="utf-8",
@@ -27,8 +28,8 @@ def refused(project, folder, module):
 @pytest.mark.parametrize(
     "module", ["accounts", "api", "client_registry", "config", "introspection"]
 )
-def test_the_package_imports_no_service(project, module):
-    assert refused(project, PACKAGE, module)
+def test_the_library_imports_no_service(module):
+    assert refused(ROOT, "{{cookiecutter.project_slug}}" / LIBRARY, module)
 
 
 @pytest.mark.parametrize("module", ["accounts", "api", "config", "oauth_resource_server"])

@@ -16,7 +16,6 @@ def main() -> int:
     manifests = sorted(ROOT.glob("resource_servers/*/resource_server.toml"))
     folders = [
         ROOT / "scripts",
-        ROOT / "packages" / "oauth_resource_server",
         ROOT / "packages" / "service_kit",
         ROOT / "authorization_server",
         *(manifest.parent for manifest in manifests),
