@@ -5,13 +5,11 @@ ALLOWED_HOSTS = ["testserver"]
 USE_TZ = True
 TIME_ZONE = "Pacific/Kiritimati"  # As far from UTC as it gets: 14 hours.
 ROOT_URLCONF = "library.urls"
-AUTH_USER_MODEL = "library.ResourceOwner"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 INSTALLED_APPS = [
-    "library",
     "oauth_resource_server",
     "oauth2_provider",
     "rest_framework",

@@ -118,8 +118,24 @@ def test_a_cache_that_processes_share_is_no_problem(configure, settings):
     assert found() == []
 
 
-def test_another_user_model_is_found(settings):
-    settings.AUTH_USER_MODEL = "auth.User"
+@pytest.mark.parametrize("value", ["Create", "all", None, True, []])
+def test_other_values_of_users_are_found(settings, value):
+    settings.OAUTH_RESOURCE_SERVER = settings.OAUTH_RESOURCE_SERVER | {"USERS": value}
+    [message] = check_settings([])
+    assert (message.id, message.msg) == (
+        "oauth_resource_server.E010",
+        f"USERS is {value!r}, expected 'create', 'linked' or 'none'.",
+    )
+
+
+@pytest.mark.parametrize("value", ["create", "linked", "none"])
+def test_each_value_of_users_is_good(configure, value):
+    configure(USERS=value)
+    assert found() == []
+
+
+def test_a_factory_that_cannot_be_imported_is_found(configure):
+    configure(USER_FACTORY="api.users.make")
     assert found() == ["E010"]
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from oauth_resource_server.conf import reset_process_state
 from oauth_resource_server.doctor import examine
 from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.models import LinkedUser
 from oauth_resource_server.validation import token_cache, validate
 from rest_framework.test import APIClient
 
@@ -268,7 +269,7 @@ def test_one_sub_at_two_issuers_is_two_people(use, vendor, authorization_server)
     use(BUNDLED, rfc9068(vendor))
     get(authorization_server.issue("opaque-token", sub="alice-uuid"), "user")
     get(jwt(), "user")
-    people = get_user_model().objects.filter(sub="alice-uuid")
+    people = LinkedUser.objects.filter(sub="alice-uuid")
     assert {one.issuer for one in people} == {"https://as.example.com", ISS}
 
 

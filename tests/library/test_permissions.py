@@ -1,10 +1,8 @@
 """Permissions: ours, DOT's, and the challenge of a 403."""
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from rest_framework.test import APIClient
-
-from .models import ResourceOwner
 
 pytestmark = pytest.mark.django_db
 
@@ -71,13 +69,13 @@ def test_writing_is_allowed_with_it(alice):
 
 def test_a_user_of_another_kind_needs_no_scope():
     client = APIClient()
-    client.force_authenticate(ResourceOwner(username="local"))
+    client.force_authenticate(User(username="local"))
     assert client.get("/user-or-scope/").status_code == 200
 
 
 def test_a_user_of_another_kind_has_no_token():
     client = APIClient()
-    client.force_authenticate(ResourceOwner(username="local"))
+    client.force_authenticate(User(username="local"))
     assert client.get("/token/").status_code == 403
 
 
@@ -144,5 +142,5 @@ def test_there_is_no_challenge_when_more_scope_would_not_help(request, client, v
 
 def test_there_is_no_challenge_without_a_token():
     client = APIClient()
-    client.force_authenticate(ResourceOwner(username="local"))
+    client.force_authenticate(User(username="local"))
     assert challenge(client.get("/scope/")) == ""

@@ -15,6 +15,7 @@ from oauth_resource_server.testing.fixtures import (  # noqa: F401
     authorization_server,
     bearer,
 )
+from oauth_resource_server.users import username_of
 
 
 def challenge(response):
@@ -76,8 +77,8 @@ def test_a_view_gets_the_token_as_it_was_made(api_client_for):
 
 
 def test_a_view_gets_the_person(api_client_for):
-    token = access_token(username="bob@example.com")
-    assert api_client_for(token).get("/user/").json()["name"] == "bob@example.com"
+    token = access_token(sub="bob")
+    assert api_client_for(token).get("/user/").json()["username"] == username_of(token.iss, "bob")
 
 
 def test_a_plain_view_accepts_the_token_too(client, bearer):

@@ -87,7 +87,7 @@ def test_a_machine_has_no_user():
 
 
 def test_the_user_of_a_person_is_the_local_one(db):
-    assert TOKEN.user.sub == "alice-uuid"
+    assert TOKEN.user.linked_users.get().sub == "alice-uuid"
 
 
 def test_the_user_costs_no_query_until_it_is_touched(db, django_assert_num_queries):

@@ -42,14 +42,14 @@ class UserView(View):
 
     def get(self, request):
         user = request.user
-        return Response({"name": user.name, "username": user.username, "staff": user.is_staff})
+        return Response({"username": user.get_username(), "staff": user.is_staff})
 
 
 class TokenUserView(View):
     """Say who the user of the token is, as one would with a token of DOT's."""
 
     def get(self, request):
-        return Response({"name": request.auth.user.name})
+        return Response({"username": request.auth.user.get_username()})
 
 
 class BrokenView(View):

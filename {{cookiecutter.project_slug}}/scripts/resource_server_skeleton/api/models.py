@@ -1,20 +1,18 @@
-"""What this resource server keeps. `Item` is an example to be changed or replaced."""
+"""The tables of this resource server. `Item` is an example to change or replace."""
 
+from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator
 from django.db import models
 
-from oauth_resource_server.users import AbstractResourceOwner
 
-
-class ResourceOwner(AbstractResourceOwner):
-    """A person, known by (issuer, sub). The row is made when something first needs it."""
+class ResourceOwner(AbstractUser):
+    """The user of a person; `oauth_resource_server.models.LinkedUser` knows issuer and subject."""
 
 
 class Item(models.Model):
-    """A thing that belongs to whoever the token speaks for.
+    """A thing that belongs to the subject of an access token.
 
-    The owner is (issuer, sub) and not a foreign key, because a client that acts for itself owns
-    items too, and because no request then waits for a row of `ResourceOwner`.
+    The owner is (issuer, sub) and not a foreign key to a user, because clients own items too.
     """
 
     issuer = models.CharField(max_length=255, editable=False)

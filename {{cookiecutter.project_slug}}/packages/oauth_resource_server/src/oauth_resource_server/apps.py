@@ -5,9 +5,11 @@ from django.core.checks import register
 
 
 class OAuthResourceServerConfig(AppConfig):
-    """Has no models of its own; `users.AbstractResourceOwner` is for the service to extend."""
+    """Registers the system checks, and the schema of drf-spectacular if it is installed."""
 
     name = "oauth_resource_server"
+    verbose_name = "OAuth resource server"
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register what Django and drf-spectacular look up."""

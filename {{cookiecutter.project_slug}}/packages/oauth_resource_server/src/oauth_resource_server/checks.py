@@ -7,16 +7,16 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 from oauth2_provider.scopes import get_scopes_backend
 
 from oauth_resource_server.conf import Conf, read_conf
 from oauth_resource_server.issuers.options import read_issuers
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.settings import parts_of
-from oauth_resource_server.users import AbstractResourceOwner
+from oauth_resource_server.users import CREATE, LINKED, NONE, unfilled_fields
 
 URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
 CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS']"
@@ -27,12 +27,12 @@ BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Return the problems of the settings."""
     conf = read_conf()
-    checks = [_check_numbers, _check_shared_cache, _check_networks]
+    checks = [_check_numbers, _check_users, _check_shared_cache, _check_networks]
     if _uses_bundled(conf):
         checks += [_check_url, _check_credentials, _check_issuer]
     if (conf.url and conf.issuer) or not _uses_bundled(conf):
         checks += [_check_issuers]  # Otherwise E001 or E006 says so.
-    return [*_check_user_model(), *(message for check in checks for message in check(conf))]
+    return [message for check in checks for message in check(conf)]
 
 
 def _uses_bundled(conf: Conf) -> bool:
@@ -89,9 +89,20 @@ def _check_numbers(conf: Conf) -> Iterator[CheckMessage]:
                 yield _error(9, f"{name} is {value!r}, not a number from {least} to {most}.")
 
 
-def _check_user_model() -> Iterator[CheckMessage]:
-    if not issubclass(get_user_model(), AbstractResourceOwner):
-        yield _error(10, "AUTH_USER_MODEL does not extend oauth_resource_server's resource owner.")
+def _check_users(conf: Conf) -> Iterator[CheckMessage]:
+    if conf.users not in (CREATE, LINKED, NONE):
+        yield _error(10, f"USERS is {conf.users!r}, expected 'create', 'linked' or 'none'.")
+    elif conf.users == CREATE and conf.user_factory:
+        try:
+            import_string(conf.user_factory)
+        except ImportError as error:
+            yield _error(10, f"USER_FACTORY cannot be imported: {error}.")
+    elif conf.users == CREATE and (unfilled := ", ".join(unfilled_fields())):
+        yield _error(
+            10,
+            f"USERS is 'create', but {settings.AUTH_USER_MODEL} needs a value for {unfilled}: "
+            "set USER_FACTORY, or set USERS to 'linked' or 'none'.",
+        )
 
 
 def _check_shared_cache(conf: Conf) -> Iterator[CheckMessage]:

@@ -120,6 +120,8 @@ class Conf:
     inactive_rate: float = _setting("INVALID_TOKEN_RATE", 10, between=(0.01, 10_000))
     inactive_burst: int = _setting("INVALID_TOKEN_BURST", 20, between=(1, 10_000))
     metrics_networks: Sequence[str] = _setting("METRICS_NETWORKS", PRIVATE_NETWORKS)
+    users: str = _setting("USERS", "create")
+    user_factory: str | None = _setting("USER_FACTORY", None)
     issuers: Any = _setting("ISSUERS", None, secret=True)
 
     @property

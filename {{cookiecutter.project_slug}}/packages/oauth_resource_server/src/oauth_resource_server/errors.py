@@ -77,4 +77,4 @@ class TooManyInvalidTokens(TokenValidationError):
 
 
 class ResourceOwnerRefused(Exception):
-    """The local account of the resource owner is deactivated, or has become a staff account."""
+    """The user of the resource owner is inactive or a staff account, or no user is linked."""

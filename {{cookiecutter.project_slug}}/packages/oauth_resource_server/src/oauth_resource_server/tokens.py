@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import SimpleLazyObject
 
 if TYPE_CHECKING:
-    from oauth_resource_server.users import AbstractResourceOwner
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+    from oauth_resource_server.users import TokenUser
 
 # Attributes that are claims by the same name, as RFC 7662 section 2.2 has them; and `aud`.
 CLAIMS = ("sub", "client_id", "scope", "exp", "iat", "iss", "username", "token_type")
@@ -104,7 +106,7 @@ class AccessToken:
         return None if self.exp is None else datetime.fromtimestamp(self.exp, tz=UTC)
 
     @property
-    def user(self) -> AbstractResourceOwner | SimpleLazyObject[AbstractResourceOwner] | None:
+    def user(self) -> SimpleLazyObject[AbstractBaseUser | TokenUser] | None:
         """The local user, read from the database when it is touched; None for a machine."""
         from oauth_resource_server.users import local_user
 

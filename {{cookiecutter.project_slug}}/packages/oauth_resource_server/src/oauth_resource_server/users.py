@@ -1,100 +1,182 @@
-"""The local user of a person, known by issuer and subject; made when it is first touched."""
+"""The local user of a person, found by ``iss`` and ``sub`` of the access token and nothing else.
+
+``OAUTH_RESOURCE_SERVER["USERS"]`` is one of:
+
+- ``"create"``: a user is created when ``request.user`` is first accessed.
+- ``"linked"``: a person is accepted only if a `LinkedUser` row was created beforehand.
+- ``"none"``: ``request.user`` is a `TokenUser`. No table is read or written.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import AbstractUser
-from django.db import models
-from django.db.models import Q, QuerySet
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, OuterRef
+from django.utils.module_loading import import_string
 
+from oauth_resource_server.conf import conf
 from oauth_resource_server.errors import ResourceOwnerRefused
+from oauth_resource_server.models import LinkedUser
 from oauth_resource_server.tokens import AccessToken
 
-# A narrow token must not become an administrator, and a row may be promoted after it was made.
-# `AbstractResourceOwner.refuses_tokens` is the same rule for a row at hand.
-REFUSES_TOKENS = Q(is_active=False) | Q(is_staff=True) | Q(is_superuser=True)
+CREATE, LINKED, NONE = "create", "linked", "none"
+NO_ADDRESS = "@users.invalid"  # RFC 2606 section 2: mail to it is never delivered.
+LONGEST_USERNAME = 36 + len(NO_ADDRESS)
 
 
-class AbstractResourceOwner(AbstractUser):
-    """What a resource server knows of a person; to be extended as its ``AUTH_USER_MODEL``.
+@dataclass(frozen=True, slots=True)
+class TokenUser:
+    """``request.user`` with ``"USERS": "none"``: a person without a row in the database.
 
-    Accounts that are made here (``createsuperuser``) have no `sub`, and no token ever finds them.
-    A ``Meta`` of the extension must inherit from this one, which holds the constraint.
+    Permissions and throttles of Django REST Framework accept it. It has no Django permissions.
 
     Attributes:
-        issuer: The authorization server that `sub` belongs to.
-        sub: The person there; never changes, and is never given to somebody else.
-        name: What the person is called there, as of the last token: to show, never to look up.
-        username: For a person, a UUID made from issuer and sub, so that it meets no other.
+        iss: Issuer of the access token.
+        sub: Subject of the access token.
+        name: Name in the access token, for display only.
     """
 
-    issuer = models.CharField(max_length=255, blank=True, default="", editable=False)
-    # NULL and not "" for a local account: NULLs may repeat in the constraint. One with a condition
-    # would do so too, but SQLite does not use its index to find a row.
-    sub = models.CharField(max_length=255, null=True, default=None, editable=False)  # noqa: DJ001
-    name = models.CharField(max_length=255, blank=True, default="")
+    iss: str
+    sub: str
+    name: str = ""
 
-    class Meta(AbstractUser.Meta):
-        abstract = True
-        constraints = (
-            models.UniqueConstraint(
-                fields=["issuer", "sub"], name="%(app_label)s_%(class)s_issuer_and_sub"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return self.name or self.username
+    is_authenticated = is_active = True
+    is_anonymous = is_staff = is_superuser = False
 
     @property
-    def refuses_tokens(self) -> bool:
-        """Whether no token may be used in its name."""
-        return not self.is_active or self.is_staff or self.is_superuser
+    def pk(self) -> str:
+        """UUID made from issuer and subject. Throttles count by it, so None would be shared."""
+        return username_of(self.iss, self.sub)
+
+    id = pk
+
+    def __str__(self) -> str:
+        return self.name or self.sub
+
+    def get_username(self) -> str:
+        """Return the same UUID as `pk`."""
+        return self.pk
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_perms(self, perms: Iterable[str], obj: Any = None) -> bool:
+        """Return whether `perms` is empty."""
+        return not list(perms)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Return False."""
+        return False
 
 
 def username_of(issuer: str, sub: str) -> str:
-    """Return the local username of a person. An issuer has no fragment (RFC 8414 section 2)."""
+    """Return a UUID for `sub` at `issuer`, which has no fragment (RFC 8414 section 2)."""
     return str(uuid5(NAMESPACE_URL, f"{issuer}#{sub}"))
 
 
-def local_user(access_token: AccessToken) -> AbstractResourceOwner:
-    """Return the row of the person behind `access_token`; make it if this is the first time.
+def local_user(access_token: AccessToken) -> AbstractBaseUser | TokenUser:
+    """Return the user of the person that `access_token` was issued for.
 
     Raises:
-        ResourceOwnerRefused: It is deactivated, or has become a staff account.
+        ResourceOwnerRefused: The user is inactive or a staff account, or no user is linked.
     """
-    issuer, sub = access_token.iss, access_token.sub
     name = (access_token.username or "")[:255]
-    user: AbstractResourceOwner
-    user, _ = _users().get_or_create(
-        issuer=issuer,
-        sub=sub,
-        defaults={
-            "username": username_of(issuer, sub),
-            "name": name,
-            "password": lambda: make_password(None),
-        },
-    )
-    if user.refuses_tokens:
-        raise ResourceOwnerRefused(f"The local account {user.username} may not use a token.")
-    if name and user.name != name:
-        user.name = name
-        user.save(update_fields=["name"])
-    return user
+    if conf().users == NONE:
+        return TokenUser(access_token.iss, access_token.sub, name)
+    link = _find(access_token)
+    if link is None and conf().users == CREATE:
+        link = _create(access_token, name)
+    if link is None or _refuses(link, access_token):
+        raise ResourceOwnerRefused("No user who may use access tokens is linked to their owner.")
+    if name and link.name != name:
+        LinkedUser.objects.filter(pk=link.pk).update(name=name)
+    return link.user
 
 
 def is_refused(access_token: AccessToken) -> bool:
-    """Return whether there is a row of the person behind `access_token` that refuses its tokens."""
-    # The rule of an issuer goes by a name or an address, which people may choose: it alone must not
-    # let a deactivated one back in. A client id as `sub` is no person's.
-    if access_token.is_machine and access_token.sub == access_token.client_id:
+    """Return whether `local_user` would refuse the owner of `access_token`. Creates no user."""
+    # A rule of an issuer may recognize a machine by a name or address, which people can choose.
+    # Only `sub` proves that a token is the client's own; any other may belong to a person.
+    is_of_client = access_token.is_machine and access_token.sub == access_token.client_id
+    if conf().users == NONE or is_of_client:
         return False
-    mine = _users().filter(issuer=access_token.iss, sub=access_token.sub)
-    return mine.filter(REFUSES_TOKENS).exists()
+    link = _find(access_token)
+    if link is None:
+        return conf().users != CREATE and not access_token.is_machine
+    return _refuses(link, access_token)
 
 
-def _users() -> QuerySet[Any]:
-    return get_user_model()._default_manager.all()
+def _find(access_token: AccessToken) -> LinkedUser | None:
+    visible = get_user_model()._default_manager.filter(pk=OuterRef("user"))
+    links = LinkedUser.objects.filter(issuer=access_token.iss, sub=access_token.sub)
+    return links.select_related("user").annotate(is_visible=Exists(visible)).first()
+
+
+def _refuses(link: LinkedUser, access_token: AccessToken) -> bool:
+    """Return whether the user of `link` may not use `access_token`.
+
+    A narrow token must not act for an administrator, and a user may be promoted later. Attributes
+    may be fields or properties; a user model without them has neither staff nor inactive users.
+    """
+    user = link.user
+    return (
+        # A case-insensitive collation (MySQL) finds other spellings, which are other people.
+        (link.issuer, link.sub) != (access_token.iss, access_token.sub)
+        # The default manager of the user model may hide users, such as soft-deleted ones.
+        or not getattr(link, "is_visible", True)
+        or not getattr(user, "is_active", True)
+        or bool(getattr(user, "is_staff", False))
+        or bool(getattr(user, "is_superuser", False))
+    )
+
+
+def _create(access_token: AccessToken, name: str) -> LinkedUser:
+    """Create user and link in one transaction, or return the link of a concurrent request."""
+    try:
+        with transaction.atomic():
+            user = _new_user(access_token)
+            user.set_unusable_password()
+            # A factory cannot return an existing user: its primary key would be inserted again.
+            user.save(force_insert=True)
+            return LinkedUser.objects.create(
+                issuer=access_token.iss, sub=access_token.sub, user=user, name=name
+            )
+    except IntegrityError:
+        if link := _find(access_token):
+            return link
+        raise
+
+
+def _new_user(access_token: AccessToken) -> Any:
+    model = get_user_model()
+    username = username_of(access_token.iss, access_token.sub)
+    if isinstance(model._meta.get_field(model.USERNAME_FIELD), models.EmailField):
+        username += NO_ADDRESS
+    if factory := conf().user_factory:
+        return import_string(factory)(access_token, username)
+    return model(**{model.USERNAME_FIELD: username})
+
+
+def unfilled_fields() -> Iterator[str]:
+    """Yield the fields of the user model that need a value, which only a ``USER_FACTORY`` knows."""
+    model = get_user_model()
+    for field in model._meta.concrete_fields:
+        if field.name == model.USERNAME_FIELD:
+            if field.max_length and field.max_length < LONGEST_USERNAME:
+                yield field.name
+        elif not (
+            field.primary_key
+            or field.null
+            or field.has_default()
+            or getattr(field, "auto_now", False)
+            or getattr(field, "auto_now_add", False)
+            or (field.empty_strings_allowed and not field.unique)
+        ):
+            yield field.name

@@ -1,0 +1,1 @@
+"""User models that projects have, for test_user_models.py."""
