@@ -1,4 +1,4 @@
-"""`scripts/run.py` prepares and starts the services, and says each fault in one sentence.
+"""`scripts/run.py` prepares and starts the services, and reports each fault in one sentence.
 
 The services here are small programs that answer and log; the real ones run in the project's tests.
 """
@@ -20,7 +20,7 @@ from stack import free_port
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the services need a Unix")
 
 WAIT_SECONDS = 120
-# Logs its step with some of its environment; fails where a file of that name says with which words.
+# Logs its step and part of its environment. Fails if there is a file for the step, with its text.
 MANAGE = """
 import json, os, pathlib, sys
 step = sys.argv[1]
@@ -31,7 +31,7 @@ with open(os.environ["LOG"], "a") as log:
 fails = pathlib.Path("fails-" + step)
 if fails.exists():
     sys.exit(fails.read_text())
-print("a step that works is not heard")
+print("output of a successful step")
 """
 WAIT_FOR_PORT = """
 import socket, time
@@ -151,15 +151,36 @@ def test_each_resource_server_is_migrated(running, log):
     assert steps_in(log, "orders")[0] == ["migrate"]
 
 
-def test_it_says_what_it_has_done_and_where_everything_is(running):
+def test_each_step_is_printed_without_its_output(running):
     running.terminate()
     output = running.communicate(timeout=WAIT_SECONDS)[0]
-    words = (
-        *("orders: migrate", "authorization-server: ensure_clients", "make smoke"),
-        *("http://localhost:8000/accounts/login/", "http://localhost:8001/api/docs/"),
+    steps = "orders: migrate", "authorization-server: ensure_clients"
+    assert [step for step in steps if step not in output] == []
+    assert "output of a successful step" not in output
+
+
+def test_the_addresses_are_printed_when_every_service_answers(start, platform):
+    for name in "authorization-server", "orders":
+        wait = f"{name}: python -c \"import time; time.sleep(1); print('{name} starts')\" && "
+        text = (platform / "Procfile").read_text("utf-8").replace(f"{name}: ", wait)
+        (platform / "Procfile").write_text(text, encoding="utf-8")
+    lines = []
+    for line in start().stdout:
+        lines.append(line.strip())
+        if "Ctrl-C stops everything" in line:
+            break
+    first = min(
+        i for i, line in enumerate(lines) if "http://localhost:8000/accounts/login/" in line
     )
-    assert [word for word in words if word not in output] == []
-    assert "a step that works is not heard" not in output
+    starts = [i for i, line in enumerate(lines) if line.endswith("starts")]
+    assert (len(starts), max(starts) < first) == (2, True)
+    assert "http://localhost:8001/api/docs/" in "\n".join(lines)
+
+
+def test_a_line_of_a_service_has_no_second_timestamp(start, platform):
+    (platform / "Procfile").write_text("one: echo hello\n", encoding="utf-8")
+    output = start().communicate(timeout=WAIT_SECONDS)[0]
+    assert [line for line in output.splitlines() if line.endswith("hello")] == [" one    | hello"]
 
 
 def test_no_secret_is_printed(running, platform):
@@ -170,7 +191,7 @@ def test_no_secret_is_printed(running, platform):
     assert [secret for secret in secrets if secret and secret in output] == []
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_a_signal_stops_every_service(running, ports, sent, code):
     running.send_signal(sent)
     running.communicate(timeout=WAIT_SECONDS)

@@ -292,8 +292,8 @@ def test_a_wrong_answer_is_told_with_what_was_expected_and_what_came(smoke, plat
     platform.tampered = ("POST /orders/", "orders:write", "orders:read")
     assert smoke().stderr == (
         f"Wrong answer to POST {url}/orders/api/items/: "
-        "403 error=insufficient_scope scope=orders:write expected, "
-        "403 error=insufficient_scope scope=orders:read came (it does not say why).\n"
+        "expected 403 error=insufficient_scope scope=orders:write, "
+        "got 403 error=insufficient_scope scope=orders:read (no reason given).\n"
     )
 
 
@@ -469,7 +469,7 @@ def test_a_token_is_read_from_the_file_that_is_named(smoke, other_issuer, tmp_pa
 
 def test_a_token_that_is_refused_ends_it(smoke, other_issuer):
     run = smoke(ISSUERS="okta", SMOKE_TOKEN="of-nobody")
-    assert (run.returncode, "401 no sub no iss came" in run.stderr) == (1, True)
+    assert (run.returncode, "got 401 no sub no iss" in run.stderr) == (1, True)
 
 
 def test_no_token_of_another_issuer_is_printed(smoke, other_issuer):

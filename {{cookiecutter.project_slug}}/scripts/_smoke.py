@@ -1,4 +1,4 @@
-"""What the steps of smoke.py share: how they ask, report the answer, and stop at a wrong one."""
+"""The HTTP client of the smoke flow: it reports each answer and exits at the first wrong one."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ except ImportError:
 
 TIMEOUT_SECONDS = 10
 POLL_SECONDS = 0.2
-# How long a resource server may answer 503, because nobody has told it in time what a token is.
+# How long a resource server may answer 503 because the authorization server did not answer in time.
 UNAVAILABLE_SECONDS = 10
 
 
 class Something:
-    """Equal to whatever an answer holds, as long as it holds it at all."""
+    """Equal to every value but None: a member that has to be present."""
 
     def __eq__(self, other: object) -> bool:
         return other is not None
@@ -40,15 +40,18 @@ class Something:
 
 
 class Smoke:
-    """Where the services are, which client asks, the report, and what is to be done at the end."""
+    """The services under test, the demo machine as the client, and the numbered report.
 
-    def __init__(self, variables: dict[str, str], at_the_end: ExitStack) -> None:
-        self.at_the_end = at_the_end
-        self.session = at_the_end.enter_context(requests.Session())
-        # The services are near: no proxy of the environment, and no password of a .netrc.
+    Args:
+        variables: The variables of `.env` and of the environment.
+        cleanup: Its callbacks delete what the flow has created.
+    """
+
+    def __init__(self, variables: dict[str, str], cleanup: ExitStack) -> None:
+        self.variables, self.cleanup, self.number = variables, cleanup, 0
+        self.session = cleanup.enter_context(requests.Session())
+        # The services run on this machine: no proxy of the environment, no password of a .netrc.
         self.session.trust_env = False
-        self.number = 0
-        self.variables = variables
         self.all_servers = resource_servers()
         # Those that accept tokens of the authorization server of this project.
         self.servers = [
@@ -57,139 +60,121 @@ class Smoke:
         services = [AUTHORIZATION_SERVER] * bool(self.servers) + self.all_servers
         self.urls = {service: setting(variables, f"{service.prefix}_URL") for service in services}
         self.caching_seconds = float(variables.get("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", "60"))
-        # Set by the steps that get the tokens, one with all scopes and one for reading only.
-        self.full: dict[str, str] = {}
-        self.read_only: dict[str, str] = {}
 
     @property
     def issuer(self) -> str:
-        """The address of the authorization server of this project."""
+        """The URL of the authorization server of this project."""
         return self.urls[AUTHORIZATION_SERVER]
 
     @property
     def client_id(self) -> str:
-        """The identifier of the demo machine."""
+        """The client_id of the demo machine."""
         return setting(self.variables, "DEMO_MACHINE_CLIENT_ID")
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """What the demo machine authenticates with."""
+        """The client_id and client_secret of the demo machine."""
         return self.client_id, setting(self.variables, "DEMO_MACHINE_CLIENT_SECRET")
-
-    def token_of_another_issuer(self, server: Service, name: str) -> str | None:
-        """Return the token for `server` that whoever runs this has handed over; None without one.
-
-        Args:
-            server: For which PREFIX_NAME wins over NAME.
-            name: ``SMOKE_TOKEN`` or ``SMOKE_READ_TOKEN``.
-        """
-        names = f"{server.prefix}_{name}", name
-        return next(filter(None, (given(self.variables, one) for one in names)), None)
 
     def ask(
         self,
         what: str,
         method: str,
         url: str,
+        request: dict[str, Any],
         *,
-        expected: dict[str, Any],
         within: float = 0,
-        **options: Any,
+        **expected: Any,
     ) -> dict[str, Any]:
-        """Send a request, report its answer, and exit 1 unless it is the right one.
+        """Send a request and report its answer. Exit with code 1 if the answer is wrong.
 
         Args:
-            what: Names the request in the report.
-            expected: What the answer must hold, in the form of `held_by`; None for what it must not
-                hold. Only this is ever printed of an answer.
-            within: Seconds in which to ask again, until the answer is the right one. An answer
-                belongs to the moment of its question, however long it took. After a 503 it is asked
-                again for UNAVAILABLE_SECONDS at least.
-            options: For ``requests``: `auth`, `headers`, `json`, `data`, ...
+            what: The name of the request in the report.
+            request: Options for ``requests``: `auth`, `headers`, `json`, `data`, ...
+            within: Seconds in which to repeat the request until the answer is right, counted up to
+                the start of a request. A 503 is repeated for UNAVAILABLE_SECONDS at least.
+            expected: The members that the answer must hold (see `members_of`); None for one that it
+                must not hold. Nothing else of an answer is ever printed.
 
         Returns:
-            All that the answer holds.
+            All members of the answer.
         """
         start = time.monotonic()
         while True:
-            asked = time.monotonic() - start
-            answer = self.answer(method, url, **options)
+            sent_after = time.monotonic() - start
+            answer = self.answer(method, url, request)
             seconds = time.monotonic() - start
-            came = {key: answer.get(key) for key in expected}
-            is_unavailable = answer["status"] == 503
-            patience = max(within, UNAVAILABLE_SECONDS) if is_unavailable else within
-            if came == expected or asked >= patience:
+            got = {key: answer.get(key) for key in expected}
+            patience = max(within, UNAVAILABLE_SECONDS) if answer["status"] == 503 else within
+            if got == expected or sent_after >= patience:
                 break
             time.sleep(POLL_SECONDS)
-        self.report(what, described(came), f"{1000 * seconds:.0f} ms")
-        if came != expected:
-            why = answer.get("error_description") or answer.get("detail") or "it does not say why"
+        self.report(what, described(got), f"{1000 * seconds:.0f} ms")
+        if got != expected:
+            reason = answer.get("error_description") or answer.get("detail") or "no reason given"
             sys.exit(
-                f"Wrong answer to {method} {url}: {described(expected)} expected, "
-                f"{described(came)} came ({why})."
+                f"Wrong answer to {method} {url}: expected {described(expected)}, "
+                f"got {described(got)} ({reason})."
             )
         return answer
 
-    def send_quietly(self, method: str, url: str, **options: Any) -> None:
-        """Send a request without a line in the report: whatever comes of it is right."""
-        with suppress(requests.RequestException):
-            self.session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
+    def whoami(self, what: str, server: Service, headers: dict[str, str], **expected: Any) -> None:
+        """Request ``/api/whoami/`` of a resource server."""
+        url = f"{self.urls[server]}/api/whoami/"
+        self.ask(f"{server.name}: {what}", "GET", url, {"headers": headers}, **expected)
 
-    def answer(self, method: str, url: str, **options: Any) -> dict[str, Any]:
-        """Return what the answer to a request holds; exit when none comes."""
+    def token(self, what: str, scopes: list[str]) -> dict[str, str]:
+        """Get a token for the demo machine (RFC 6749 section 4.4); return the header with it."""
+        request = {
+            "auth": self.credentials,
+            "data": {"grant_type": "client_credentials", "scope": " ".join(scopes)},
+        }
+        some = Something()
+        expected = {"token_type": "Bearer", "expires_in": some, "access_token": some}
+        url = f"{self.issuer}/o/token/"
+        token = self.ask(f"token for {what}", "POST", url, request, status=200, **expected)
+        revocation = self.revocation_of(token["access_token"])
+        self.cleanup.callback(self.send_quietly, "POST", *revocation)
+        return bearer(token["access_token"])
+
+    def revocation_of(self, token: str) -> tuple[str, dict[str, Any]]:
+        """Return the URL and the request that revoke a token of the demo machine (RFC 7009)."""
+        request = {"auth": self.credentials, "data": {"token": token}}
+        return f"{self.issuer}/o/revoke_token/", request
+
+    def foreign_token(self, server: Service, name: str) -> dict[str, str]:
+        """Return the header with the token of another issuer for `server`; {} if there is none.
+
+        Args:
+            server: PREFIX_NAME, with its prefix, takes precedence over NAME.
+            name: ``SMOKE_TOKEN`` or ``SMOKE_READ_TOKEN``.
+        """
+        names = f"{server.prefix}_{name}", name
+        token = next(filter(None, (given(self.variables, each) for each in names)), None)
+        return bearer(token) if token else {}
+
+    def send_quietly(self, method: str, url: str, request: dict[str, Any]) -> None:
+        """Send a request of the cleanup, whatever its answer is."""
+        with suppress(requests.RequestException):
+            self.session.request(method, url, timeout=TIMEOUT_SECONDS, **request)
+
+    def answer(self, method: str, url: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the members of the answer to a request; exit if there is none."""
         try:
             response = self.session.request(
-                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
+                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **request
             )
         except requests.RequestException as error:
-            # The others, refused certificates and timeouts above all, derive from it.
+            # Its subclasses are other faults: refused certificates, timeouts.
             if type(error) is requests.ConnectionError:
                 sys.exit(f"Nothing answers at {url}: start it with `make run` or `make up`.")
             sys.exit(f"No answer from {url}: {error}.")
-        return held_by(response)
+        return members_of(response)
 
     def report(self, what: str, answer: str, duration: str = "") -> None:
         """Print the next line of the report."""
         self.number += 1
         print(f"{self.number:>3}  {what:<46} {answer:<50} {duration:>9}".rstrip(), flush=True)
-
-    def bearer_of_new_token(self, what: str, scopes: list[str]) -> dict[str, str]:
-        """Get a token for the demo machine (RFC 6749 section 4.4); return the header with it."""
-        answer = self.ask(
-            f"token for {what}",
-            "POST",
-            f"{self.issuer}/o/token/",
-            auth=self.credentials,
-            data={"grant_type": "client_credentials", "scope": " ".join(scopes)},
-            expected={
-                "status": 200,
-                "token_type": "Bearer",
-                "expires_in": Something(),
-                "access_token": Something(),
-            },
-        )
-        self.at_the_end.callback(
-            self.send_quietly,
-            "POST",
-            f"{self.issuer}/o/revoke_token/",
-            auth=self.credentials,
-            data={"token": answer["access_token"]},
-        )
-        return bearer(answer["access_token"])
-
-    def whoami(
-        self,
-        what: str,
-        server: Service,
-        headers: dict[str, str],
-        within: float = 0,
-        **expected: Any,
-    ) -> None:
-        """Ask a resource server for whom it takes the sender of `headers`."""
-        url = f"{self.urls[server]}/api/whoami/"
-        self.ask(
-            f"{server.name}: {what}", "GET", url, headers=headers, expected=expected, within=within
-        )
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -197,29 +182,24 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def held_by(response: requests.Response) -> dict[str, Any]:
-    """Return what an answer holds: its `status`, and the members that say most about it.
+def members_of(response: requests.Response) -> dict[str, Any]:
+    """Return the `status` of a response, with the parameters of its Bearer challenge.
 
-    These are the parameters of its Bearer challenge where it has one (RFC 6750 section 3), else the
-    members of the JSON object in its body.
+    Without a Bearer challenge (RFC 6750 section 3), the members of the JSON object in its body.
     """
     scheme, _, parameters = response.headers.get("WWW-Authenticate", "").partition(" ")
-    is_bearer = scheme.lower() == "bearer"
-    held = parse_dict_header(parameters) if is_bearer else json_object(response)  # type: ignore[no-untyped-call]
-    return {**held, "status": response.status_code}
-
-
-def json_object(response: requests.Response) -> dict[str, Any]:
-    """Return the JSON object in the body; an empty one where the body is something else."""
-    try:
-        body = response.json()
-    except requests.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    if scheme.lower() == "bearer":
+        members = parse_dict_header(parameters)  # type: ignore[no-untyped-call]
+    else:
+        try:
+            members = response.json()
+        except requests.JSONDecodeError:
+            members = {}
+    return {**(members if isinstance(members, dict) else {}), "status": response.status_code}
 
 
 def described(members: dict[str, Any]) -> str:
-    """Return a status and some members in words. The value of a token is not among them."""
+    """Return a status and other members in words, without the value of a token."""
     words = [str(members["status"])]
     for key, value in members.items():
         if value is None:

@@ -1,23 +1,27 @@
 """Prepare every service and start them all: ``make run``. Ctrl-C stops them.
 
-honcho starts what Procfile lists. It is used as a library, because its command line would let
-`.env` win over the environment and give each process a PORT that nobody has asked for.
+honcho starts the processes of Procfile. It is used as a library, because its command line lets
+`.env` take precedence over the environment and sets PORT in every process.
 """
 
 from __future__ import annotations
 
+import http.client
+import multiprocessing
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import add_resource_server
 import init_env
-from _ports import problem_with_port
 from _project import (
     AUTHORIZATION_SERVER,
     NOT_INSTALLED,
@@ -31,12 +35,14 @@ from _project import (
 )
 
 try:
+    from honcho.compat import ProcessManager  # type: ignore[import-untyped]
     from honcho.environ import parse_procfile  # type: ignore[import-untyped]
     from honcho.manager import Manager  # type: ignore[import-untyped]
+    from honcho.printer import Printer  # type: ignore[import-untyped]
 except ImportError:
     sys.exit(NOT_INSTALLED)
 
-# The steps of a service follow each other; services do not wait for each other.
+# The steps of one service run in order; the services are prepared concurrently.
 RESOURCE_SERVER_STEPS = ["migrate --no-input"]
 AUTHORIZATION_SERVER_STEPS = [
     "ensure_signing_key",
@@ -44,10 +50,11 @@ AUTHORIZATION_SERVER_STEPS = [
     "ensure_clients",
     "ensure_demo_user",
 ]
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Do everything between a new clone and running services, then wait until they have stopped."""
+    """Prepare and start the services, and wait until they have stopped."""
     if os.name == "nt":
         sys.exit("The services need a Unix: use WSL, or `docker compose up`.")
     if not resource_servers():
@@ -58,10 +65,9 @@ def main() -> None:
     variables = environment_of_services()
     check_ports(services, variables)
     prepare(services, variables)
-    # Once more: that took a while, and the server shares a port that is in use.
+    # A second time, because preparing took a while and Granian would share a port that is in use.
     check_ports(services, variables)
-    print_addresses(services, variables)
-    sys.exit(start(variables))
+    sys.exit(start(services, variables))
 
 
 def environment_of_services() -> dict[str, str]:
@@ -70,7 +76,7 @@ def environment_of_services() -> dict[str, str]:
     for name in ("ENV_FILE", "DATA_DIR"):
         if variables.get(name):
             variables[name] = str(Path(variables[name]).absolute())
-    # `python` is this one, even where no environment is active.
+    # `python` is this one, also without an activated environment.
     programs = str(Path(sys.executable).parent)
     variables["PATH"] = os.pathsep.join([programs, variables.get("PATH", os.defpath)])
     variables["PYTHONUNBUFFERED"] = "1"
@@ -78,20 +84,31 @@ def environment_of_services() -> dict[str, str]:
 
 
 def check_ports(services: list[Service], variables: dict[str, str]) -> None:
-    """Exit with one line for each port that cannot be listened on."""
-    # Each stays in use until the last is checked, so that two services with one port are found too.
+    """Exit with one line for each port that is in use, or that two services share."""
     with ExitStack() as listeners:
-        found = [
-            problem_with_port(
-                variables.get(f"{service.prefix}_PORT", ""),
-                service.name,
-                f"change {service.prefix}_PORT and {service.prefix}_URL in {shown(env_file())}",
-                listeners,
-            )
-            for service in services
-        ]
+        found = [problem_with_port(service, variables, listeners) for service in services]
     if problems := [problem for problem in found if problem]:
         sys.exit("\n".join(problems))
+
+
+def problem_with_port(
+    service: Service, variables: dict[str, str], listeners: ExitStack
+) -> str | None:
+    """Listen on the port of a service until `listeners` is closed; return why that fails."""
+    name, port = f"{service.prefix}_PORT", variables.get(f"{service.prefix}_PORT", "")
+    try:
+        listener = listeners.enter_context(socket.socket())
+        # Like servers: connections that were closed a moment ago do not occupy the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", int(port)))
+        listener.listen()
+    except (OSError, ValueError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a number from 1 to 65535"
+        return (
+            f"Port {port} of {service.name}: {reason}. Stop what uses it, or change {name} and "
+            f"{service.prefix}_URL in {shown(env_file())}."
+        )
+    return None
 
 
 def prepare(services: list[Service], variables: dict[str, str]) -> None:
@@ -103,7 +120,7 @@ def prepare(services: list[Service], variables: dict[str, str]) -> None:
 
 
 def run_steps(service: Service, variables: dict[str, str]) -> str | None:
-    """Run the steps of one service up to the first that fails; return why it did."""
+    """Run the steps of one service up to the first failure; return its output and name."""
     authorizes = service == AUTHORIZATION_SERVER
     for step in AUTHORIZATION_SERVER_STEPS if authorizes else RESOURCE_SERVER_STEPS:
         start = time.monotonic()
@@ -124,33 +141,63 @@ def run_steps(service: Service, variables: dict[str, str]) -> str | None:
     return None
 
 
-def print_addresses(services: list[Service], variables: dict[str, str]) -> None:
-    """Print where to look, before the output of the services takes over."""
-    pages = {AUTHORIZATION_SERVER: "/accounts/login/"}
-    width = max(len(service.name) for service in services)
-    print()
-    for service in services:
-        url = variables.get(f"{service.prefix}_URL", "")
-        print(f"  {service.name:<{width}}  {url}{pages.get(service, '/api/docs/')}")
-    print(f"\nLog in with DEMO_USERNAME and DEMO_PASSWORD of {shown(env_file())}.")
-    print("`make smoke` in another terminal tries the whole flow. Ctrl-C stops everything.\n")
+class LeadersFirst(ProcessManager):  # type: ignore[misc]
+    """Sends SIGTERM to a server before its workers.
 
-
-def start(variables: dict[str, str]) -> int:
-    """Run the processes of Procfile until one of them ends or a signal comes; return the exit code.
-
-    honcho hands SIGINT and SIGTERM on to all of them, and stops the others when one ends.
+    honcho sends it to the whole process group. A server that receives it after its worker has ended
+    reports the exit of the worker as an error.
     """
-    manager = Manager()
+
+    def terminate(self, pid: int) -> None:
+        """Send SIGTERM to the process that honcho has started, a second later to its group."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        timer = threading.Timer(1, super().terminate, [pid])
+        timer.daemon = True
+        timer.start()
+
+
+def start(services: list[Service], variables: dict[str, str]) -> int:
+    """Run the processes of Procfile until one ends or a signal arrives; return the exit code."""
+    # The services print the time themselves.
+    manager = Manager(Printer(sys.stdout, time_format=""))
+    manager._procmgr = LeadersFirst()
     for name, command in parse_procfile(read_text(ROOT / "Procfile")).processes.items():
         manager.add_process(name, command, env=variables, cwd=str(ROOT))
+    # A process, because honcho forks and a thread would not survive that safely.
+    multiprocessing.Process(target=announce, args=(services, variables), daemon=True).start()
     manager.loop()
-    # A service that ends is a fault, whatever it says itself.
-    return manager.returncode or 1
+    # Ctrl-C is how it is meant to end. A service that ends by itself is a fault, even with code 0.
+    return 0 if manager.returncode == INTERRUPTED else manager.returncode or 1
+
+
+def announce(services: list[Service], variables: dict[str, str]) -> None:
+    """Print the addresses of the services once all of them answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while not all(answers(int(variables[f"{service.prefix}_PORT"])) for service in services):
+        time.sleep(0.2)
+    pages = {AUTHORIZATION_SERVER: "/accounts/login/"}
+    width = max(len(service.name) for service in services)
+    lines = ["", "Every service answers:", ""]
+    for service in services:
+        url = variables.get(f"{service.prefix}_URL", "")
+        lines.append(f"  {service.name:<{width}}  {url}{pages.get(service, '/api/docs/')}")
+    lines += ["", f"Log in with DEMO_USERNAME and DEMO_PASSWORD from {shown(env_file())}."]
+    lines += ["`make smoke` in another terminal runs the smoke flow. Ctrl-C stops everything.", ""]
+    print("\n".join(lines), flush=True)
+
+
+def answers(port: int) -> bool:
+    """Return whether a service answers HTTP requests on `port`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/health/live")
+        return bool(connection.getresponse().status)
+    return False
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
