@@ -1,4 +1,4 @@
-"""System checks: ``manage.py check`` runs them, and most commands do before they start."""
+"""System checks: ``manage.py check`` runs them, and most commands run them first."""
 
 from typing import Any
 
@@ -7,27 +7,29 @@ from django.core.checks import CheckMessage, Error, register
 from oauth2_provider.settings import oauth2_settings
 
 from client_registry.errors import RegistryError
+from client_registry.hashers import MachineSecretHasher
 from client_registry.manifests import resource_servers
 
 
 @register
 def check_client_secret_hasher(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E001, E002: machine secrets cannot be verified, or people's passwords are stored badly."""
+    """E001, E002: client secrets cannot be verified, or passwords are stored insecurely."""
+    algorithm = MachineSecretHasher.algorithm
     algorithms = [hasher.algorithm for hasher in get_hashers()]
-    algorithm = oauth2_settings.CLIENT_SECRET_HASHER
-    if algorithm not in algorithms:
+    if algorithm != oauth2_settings.CLIENT_SECRET_HASHER or algorithm not in algorithms:
         return [
             Error(
-                f"CLIENT_SECRET_HASHER is {algorithm!r}, which no hasher in PASSWORD_HASHERS is.",
-                hint="Add client_registry.hashers.MachineSecretHasher, as the last one.",
+                "Client secrets are not stored by MachineSecretHasher.",
+                hint=f"Set CLIENT_SECRET_HASHER to {algorithm!r}, and add "
+                "client_registry.hashers.MachineSecretHasher to the end of PASSWORD_HASHERS.",
                 id="client_registry.E001",
             )
         ]
     if algorithms[0] == algorithm:
         return [
             Error(
-                "The first of PASSWORD_HASHERS is the one for machine secrets.",
-                hint="The passwords of people need a slow one there.",
+                "The first of PASSWORD_HASHERS is the hasher for client secrets.",
+                hint="Passwords of people need a slow hasher there.",
                 id="client_registry.E002",
             )
         ]

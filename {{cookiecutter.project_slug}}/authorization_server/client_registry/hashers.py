@@ -1,16 +1,17 @@
-"""How the secrets of machines are stored."""
+"""The password hasher for client secrets."""
 
 import hashlib
+import re
 from typing import Any
 
-from django.contrib.auth.hashers import BasePasswordHasher, identify_hasher
+from django.contrib.auth.hashers import BasePasswordHasher
 from django.utils.crypto import constant_time_compare
 
 
 class MachineSecretHasher(BasePasswordHasher):
-    """Salted SHA-256, for random secrets of 256 bits, which nobody can guess however fast it is.
+    """Salted SHA-256, for random secrets of 256 bits, which cannot be guessed at any speed.
 
-    Never for what people choose: that is why it must not be the first in PASSWORD_HASHERS.
+    It must not be the first of PASSWORD_HASHERS, which stores the passwords of people.
     """
 
     algorithm = "machine_sha256"
@@ -21,34 +22,31 @@ class MachineSecretHasher(BasePasswordHasher):
         return f"{self.algorithm}${salt}${digest}"
 
     def decode(self, encoded: str) -> dict[str, Any]:
-        """Return the parts of what :meth:`encode` has made."""
+        """Return the parts of an encoded secret."""
         algorithm, salt, digest = encoded.split("$", 2)
         return {"algorithm": algorithm, "salt": salt, "hash": digest}
 
     def verify(self, password: str, encoded: str) -> bool:
-        """Compare in a time that says nothing about the secret."""
+        """Compare in constant time."""
         return constant_time_compare(self.encode(password, self.decode(encoded)["salt"]), encoded)
 
     def safe_summary(self, encoded: str) -> dict[Any, Any]:
-        """Return what may be shown of a stored secret."""
+        """Return the algorithm only, for the administration site."""
         return {"algorithm": self.algorithm}
 
     def must_update(self, encoded: str) -> bool:
-        """Nothing ever has to: there is no work factor to raise."""
+        """Return False: there is no work factor to raise."""
         return False
 
     def harden_runtime(self, password: str, encoded: str) -> None:
-        """Do nothing: there is no work factor to make up for."""
+        """Do nothing: there is no work factor to equalize."""
 
 
 def verify_secret(secret: str, stored: str) -> bool:
-    """Return whether `secret` is the one of which `stored` is the hash.
+    """Return whether `stored` is the hash of `secret`, made by :class:`MachineSecretHasher`.
 
-    What no installed hasher has made is never equal to anything. django-oauth-toolkit compares it
-    as it is, and would take the stored hash for the secret once its hasher is gone.
+    Anything else that is stored, a secret in clear or the hash of another hasher, is never equal.
+    django-oauth-toolkit would compare the hash of a hasher that is not installed with the secret.
     """
-    try:
-        hasher = identify_hasher(stored)
-    except ValueError:
-        return False
-    return hasher.verify(secret, stored)
+    is_hash = re.fullmatch(r"machine_sha256\$[^$]+\$[0-9a-f]*", stored) is not None
+    return is_hash and MachineSecretHasher().verify(secret, stored)

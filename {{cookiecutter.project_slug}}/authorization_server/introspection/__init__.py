@@ -1,6 +1,5 @@
-"""The introspection endpoint (RFC 7662): resource servers ask what a token is good for.
+"""The introspection endpoint (RFC 7662): resource servers ask about access tokens.
 
-In the order of a request: `views` (in front of Django, or through it), `endpoint` (method, size,
-form), `callers` and `credentials` (who asks), `failures` (who failed too often), `lookup` (the
-query), `answers` (what may they know).
+In the order of a request: `views` (the WSGI application and the Django view), `endpoint` (the
+response), `question` (the parsed request), `lookup` (the query), `answers` (the decision).
 """

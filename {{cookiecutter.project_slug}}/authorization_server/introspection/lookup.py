@@ -1,17 +1,20 @@
-"""The one query: a token with its owner and its client, and the row of who asks for it.
+"""One query for one introspection: the caller, and the token with its owner and its client.
 
-It is written by hand, and goes around Django's cursor where the database is PostgreSQL: to build,
-bind and read it the usual ways takes longer than to answer it. Connections are Django's.
+It is SQL by hand, sent without Django's cursor on PostgreSQL: building, binding and reading it by
+the ORM takes longer than running it. Connections are Django's.
 """
 
 import hashlib
 import threading
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
+
+from introspection.question import BASIC, BEARER, Question
 
 # Every condition is a unique index.
 QUERY = """
@@ -20,35 +23,49 @@ SELECT asking.client_secret, caller.resource_server,
        CASE WHEN registration.is_active AND (token.user_id IS NULL OR owner.is_active)
             THEN 1 ELSE 0 END,
        token.user_id, owner.email
-FROM client_registry_registeredclient AS caller
-JOIN oauth2_provider_application AS asking ON asking.id = caller.application_id
+FROM oauth2_provider_application AS asking
+JOIN client_registry_registeredclient AS caller ON caller.application_id = asking.id
 LEFT JOIN oauth2_provider_accesstoken AS token ON token.token_checksum = {digest}
 LEFT JOIN oauth2_provider_application AS application ON application.id = token.application_id
 LEFT JOIN client_registry_registeredclient AS registration
        ON registration.application_id = token.application_id
 LEFT JOIN accounts_user AS owner ON owner.id = token.user_id
-WHERE caller.application_id = {application_id}
-  AND caller.is_active AND asking.client_type = 'confidential'
+WHERE caller.is_active AND asking.client_type = 'confidential' AND asking.{condition}
 """
-POSTGRESQL = {
-    "expires": "floor(extract(epoch FROM token.expires))::bigint",
-    "created": "floor(extract(epoch FROM token.created))::bigint",
+CONDITIONS = {
+    BASIC: "client_id = {key}",
+    # A token of the client itself. One that is restricted to resources (RFC 8707) is for them.
+    BEARER: """id = (
+        SELECT credential.application_id FROM oauth2_provider_accesstoken AS credential
+        WHERE credential.token_checksum = {key} AND credential.expires > CURRENT_TIMESTAMP
+          AND credential.scope = 'introspection' AND credential.user_id IS NULL
+          AND CAST(credential.resource AS text) = '[]')""",
 }
-SQLITE = {
-    "expires": "strftime('%%s', token.expires)",
-    "created": "strftime('%%s', token.created)",
+# Unix seconds of a column, by the vendor of the database.
+SECONDS = {
+    "postgresql": "floor(extract(epoch FROM {}))::bigint",
+    "sqlite": "strftime('%%s', {})",
 }
-STATEMENT = QUERY.format(digest="$1", application_id="$2", **POSTGRESQL).encode()
-NAME = b"introspection"
 
 _thread = threading.local()
 
 
-class Row(NamedTuple):
-    """What the query returns, in its order; without a token, all from `scope` on is None or 0.
+@cache
+def statement(scheme: str, vendor: str, digest: str = "%s", key: str = "%s") -> str:
+    """Return the query for callers that authenticate by `scheme`, with these placeholders."""
+    return QUERY.format(
+        condition=CONDITIONS[scheme].format(key=key),
+        digest=digest,
+        expires=SECONDS[vendor].format("token.expires"),
+        created=SECONDS[vendor].format("token.created"),
+    )
 
-    Times are Unix seconds. `user_id` is a UUID in one of its spellings, `resource` is JSON, and
-    `is_active` says whether neither the owner nor the client is switched off.
+
+class Row(NamedTuple):
+    """The columns of the query. Without a token, all from `scope` on are None or 0.
+
+    Times are Unix seconds, `user_id` is a UUID in one of its spellings, and `resource` is JSON.
+    `is_active` is 1 if neither the owner nor the client of the token is deactivated.
     """
 
     client_secret: str
@@ -63,59 +80,61 @@ class Row(NamedTuple):
     username: str | None
 
 
-def renew_connection() -> None:
-    """Close a connection that is broken or too old, as Django does where a request begins."""
+def look_up(question: Question) -> Row | None:
+    """Return the row for `question`, None where there is no such caller."""
+    scheme, key, _ = question.credentials
+    parameters = hashlib.sha256(question.token.encode()).hexdigest(), key
     connection = connections["default"]
     if not connection.in_atomic_block:
+        # Django does the same where a request begins.
         connection.close_if_unusable_or_obsolete()
-
-
-def look_up(token: str, application_id: int) -> Row | None:
-    """Return what is known of `token` and of the caller; None where there is no such caller."""
-    parameters = (hashlib.sha256(token.encode()).hexdigest(), str(application_id))
-    connection = connections["default"]
     try:
-        row = fetch(connection, parameters)
+        row = fetch(connection, scheme, parameters)
     except (DatabaseError, InterfaceError):
         if connection.in_atomic_block:
             raise
-        # The database was started again, or a table has changed, and this connection is to the one
-        # before. To look for that by a query before each would double what all the others cost.
+        # The database was restarted, or a table was changed, since this connection was opened. A
+        # health check before each query would double the cost of all others.
         connection.close()
-        row = fetch(connection, parameters)
+        row = fetch(connection, scheme, parameters)
     return Row._make(row) if row else None
 
 
-def fetch(connection: BaseDatabaseWrapper, parameters: tuple[str, str]) -> Any:
+def fetch(connection: BaseDatabaseWrapper, scheme: str, parameters: tuple[str, str]) -> Any:
     """Return the first row of the query."""
     if connection.vendor == "postgresql":
         connection.ensure_connection()
         if connection.connection.prepare_threshold is not None:
-            return fetch_prepared(connection.connection.pgconn, parameters)
-    dialect = POSTGRESQL if connection.vendor == "postgresql" else SQLITE
+            return fetch_prepared(connection.connection.pgconn, scheme, parameters)
     with connection.cursor() as cursor:
-        cursor.execute(QUERY.format(digest="%s", application_id="%s", **dialect), parameters)
+        cursor.execute(statement(scheme, connection.vendor), parameters)
         return cursor.fetchone()
 
 
-def fetch_prepared(pgconn: PGconn, parameters: tuple[str, str]) -> list[str | None] | None:
-    """Return the first row of a statement that the server has planned once for this connection.
+def fetch_prepared(
+    pgconn: PGconn, scheme: str, parameters: tuple[str, str]
+) -> list[str | None] | None:
+    """Return the first row of a statement that the database plans once for each connection.
 
-    ``?prepare_threshold=none`` in the database's URL says not to, for a pooler between the two that
-    keeps no prepared statements.
+    ``?prepare_threshold=none`` in the URL of the database disables it, for a connection pooler
+    that does not keep prepared statements.
     """
     if getattr(_thread, "pgconn", None) is not pgconn:
-        check(pgconn.prepare(NAME, STATEMENT), ExecStatus.COMMAND_OK)
+        for name in CONDITIONS:
+            sql = statement(name, "postgresql", "$1", "$2")
+            result = pgconn.prepare(f"introspection_{name}".encode(), sql.encode())
+            check(result, ExecStatus.COMMAND_OK)
         _thread.pgconn = pgconn
-    result = pgconn.exec_prepared(NAME, [value.encode() for value in parameters])
+    values = [value.encode() for value in parameters]
+    result = pgconn.exec_prepared(f"introspection_{scheme}".encode(), values)
     check(result, ExecStatus.TUPLES_OK)
     if not result.ntuples:
         return None
-    values = [result.get_value(0, column) for column in range(result.nfields)]
-    return [None if value is None else value.decode() for value in values]
+    row = [result.get_value(0, column) for column in range(result.nfields)]
+    return [None if value is None else value.decode() for value in row]
 
 
 def check(result: Any, expected: ExecStatus) -> None:
-    """Raise what Django would where the server has not done it."""
+    """Raise the error of Django unless `result` has the `expected` status."""
     if result.status != expected:
         raise OperationalError(result.error_message.decode(errors="replace"))

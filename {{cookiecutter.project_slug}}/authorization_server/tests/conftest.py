@@ -8,22 +8,19 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from introspection import callers, endpoint, failures, lookup
+from introspection import endpoint, lookup
 from tests.flows import Browser
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_known(monkeypatch):
-    """Have each test begin as a new process does."""
-    callers.forget()
-    monkeypatch.setattr(callers, "_right", {})
-    monkeypatch.setattr(callers, "_failures", failures.Failures())
+def first_refusal_is_logged(monkeypatch):
+    """Begin each test without a refusal in the second before it."""
     monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
 
 
 @pytest.fixture(autouse=True)
-def the_prepared_query_is_counted(monkeypatch):
-    """Show Django the query that goes around it on PostgreSQL, so that the tests count it, too."""
+def prepared_query_is_counted(monkeypatch):
+    """Count the query that is sent without Django's cursor on PostgreSQL."""
     fetch_prepared = lookup.fetch_prepared
 
     def counted(*arguments):
@@ -31,15 +28,6 @@ def the_prepared_query_is_counted(monkeypatch):
         return fetch_prepared(*arguments)
 
     monkeypatch.setattr(lookup, "fetch_prepared", counted)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a list whose one entry is the time at the introspection endpoint, in seconds."""
-    now = [1000.0]
-    for module in (callers, endpoint, failures):
-        monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    return now
 
 
 @pytest.fixture
