@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line for this resource server."""
+"""Command line of this resource server."""
 
 import os
 import sys

@@ -1,9 +1,9 @@
-"""The application of this resource server."""
+"""Configuration of the application `api`."""
 
 from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """What this resource server offers."""
+    """The API of this resource server."""
 
     name = "api"

@@ -1,4 +1,4 @@
-"""The tables of this resource server. `Item` is an example to change or replace."""
+"""Tables of this resource server. `Item` is an example to change or replace."""
 
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator
@@ -6,13 +6,13 @@ from django.db import models
 
 
 class ResourceOwner(AbstractUser):
-    """The user of a person; `oauth_resource_server.models.LinkedUser` knows issuer and subject."""
+    """User of a person. `oauth_resource_server.models.LinkedUser` holds issuer and subject."""
 
 
 class Item(models.Model):
     """A thing that belongs to the subject of an access token.
 
-    The owner is (issuer, sub) and not a foreign key to a user, because clients own items too.
+    Its owner is (issuer, sub) instead of a foreign key, because clients own items too.
     """
 
     issuer = models.CharField(max_length=255, editable=False)

@@ -1,4 +1,4 @@
-"""What goes over the wire."""
+"""JSON representations of requests and responses."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ NAME_TAKEN = "You have an item of this name."
 
 
 class PingSerializer(serializers.Serializer[dict[str, Any]]):
-    """That the API answers, and which one it is."""
+    """This resource server, by its manifest."""
 
     name = serializers.CharField(help_text="Name of the resource server")
     title = serializers.CharField()
@@ -20,24 +20,24 @@ class PingSerializer(serializers.Serializer[dict[str, Any]]):
 
 
 class WhoAmISerializer(serializers.Serializer[Any]):
-    """What the access token says (RFC 7662 section 2.2)."""
+    """Claims of an access token (RFC 7662 section 2.2)."""
 
     sub = serializers.CharField(help_text="Person, or the client itself for a machine token")
     client_id = serializers.CharField()
     scope = serializers.CharField(help_text="Scopes of this resource server, separated by spaces")
-    exp = serializers.IntegerField(help_text="End of the token in Unix seconds")
+    exp = serializers.IntegerField(help_text="Expiry of the token in Unix seconds")
     iss = serializers.CharField(help_text="Authorization server that issued the token")
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
-    """An item, without its owner: that is always the one who asks."""
+    """An item without its owner, who is always the subject of the access token."""
 
     class Meta:
         model = Item
         fields = ["id", "name", "quantity", "created", "updated"]
 
     def validate_name(self, name: str) -> str:
-        """Refuse a name that the owner has given to another item."""
+        """Refuse the name of another item of the same owner."""
         same = self.context["view"].get_queryset().filter(name=name)
         if self.instance is not None:
             same = same.exclude(pk=self.instance.pk)

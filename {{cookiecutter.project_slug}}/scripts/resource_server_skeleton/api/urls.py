@@ -1,4 +1,4 @@
-"""The addresses below ``/api/``."""
+"""URLs below ``/api/``."""
 
 from django.urls import path
 from rest_framework.routers import SimpleRouter

@@ -1,4 +1,7 @@
-"""The views of the API. Each says who may call it; the default is any valid token."""
+"""Views of the API. Without `permission_classes`, a view accepts any valid access token.
+
+The API documentation shows the docstrings of the views.
+"""
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -28,7 +31,7 @@ PING = {
 
 
 class PingView(APIView):
-    """Say that the API answers. Open to everybody, and otherwise as much work as `WhoAmIView`."""
+    """Describe this API. Needs no access token."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -39,7 +42,7 @@ class PingView(APIView):
 
 
 class WhoAmIView(APIView):
-    """Say what the access token of the request says."""
+    """Return the claims of the access token."""
 
     @extend_schema(responses=WhoAmISerializer)
     def get(self, request: Request) -> Response:
@@ -47,7 +50,7 @@ class WhoAmIView(APIView):
 
 
 class ItemFilter(filters.FilterSet):  # type: ignore[misc]
-    """`?name=` (part of the name, in any case), `?min_quantity=` and `?max_quantity=`."""
+    """``?name=`` (part of the name, in any case), ``?min_quantity=`` and ``?max_quantity=``."""
 
     name = filters.CharFilter(lookup_expr="icontains")
     min_quantity = filters.NumberFilter(field_name="quantity", lookup_expr="gte")
@@ -55,7 +58,7 @@ class ItemFilter(filters.FilterSet):  # type: ignore[misc]
 
 
 class ItemPagination(PageNumberPagination):
-    """`?page=` and `?page_size=`, 20 items unless told, 100 at most."""
+    """``?page=`` and ``?page_size=``: 20 items by default, at most 100."""
 
     page_size = 20
     page_size_query_param = "page_size"
@@ -63,24 +66,21 @@ class ItemPagination(PageNumberPagination):
 
 
 class ItemViewSet(ModelViewSet[Item]):
-    """The items of whoever the token speaks for: a person, or a client that acts for itself.
+    """Items of the subject of the access token: a person, or a client that acts for itself."""
 
-    Safe methods need the scope `<name>:read`, the others `<name>:write` (see `READ_SCOPE` and
-    `WRITE_SCOPE` in the settings).
-    """
-
+    # READ_SCOPE of the settings for safe methods, WRITE_SCOPE for the others.
     permission_classes = (TokenHasReadWriteScope,)
     serializer_class = ItemSerializer
     filterset_class = ItemFilter
     pagination_class = ItemPagination
 
     def owner(self) -> dict[str, str]:
-        """Return the fields of an item that say whose it is."""
+        """Return the fields of an item that identify its owner."""
         token: AccessToken = self.request.auth  # type: ignore[assignment]
         return {"issuer": token.iss, "sub": token.sub}
 
     def get_queryset(self) -> QuerySet[Item]:
-        if getattr(self, "swagger_fake_view", False):  # The schema is made without a request.
+        if getattr(self, "swagger_fake_view", False):  # The schema is generated without a token.
             return Item.objects.none()
         return Item.objects.filter(**self.owner())
 
@@ -91,7 +91,7 @@ class ItemViewSet(ModelViewSet[Item]):
         self.save(serializer)
 
     def save(self, serializer: BaseSerializer[Item], **owner: str) -> None:
-        """Save; refuse politely when another request has taken the name since it was checked."""
+        """Save; answer 400 if a concurrent request has taken the name after it was validated."""
         try:
             with transaction.atomic():
                 serializer.save(**owner)

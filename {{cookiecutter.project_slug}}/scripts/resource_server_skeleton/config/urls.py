@@ -1,4 +1,4 @@
-"""The addresses of this resource server."""
+"""URLs of this resource server."""
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -6,14 +6,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from oauth_resource_server import metrics
 from oauth_resource_server.django import health, metadata
 
-# RFC 9728 metadata. This is no authorization server, so nothing else of DOT's patterns is mounted.
-# Name and namespace are those that DOT's `resource_metadata` challenge looks up.
+# RFC 9728 metadata. DOT's `resource_metadata` challenge looks up this name and namespace. The other
+# URLs of DOT belong to an authorization server.
 protected_resource_metadata = [
-    path(
-        ".well-known/oauth-protected-resource",
-        metadata.view,
-        name="oauth-resource-metadata",
-    ),
+    path(".well-known/oauth-protected-resource", metadata.view, name="oauth-resource-metadata"),
 ]
 
 urlpatterns = [
@@ -21,7 +17,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
-    path("metrics", metrics.view, name="metrics"),  # To neighbours only: see `metrics.view`.
+    path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]

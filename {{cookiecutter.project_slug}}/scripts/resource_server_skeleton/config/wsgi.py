@@ -1,4 +1,4 @@
-"""The WSGI application that is served."""
+"""WSGI application of this resource server."""
 
 import os
 

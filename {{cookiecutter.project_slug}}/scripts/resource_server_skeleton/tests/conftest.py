@@ -1,6 +1,6 @@
-"""The cast of the tests: Alice and Bob, who are people, and a machine, each with a token.
+"""API clients of Alice and Bob, who are people, and of a machine, each with an access token.
 
-No authorization server runs: `oauth_resource_server.testing` answers in its place.
+No authorization server runs: `oauth_resource_server.testing` answers introspection requests.
 """
 
 import pytest
@@ -11,18 +11,17 @@ from oauth_resource_server.testing import access_token, machine_token
 
 pytest_plugins = ["oauth_resource_server.testing.fixtures"]
 
-NAME = settings.MANIFEST["name"]
-READ, WRITE = f"{NAME}:read", f"{NAME}:write"
+READ, WRITE = settings.OAUTH2_PROVIDER["READ_SCOPE"], settings.OAUTH2_PROVIDER["WRITE_SCOPE"]
 
 
 @pytest.fixture
 def alice(api_client_for):
-    return api_client_for(access_token(sub="alice"))
+    return api_client_for(access_token(sub="alice", scope=f"{READ} {WRITE}"))
 
 
 @pytest.fixture
 def bob(api_client_for):
-    return api_client_for(access_token(sub="bob"))
+    return api_client_for(access_token(sub="bob", scope=f"{READ} {WRITE}"))
 
 
 @pytest.fixture
@@ -33,10 +32,10 @@ def reader(api_client_for):
 
 @pytest.fixture
 def machine(api_client_for):
-    return api_client_for(machine_token("importer"))
+    return api_client_for(machine_token("importer", scope=f"{READ} {WRITE}"))
 
 
 @pytest.fixture
-def stranger():
-    """Somebody without a token."""
+def anonymous():
+    """A client without an access token."""
     return APIClient()

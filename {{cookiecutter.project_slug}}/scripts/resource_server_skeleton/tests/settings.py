@@ -1,4 +1,4 @@
-"""The real settings, in an environment that depends on no ``.env`` and no running server."""
+"""The settings in an environment that depends on no ``.env`` file and no running server."""
 
 import os
 import tempfile
@@ -23,3 +23,6 @@ os.environ |= {
 }
 
 from config.settings import *  # noqa: E402, F403
+from config.settings import OAUTH2_PROVIDER  # noqa: E402
+
+OAUTH2_PROVIDER["RESOURCE_SERVER_TOKEN_CACHING_SECONDS"] = 60  # The tests count queries.

@@ -1,4 +1,4 @@
-"""`/api/items/` keeps the items of each `sub` apart and asks for the scope of the method."""
+"""`/api/items/` separates the items of each subject and needs the scope of the method."""
 
 import pytest
 
@@ -13,7 +13,7 @@ ITEMS = "/api/items/"
 
 @pytest.fixture
 def lamp(alice):
-    """An item of Alice's, as the API answers it."""
+    """An item of Alice, as the API returns it."""
     return alice.post(ITEMS, {"name": "Lamp", "quantity": 2}, format="json").json()
 
 
@@ -44,17 +44,17 @@ def test_a_machine_owns_items_too(machine):
     assert names(machine.get(ITEMS)) == ["Imported"]
 
 
-def test_the_list_holds_only_ones_own_items(bob, lamp):
+def test_the_list_has_only_the_items_of_the_owner(bob, lamp):
     assert names(bob.get(ITEMS)) == []
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_the_items_of_others_are_not_found(bob, lamp, method):
+def test_an_item_of_another_owner_is_not_found(bob, lamp, method):
     response = getattr(bob, method)(f"{ITEMS}{lamp['id']}/", {"name": "Mine"}, format="json")
     assert response.status_code == 404
 
 
-def test_the_same_sub_of_another_issuer_is_somebody_else(alice):
+def test_the_same_sub_at_another_issuer_is_another_owner(alice):
     Item.objects.create(issuer="https://other.example.com", sub="alice", name="Lamp")
     assert names(alice.get(ITEMS)) == []
 
@@ -66,27 +66,25 @@ def test_changing_needs_the_write_scope(reader, lamp, method):
     assert response.status_code == 403
 
 
-def test_the_challenge_names_the_scope_that_is_missing(reader):
+def test_the_challenge_names_the_missing_scope(reader):
     challenge = reader.post(ITEMS, {"name": "Mine"}, format="json").headers["WWW-Authenticate"]
-    assert ('error="insufficient_scope"' in challenge, f'scope="{WRITE}"' in challenge) == (
-        True,
-        True,
-    )
+    assert 'error="insufficient_scope"' in challenge
+    assert f'scope="{WRITE}"' in challenge
 
 
 def test_reading_needs_the_read_scope(api_client_for):
     assert api_client_for(access_token(scope=WRITE)).get(ITEMS).status_code == 403
 
 
-def test_a_request_without_a_token_is_refused(stranger):
-    assert stranger.get(ITEMS).status_code == 401
+def test_a_request_without_a_token_is_refused(anonymous):
+    assert anonymous.get(ITEMS).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", ""), ("name", "x" * 101), ("quantity", -1), ("quantity", 1_000_001)],
 )
-def test_a_bad_value_is_refused_by_name(alice, field, value):
+def test_an_invalid_value_is_refused_with_its_field(alice, field, value):
     response = alice.post(ITEMS, {"name": "Lamp", field: value}, format="json")
     assert (response.status_code, list(response.json())) == (400, [field])
 
@@ -124,14 +122,12 @@ def test_the_list_can_be_filtered(alice, lamp, query, found):
     assert names(alice.get(f"{ITEMS}?{query}")) == found
 
 
-def test_the_list_comes_in_pages(alice):
+def test_the_list_is_paginated(alice):
     for number in range(3):
         alice.post(ITEMS, {"name": f"Item {number}"}, format="json")
     assert names(alice.get(f"{ITEMS}?page=2&page_size=2")) == ["Item 0"]
 
 
-def test_the_list_needs_two_queries_with_a_token_that_is_known(
-    alice, lamp, django_assert_num_queries
-):
+def test_the_list_costs_two_queries_with_a_remembered_token(alice, lamp, django_assert_num_queries):
     with django_assert_num_queries(2):
         alice.get(ITEMS)
