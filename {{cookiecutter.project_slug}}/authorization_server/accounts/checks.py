@@ -22,3 +22,9 @@ def check_signing_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="accounts.E001",
         )
     ]
+
+
+def signing_key_state() -> dict[str, str]:
+    """Return for ``/health/ready`` whether ID tokens can be signed."""
+    is_usable = problem_with(oauth2_settings.OIDC_RSA_PRIVATE_KEY) is None
+    return {"signing_key": "ok" if is_usable else "cannot be used"}

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from client_registry.declarations import ClientDeclaration
 from client_registry.errors import RegistryError
-from config import environment
+from service_kit import env
 
 CLIENT_ID = r"[A-Za-z0-9_-]{1,100}"
 SECRET_BITS = 256
@@ -70,7 +70,7 @@ def read_client_id(variable: str) -> str:
     It is the ``sub`` of the client's own tokens, and must never look like that of a person. Pages
     of the device flow have it in their path, which rules out the dot.
     """
-    client_id = environment.text(variable)
+    client_id = env.text(variable)
     if not re.fullmatch(CLIENT_ID, client_id):
         raise RegistryError(f"{variable} is not 1 to 100 letters, digits, '_' and '-'")
     if is_uuid(client_id):
@@ -92,7 +92,7 @@ def read_secret(variable: str) -> str:
 
     These characters mean the same in a shell, in TOML and in a form (RFC 6749 section 2.3.1).
     """
-    secret = environment.secret(variable)
+    secret = env.secret(variable)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", secret):
         raise RegistryError(f"{variable} has other characters than A-Z, a-z, 0-9, '_' and '-'")
     bits = len(secret) * (4 if re.fullmatch(r"[0-9A-Fa-f]+", secret) else 6)

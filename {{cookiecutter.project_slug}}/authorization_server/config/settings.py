@@ -1,15 +1,18 @@
-"""Settings of the authorization server, from the environment and ``.env`` at the project's root.
+"""Settings of the authorization server, from the environment and the ``.env`` of the project.
 
-Where nothing is set it is production: development has to be asked for.
+ENVIRONMENT unset means production. docs/settings.md lists every variable.
 """
 
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import environment as env
+from accounts.signing_key import read_signing_key
+from service_kit import env
+from service_kit.logging import LEVELS, logging_config
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = BASE_DIR.parent
@@ -18,31 +21,33 @@ env.read_env_file(PROJECT_DIR / ".env")
 # ---- Environment ---------------------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 
-ENVIRONMENT = env.choice("ENVIRONMENT", ("production", "development"))
+ENVIRONMENT = env.choice("ENVIRONMENT", "production", "development")
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.flag("DEBUG")
 if PRODUCTION and DEBUG:
-    raise ImproperlyConfigured("DEBUG=true shows settings to strangers: it is for development.")
+    raise ImproperlyConfigured("DEBUG=true publishes settings: it is for development only.")
 
 SECRET_KEY = env.secret("AUTHORIZATION_SERVER_SECRET_KEY")
 DATA_DIR = Path(env.text("DATA_DIR", str(PROJECT_DIR / "var")))
 
-# The issuer (RFC 8414 section 2): what tokens and metadata name, never taken from a request.
-AUTHORIZATION_SERVER_URL = env.base_url("AUTHORIZATION_SERVER_URL")
-if PRODUCTION and not AUTHORIZATION_SERVER_URL.startswith("https://"):
-    raise ImproperlyConfigured("AUTHORIZATION_SERVER_URL must begin with https:// in production.")
+# The issuer (RFC 8414 section 2) in tokens and metadata. It is never taken from a request.
+AUTHORIZATION_SERVER_URL = env.base_url("AUTHORIZATION_SERVER_URL", https_only=PRODUCTION)
 INTERNAL_URL = env.base_url("AUTHORIZATION_SERVER_INTERNAL_URL", AUTHORIZATION_SERVER_URL)
 
 ALLOWED_HOSTS = [
     env.host_of(AUTHORIZATION_SERVER_URL),
     env.host_of(INTERNAL_URL),
     *env.words("AUTHORIZATION_SERVER_ALLOWED_HOSTS"),
-    "127.0.0.1",  # whom a health check inside of a container asks
-    *([] if PRODUCTION else ["localhost", "[::1]"]),
+    *([] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]),
 ]
 CSRF_TRUSTED_ORIGINS = [AUTHORIZATION_SERVER_URL]
 
-PROJECT_NAME, CONTACT_EMAIL = env.project(PROJECT_DIR / "project.toml")
+try:
+    PROJECT = tomllib.loads((PROJECT_DIR / "project.toml").read_text("utf-8"))
+except (OSError, ValueError):  # The pages need no name.
+    PROJECT = {}
+PROJECT_NAME = PROJECT.get("name", "Authorization server")
+CONTACT_EMAIL = PROJECT.get("contact_email", "")
 
 # ---- Django --------------------------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/ref/settings/
@@ -59,7 +64,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
-    "config.request_id.RequestIdMiddleware",
+    "service_kit.request_id.RequestIdMiddleware",
+    "service_kit.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -91,11 +97,12 @@ DATABASES = {
         "AUTHORIZATION_SERVER_DATABASE_URL", DATA_DIR / "authorization_server.sqlite3"
     )
 }
+HEALTH_CHECKS = ["accounts.checks.signing_key_state"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# Two small files and the admin's: served from where they lie, so there is nothing to collect.
+# Few files: WhiteNoise serves them from the source folders, without `collectstatic`.
 # https://whitenoise.readthedocs.io/en/stable/django.html
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -105,34 +112,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
-LOG_LEVEL = env.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"))
-# On DEBUG they would write tokens into the log.
-LIBRARIES_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.request_id.RequestIdFilter"}},
-    "formatters": {
-        "for_people": {"format": "%(levelname)s %(name)s [%(request_id)s]: %(message)s"},
-        "for_machines": {"()": "config.request_id.KeyValueFormatter"},
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["request_id"],
-            "formatter": "for_machines" if PRODUCTION else "for_people",
-        }
-    },
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"handlers": [], "level": LIBRARIES_LEVEL},
-        "oauth2_provider": {"level": LIBRARIES_LEVEL},
-        "oauthlib": {"level": LIBRARIES_LEVEL},
-        # Six lines each time that expired tokens are deleted; `clear_tokens` writes one.
-        "oauth2_provider.models": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
 
 # ---- People --------------------------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/auth/customizing/
@@ -149,8 +129,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# The first one is for people. The secrets of machines are random, so that a slow hash would protect
-# nothing and cost half a second of CPU for each introspection.
+# The first hasher is for people. Client secrets are random: a slow hash would protect nothing and
+# would cost half a second of CPU for each introspection.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "client_registry.hashers.MachineSecretHasher",
@@ -159,12 +139,12 @@ PASSWORD_HASHERS = [
 # ---- Transport and cookies -----------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/security/
 
-# Two services on one host must not read each other's cookies: ports do not separate them.
+# Cookies ignore the port, so services on one host need different names.
 SESSION_COOKIE_NAME = "authorization_server_session"
 CSRF_COOKIE_NAME = "authorization_server_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
-# Inside of the platform there may be no TLS, and a redirect would turn a POST into a GET.
-SECURE_REDIRECT_EXEMPT = [r"^o/introspect/$", r"^health/"]
+# A private network may have no TLS, and a redirect would make an introspection a GET.
+SECURE_REDIRECT_EXEMPT = [r"^o/introspect/$"]
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 # Safe only behind a proxy that overwrites X-Forwarded-Proto and X-Forwarded-For.
@@ -173,7 +153,7 @@ if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SILENCED_SYSTEM_CHECKS = [
-    "security.W021",  # to be preloaded by browsers is for the owner of the domain to decide
+    "security.W021",  # HSTS preloading is for the owner of the domain to decide.
 ]
 
 # ---- Clients and resource servers ----------------------------------------------------------------
@@ -186,11 +166,13 @@ RESOURCE_SERVERS_DIR = Path(env.text("RESOURCE_SERVERS_DIR", str(PROJECT_DIR / "
 
 AUTHENTICATION_METHODS = ["client_secret_basic", "client_secret_post", "none"]
 
-OIDC_RSA_PRIVATE_KEY_FILE, _signing_key = env.signing_key(DATA_DIR / "oidc_private_key.pem")
+OIDC_RSA_PRIVATE_KEY_FILE = Path(
+    env.text("OIDC_RSA_PRIVATE_KEY_FILE", str(DATA_DIR / "oidc_private_key.pem"))
+)
+_signing_key = read_signing_key(OIDC_RSA_PRIVATE_KEY_FILE)
 if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]:
     raise ImproperlyConfigured(
-        f"There is no signing key in {OIDC_RSA_PRIVATE_KEY_FILE}: "
-        "run `manage.py ensure_signing_key`, which makes one."
+        f"{OIDC_RSA_PRIVATE_KEY_FILE} has no signing key: run `manage.py ensure_signing_key`."
     )
 
 OAUTH2_PROVIDER: dict[str, Any] = {
@@ -209,7 +191,7 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "PKCE_REQUIRED": True,
     # Native applications need http for their loopback address (RFC 8252 section 7.3).
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if PRODUCTION else ["https", "http"],
-    # RFC 9700, the best current practice: what it forbids is off.
+    # RFC 9700, best current practice.
     "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
     "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
@@ -220,7 +202,7 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
     "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
     "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
-    # What the metadata offers (RFC 8414), no more than the endpoints accept.
+    # Metadata (RFC 8414): only what the endpoints accept.
     "OAUTH2_GRANT_TYPES_SUPPORTED": [
         "authorization_code",
         "client_credentials",
@@ -229,10 +211,10 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     ],
     "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
     "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": AUTHENTICATION_METHODS,
-    # How much `clear_tokens` deletes at once, and seconds in which others may write in between.
+    # Rows per batch of `clear_tokens`, and seconds between batches for other writers.
     "CLEAR_EXPIRED_TOKENS_BATCH_SIZE": 5000,
     "CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL": 0.1,
-    # Device flow (RFC 8628). The validator looks up the code, so there is no hook before it.
+    # Device flow (RFC 8628). The validator looks up the code, so no hook is needed before it.
     "OAUTH_DEVICE_VERIFICATION_URI": f"{AUTHORIZATION_SERVER_URL}/o/device/",
     "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": (
         f"{AUTHORIZATION_SERVER_URL}/o/device/?user_code={{user_code}}"

@@ -50,6 +50,4 @@ urlpatterns = [
     path("o/", include((oauth2_patterns, "oauth2_provider"))),
     path(".well-known/oauth-authorization-server", ServerMetadataView.as_view()),
     path(".well-known/openid-configuration", OpenIDConfigurationView.as_view()),
-    path("health/live", views.live),
-    path("health/ready", views.ready),
 ]

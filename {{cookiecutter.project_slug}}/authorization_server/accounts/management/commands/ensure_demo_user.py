@@ -5,14 +5,14 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from config import environment
+from service_kit import env
 
 
 class Command(BaseCommand):
     help = "Make the user DEMO_USERNAME with DEMO_PASSWORD, in development only."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        email = environment.text("DEMO_USERNAME", "")
+        email = env.text("DEMO_USERNAME", "")
         user = User.objects.filter(email=email).first()
         if settings.ENVIRONMENT != "development":
             # Its password has been in the .env of a developer.
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     def ensure(self, user: User | None, email: str) -> str:
         """Return what was done: created, updated or unchanged."""
         try:
-            password = environment.secret("DEMO_PASSWORD")
+            password = env.secret("DEMO_PASSWORD")
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         if user is None:
