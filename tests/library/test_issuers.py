@@ -6,7 +6,6 @@ import time
 import pytest
 from django.contrib.auth import get_user_model
 from oauth_resource_server.conf import reset_process_state
-from oauth_resource_server.doctor import examine
 from oauth_resource_server.issuers.routing import configured_issuers
 from oauth_resource_server.models import LinkedUser
 from oauth_resource_server.validation import token_cache, validate
@@ -408,107 +407,6 @@ def test_they_are_not_shared_between_other_rules(use, vendor, configure):
     validate(token)
     use(rfc9068(vendor, client_ids=["another"]))
     assert validate(token) is None
-
-
-# The doctor.
-
-
-def found(subject):
-    return [str(one) for one in examine() if one.subject.endswith(subject)]
-
-
-def test_the_doctor_reaches_the_keys(use, vendor):
-    use(rfc9068(vendor))
-    [line] = found("keys")
-    assert line.startswith("ok")
-    assert f"1 for RS256 at {vendor.origin}/keys" in line
-
-
-def test_the_doctor_says_that_there_are_no_keys(use, vendor, monkeypatch):
-    monkeypatch.setenv("RFC9068_JWKS_URL", f"{vendor.origin}/keys")
-    vendor.answers["/keys"] = (404, {}, b"")
-    use(rfc9068(vendor))
-    [line] = found("keys")
-    assert line.startswith("problem")
-    assert "RFC9068_JWKS_URL in .env" in line
-
-
-def test_the_doctor_says_that_no_key_is_for_the_algorithm(use, vendor):
-    use(rfc9068(vendor, algorithms=["ES256"]))
-    [line] = found("keys")
-    assert line.startswith("problem")
-    assert "Change `algorithms`" in line
-
-
-def test_the_doctor_says_what_no_introspection_means(use, vendor):
-    use(rfc9068(vendor))
-    [line] = found("rules")
-    assert "one that was revoked is good until `exp`" in line
-
-
-def test_the_doctor_asks_with_the_credentials(both):
-    assert found("introspection")[0].startswith("ok")
-
-
-def test_the_doctor_says_that_credentials_are_refused(both):
-    both.answers["/introspect"] = (401, {}, b"")
-    [line] = found("credentials")
-    assert line.startswith("problem")
-    assert "orders is refused" in line
-
-
-def test_the_doctor_shows_no_secret(both):
-    both.answers["/introspect"] = (401, {}, b"")
-    assert not any("s3cret" in str(one) for one in examine())
-
-
-@pytest.mark.parametrize(
-    ("document", "level"),
-    [
-        ({"issuer": "{}", "jwks_uri": "{}/keys"}, "ok"),
-        ({"issuer": "{}", "jwks_uri": "{}/other"}, "warning"),
-        ({"issuer": "https://other.example.com"}, "problem"),
-        ({}, "warning"),
-    ],
-)
-def test_the_doctor_compares_with_the_discovery_document(use, vendor, document, level):
-    body = json.dumps({name: text.format(vendor.origin) for name, text in document.items()})
-    vendor.answers["/.well-known/openid-configuration"] = (200, {}, body.encode())
-    use(rfc9068(vendor, issuer=vendor.origin))
-    assert [line.split()[0] for line in found("discovery")] == [level]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/.well-known/oauth-authorization-server/tenant",
-        "/tenant/.well-known/openid-configuration",
-        "/tenant/.well-known/oauth-authorization-server",
-    ],
-)
-def test_the_document_of_an_issuer_with_a_path_may_be_in_three_places(use, vendor, path):
-    issuer = f"{vendor.origin}/tenant"
-    vendor.answers[path] = (200, {}, json.dumps({"issuer": issuer}).encode())
-    use(rfc9068(vendor, issuer=issuer))
-    assert [line.split()[0] for line in found("discovery")] == ["ok"]
-
-
-def test_the_doctor_looks_at_every_issuer(use, vendor, authorization_server):
-    use(BUNDLED, rfc9068(vendor))
-    subjects = {one.subject for one in examine()}
-    assert {"authorization_server address", "rfc9068 keys"} <= subjects
-
-
-def test_the_doctor_says_what_is_wrong_with_an_entry(use):
-    use({"preset": "okta"})
-    assert any("option domain is missing" in str(one) for one in examine())
-
-
-def test_a_host_that_nobody_knows_is_a_problem(use, vendor):
-    use(rfc9068(vendor, jwks_url="https://id.invalid/keys"))
-    [line] = found("address")
-    assert line.startswith("problem")
-    assert "the entry 'rfc9068' of ISSUERS" in line
 
 
 # The schema.

@@ -21,7 +21,7 @@ def doctor(stack, first):
                 encoding="utf-8",
             )
             # It waits for 2 seconds, and a machine may be busy for longer.
-            if "no answer" not in done.stdout and "no document" not in done.stdout:
+            if "no answer" not in done.stdout.lower() and "no document" not in done.stdout:
                 break
         return done
 

@@ -1,10 +1,10 @@
-"""With a correct setup the doctor has nothing to say against the discovery document of a vendor."""
+"""The doctor reports no difference between a correct setup and a vendor's discovery document."""
 
 import json
 
 import pytest
 from oauth_resource_server.conf import read_conf
-from oauth_resource_server.doctor import discovery
+from oauth_resource_server.doctor import connection
 from oauth_resource_server.doctor.issuer import examine_discovery
 from oauth_resource_server.issuers.options import read_issuers
 
@@ -28,7 +28,7 @@ ACCOUNTS = "https://accounts.google.com"
 KEYCLOAK = "https://sso.example.com/realms/acme"
 SECURETOKEN = "https://securetoken.google.com/my-project"
 AUTHORIZATION_SERVER = "https://authorization-server.example.com"
-# By the issuer that it names, as far as it matters here: where it is, and what stands in it.
+# By issuer: the URL of the document, and the members that the doctor compares.
 DOCUMENTS = {
     OKTA: (
         f"{OKTA}/{WELL_KNOWN}",
@@ -90,20 +90,20 @@ SETUPS = {
 
 @pytest.fixture
 def lines(configure, monkeypatch):
-    """Return a function: from an entry of ISSUERS to what the doctor says of its document."""
+    """Return a function: from an entry of ISSUERS to the lines about its discovery document."""
     served = {url: {"issuer": iss, **members} for iss, (url, members) in DOCUMENTS.items()}
 
-    def ask(method, url, conf):
+    def fetch(method, url, conf):
         found = served.get(url)
         return (404, {}, b"") if found is None else (200, {}, json.dumps(found).encode())
 
-    monkeypatch.setattr(discovery, "ask", ask)
+    monkeypatch.setattr(connection, "fetch", fetch)
 
     def lines(options):
         configure(ISSUERS=[options])
         conf = read_conf()
         [issuer] = read_issuers(conf)
-        return [str(one) for one in examine_discovery(issuer, "the entry", conf)]
+        return [str(one) for one in examine_discovery(issuer, conf)]
 
     return lines
 
@@ -111,7 +111,7 @@ def lines(configure, monkeypatch):
 @pytest.mark.parametrize("vendor", SETUPS.values(), ids=SETUPS)
 def test_a_correct_setup_has_no_warning(lines, vendor):
     [line] = lines(vendor.options)
-    assert (line.startswith("ok"), line.endswith("says the same")) == (True, True)
+    assert (line.startswith("ok"), line.endswith("agrees with the settings")) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_a_correct_setup_has_no_warning(lines, vendor):
     ],
     ids=["keys of one application", "private link", "upper case"],
 )
-def test_an_address_that_was_set_on_purpose_is_no_warning(lines, vendor, options):
+def test_a_url_that_is_set_explicitly_is_no_warning(lines, vendor, options):
     [line] = lines(vendor.options | options)
     assert line.startswith("ok")
 
 
-def test_other_keys_than_those_of_the_document_are_doubtful(lines):
+def test_other_keys_than_those_of_the_document_are_a_warning(lines):
     [line] = lines(RFC9068.options | {"jwks_url": f"{AUTHORIZATION_SERVER}/old"})
     assert line.startswith("warning  discovery: `jwks_uri` is")
 

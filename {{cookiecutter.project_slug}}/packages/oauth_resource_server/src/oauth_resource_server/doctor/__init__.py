@@ -1,56 +1,69 @@
-"""Examine how a resource server is set up, from its settings to the answers that it gets.
+"""Examine a resource server: its settings, then each issuer through the same steps.
 
-Each module looks at one thing, in the order in which an introspection needs it, and yields
-findings: `configuration`, `connection`, `endpoint`, `discovery`; for an issuer that is not the
-authorization server of the project, `issuer`. None of them contains a secret.
+`connection` examines the network, `issuer` the keys, the response about a made-up token and the
+discovery document. No finding contains a secret.
 """
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
+from django.core.cache import caches
+from django.core.checks import ERROR
+
+from oauth_resource_server.checks import check_settings
 from oauth_resource_server.conf import Conf, read_conf
-from oauth_resource_server.doctor.configuration import (
-    examine_audience,
-    examine_caching,
-    examine_settings,
-    examine_shared_cache,
-)
-from oauth_resource_server.doctor.connection import examine_address, examine_tls
-from oauth_resource_server.doctor.discovery import examine_discovery
-from oauth_resource_server.doctor.endpoint import examine_endpoint, examine_introspection
-from oauth_resource_server.doctor.findings import Finding, Level, line_of_url
+from oauth_resource_server.doctor.findings import Finding, Level, ok, problem, warning
 from oauth_resource_server.doctor.issuer import examine_issuer
-from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.options import read_issuers
-from oauth_resource_server.issuers.presets import BUNDLED
-from oauth_resource_server.issuers.settings import IssuerSettings
 
 __all__ = ["Finding", "Level", "examine"]
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what is well and what is not; go on as far as that makes sense."""
+    """Yield each finding as soon as it is known. After an error in the settings there is none."""
     conf = read_conf()
-    can_ask = yield from examine_settings(conf)
-    yield from examine_audience(conf)
-    yield from examine_caching(conf)
-    yield from examine_shared_cache()
-    issuers = read_issuers(conf) if can_ask else ()
+    if not (yield from _settings(conf)):
+        return
+    yield from _shared_cache(conf.shared_cache)
+    issuers = read_issuers(conf)
     for issuer in issuers:
-        examine_one = _bundled if issuer.preset == BUNDLED else examine_issuer
-        findings = examine_one(issuer, conf)
-        for finding in findings:
-            name = f"{issuer.name} " if len(issuers) > 1 else ""
+        name = f"{issuer.name} " if len(issuers) > 1 else ""
+        for finding in examine_issuer(issuer, conf):
             yield replace(finding, subject=f"{name}{finding.subject}")
 
 
-def _bundled(issuer: IssuerSettings, conf: Conf) -> Iterator[Finding]:
-    """Yield what is well with the authorization server of the project."""
-    line, seconds = line_of_url(conf.url), conf.connect_timeout
-    if not (yield from examine_address(conf.url, line, seconds)):
+def _settings(conf: Conf) -> Generator[Finding, None, bool]:
+    """Yield the system checks of the library; return whether none of them is an error."""
+    messages = check_settings([])
+    for message in messages:
+        level = problem if message.level >= ERROR else warning
+        yield level("settings", f"{message.msg} ({message.id})")
+    if not messages:
+        yield ok("settings", "complete")
+    if conf.inactive_caching_seconds == 0:
+        name = "OAUTH_RESOURCE_SERVER['INACTIVE_CACHING_SECONDS']"
+        text = f"each use of an invalid token is an introspection. Change {name}, for example to 5."
+        yield warning("settings", text)
+    return all(message.level < ERROR for message in messages)
+
+
+def _shared_cache(alias: str | None) -> Iterator[Finding]:
+    """Yield whether the shared cache stores a value."""
+    if not alias:
         return
-    if conf.url.startswith("https:") and not (yield from examine_tls(conf.url, line, seconds)):
+    change = f"Change CACHES[{alias!r}] in the settings."
+    key, value = f"introspection-doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
+    try:
+        caches[alias].set(key, value, timeout=10)
+        is_stored = caches[alias].get(key) == value
+        caches[alias].delete(key)
+    except Exception as error:  # Each backend raises the exceptions of its own library.
+        # Their messages may contain the password in the address of the cache.
+        text = f"{alias!r} does not answer ({type(error).__name__}). Start it. {change}"
+        yield problem("shared cache", text)
         return
-    if (yield from examine_endpoint(conf)):
-        yield from examine_introspection(conf, Issuer(issuer, conf))
-    yield from examine_discovery(conf)
+    if is_stored:
+        yield ok("shared cache", f"{alias!r} stores values")
+    else:
+        yield problem("shared cache", f"{alias!r} does not store values. {change}")

@@ -1,15 +1,28 @@
-"""What the doctor says: one line for each thing that it has looked at."""
+"""A finding is one line: what was examined, the result, and the setting to change."""
 
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import SplitResult, urlsplit
+from functools import partial
+from pathlib import Path
+
+from oauth_resource_server.issuers.environment import variable_of
+from oauth_resource_server.issuers.options import COMMON
+from oauth_resource_server.issuers.presets import BUNDLED, parameters_of
+from oauth_resource_server.issuers.settings import IssuerSettings, parts_of
 
 MAX_LENGTH = 500
+URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL'] in the settings"
+CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS'] in the settings"
+BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN'] in the settings"  # noqa: S105
+ISSUER = "OAUTH_RESOURCE_SERVER['ISSUER'] in the settings"
+# How the names of variables end that may hold a URL, a client id or a secret.
+VARIABLES = ("_URL", "CLIENT_ID", "_SECRET", "_TOKEN")
 
 
 class Level(StrEnum):
-    """How bad it is. Only a problem stops a resource server from doing its work."""
+    """The severity. Only with a problem the resource server cannot do its work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,76 +31,65 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, and in plain words what was found and what to change."""
+    """One line of the report."""
 
     level: Level
     subject: str
     text: str
 
     def __str__(self) -> str:
-        # Parts of it come from strangers, and must neither move the cursor nor fill the screen.
+        # Parts of the text come from servers and must not control the terminal.
         text = "".join(one if one.isprintable() else "?" for one in self.text[:MAX_LENGTH])
         return f"{self.level:<8} {self.subject}: {text}"
 
 
-def ok(subject: str, text: str) -> Finding:
-    """Return that something is as it should be."""
-    return Finding(Level.OK, subject, text)
+ok = partial(Finding, Level.OK)
+warning = partial(Finding, Level.WARNING)
+problem = partial(Finding, Level.PROBLEM)
 
 
-def warning(subject: str, text: str) -> Finding:
-    """Return that something is not as good as it could be."""
-    return Finding(Level.WARNING, subject, text)
+def source_of(value: str, settings: IssuerSettings, setting: str) -> str:
+    """Return the variables that `value` was made from, or else where the settings have it.
 
-
-def problem(subject: str, text: str) -> Finding:
-    """Return that something is wrong."""
-    return Finding(Level.PROBLEM, subject, text)
-
-
-def line_of(value: str, suffix: str, setting: str) -> str:
-    """Return the name of what to change for another `value`.
-
-    The package does not know how a service reads its environment, but a variable that holds the
-    value is where it comes from.
+    The library does not know how a service reads its environment. A variable is named if its own
+    value is a part of `value`; ``NAME_FILE`` counts with the content of the file.
 
     Args:
-        value: What is there now.
-        suffix: How the names of such variables end.
-        setting: What to name where there is no such variable.
+        value: A URL, an identifier or a secret of an issuer.
+        settings: That issuer.
+        setting: Where the settings have it, if the issuer is the one of ``OAUTH2_PROVIDER``.
     """
-    names = sorted(
-        name for name, held in os.environ.items() if name.endswith(suffix) and held == value != ""
+    names = VARIABLES
+    if settings.preset != BUNDLED:
+        setting = f"the entry {settings.name!r} of ISSUERS"
+        options = (*parameters_of(settings.preset), *COMMON)
+        names += tuple(variable_of(settings.preset, option) for option in options)
+    found = sorted(
+        name
+        for name, content in os.environ.items()
+        if name.removesuffix("_FILE").endswith(names) and _is_part(_content(name, content), value)
     )
-    return f"{' or '.join(names)} in .env" if names else f"{setting} in the settings"
+    return f"{' or '.join(found)} in .env" if found else setting
 
 
-def line_of_url(url: str) -> str:
-    """Return the name of what to change for another introspection URL."""
-    setting = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
-    held = origin(url) if "in .env" in line_of(origin(url), "_URL", setting) else url
-    return line_of(held, "_URL", setting)
-
-
-def line_of_issuer(issuer: str) -> str:
-    """Return the name of what to change for another issuer."""
-    return line_of(issuer, "_URL", "OAUTH_RESOURCE_SERVER['ISSUER']")
-
-
-def parts_of(url: str) -> SplitResult:
-    """Return the parts of `url`, all empty when it is malformed."""
+def _content(name: str, value: str) -> str:
     try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+        return Path(value).read_text(encoding="utf-8") if name.endswith("_FILE") else value
+    except (OSError, ValueError):
+        return ""
 
 
-def origin(url: str) -> str:
-    """Return scheme, host and port of `url`, without the credentials that may stand in it."""
-    parts = parts_of(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+def _is_part(part: str, whole: str) -> bool:
+    part = re.escape(part.strip().rstrip("/"))
+    return bool(part and re.search(rf"(?<![\w.-]){part}(?![\w.:-])", whole, re.IGNORECASE))
 
 
 def shown(url: str) -> str:
-    """Return `url` without what must not be shown: credentials and query."""
+    """Return `url` without credentials and query."""
     return origin(url) + parts_of(url).path
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of `url` without credentials."""
+    parts = parts_of(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,137 +1,194 @@
-"""An issuer out of ``ISSUERS``: its addresses, its discovery document, its keys, its answers."""
+"""The steps for one issuer, driven by its `IssuerSettings`."""
 
-import os
+import json
 import secrets
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from typing import Any
 
+from oauth2_provider.scopes import get_scopes_backend
 from urllib3.exceptions import HTTPError
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.doctor.connection import examine_address, examine_tls
-from oauth_resource_server.doctor.discovery import first_document, well_known_urls
-from oauth_resource_server.doctor.endpoint import ask, examine_clock
-from oauth_resource_server.doctor.findings import Finding, ok, origin, problem, shown, warning
+from oauth_resource_server.doctor import connection, findings
+from oauth_resource_server.doctor.findings import (
+    Finding,
+    ok,
+    origin,
+    problem,
+    shown,
+    source_of,
+    warning,
+)
 from oauth_resource_server.errors import IntrospectionCredentialsRefused, TokenValidationError
 from oauth_resource_server.issuers.issuer import Issuer
-from oauth_resource_server.issuers.jwks import KeySet
-from oauth_resource_server.issuers.options import COMMON
-from oauth_resource_server.issuers.presets import parameters_of
-from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.presets import BUNDLED
+from oauth_resource_server.issuers.settings import ANY_TYPE, IssuerSettings, parts_of
+
+LONG_SECONDS = 300
 
 
 def examine_issuer(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
-    """Yield what is well with an issuer and what is not, and which variables to change."""
-    yield examine_rules(settings)
-    line = line_of(settings)
-    urls = [settings.jwks_url] if settings.strategy.verifies else []
-    urls += [settings.introspection_url] if settings.strategy.asks else []
-    for url in {origin(url): url for url in urls}.values():
-        if not (yield from _examine_way(url, line, conf)):
+    """Yield the findings about one issuer; stop where no connection can be made."""
+    yield from _rules(settings)
+    yield _caching(settings, conf)
+    requests = [("GET", settings.jwks_url)] if settings.strategy.verifies else []
+    requests += [("POST", settings.introspection_url)] if settings.strategy.asks else []
+    is_usable = True
+    for method, url in {origin(request[1]): request for request in requests}.values():
+        change = source_of(url, settings, findings.URL)
+        if not (yield from connection.examine_connection(url, change, conf)):
             return
+        is_usable &= yield from connection.examine_endpoint(method, url, change, conf)
     issuer = Issuer(settings, conf)
-    if issuer.keys is not None:
-        yield from examine_keys(issuer, issuer.keys, line)
-    if issuer.client is not None:
-        yield from examine_answer(issuer, line)
-    yield from examine_discovery(settings, line, conf)
+    if is_usable and settings.strategy.verifies:
+        yield _keys(issuer)
+    if is_usable and settings.strategy.asks:
+        yield from _made_up_token(issuer)
+    yield from examine_discovery(settings, conf)
 
 
-def line_of(settings: IssuerSettings) -> str:
-    """Return what to change: the variables that are set, or else the entry of the settings."""
-    preset = settings.preset
-    wanted = [f"{preset}_{option}".upper() for option in (*parameters_of(preset), *COMMON)]
-    names = sorted(name for name in os.environ if name.endswith(tuple(wanted)))
-    names = [name for name in names if "SECRET" not in name and "TOKEN" not in name]
-    return f"{' or '.join(names)} in .env" if names else f"the entry {settings.name!r} of ISSUERS"
+def _rules(settings: IssuerSettings) -> Iterator[Finding]:
+    text = f"accepts tokens of {settings.iss}"
+    text += f" for {' or '.join(settings.audiences)}" if settings.audiences else ""
+    text += f" of the clients {', '.join(settings.client_ids)}" if settings.client_ids else ""
+    text += f" by {settings.strategy}"
+    if settings.strategy.verifies and settings.types != ANY_TYPE:
+        text += f" with the header `typ` {' or '.join(filter(None, settings.types))}"
+    yield ok("rules", text)
+    for audience in settings.audiences if settings.preset == BUNDLED else ():
+        if not parts_of(audience).scheme or parts_of(audience).fragment:
+            yield problem(
+                "rules",
+                f"the audience {audience!r} is not an absolute URI without a fragment (RFC 8707 "
+                "section 2), so no token has it. Change OAUTH_RESOURCE_SERVER['AUDIENCE'] "
+                "(`audience` of resource_server.toml).",
+            )
 
 
-def examine_rules(settings: IssuerSettings) -> Finding:
-    """Return which tokens are accepted, and what that means for one that is revoked."""
-    rules = [f"for {' or '.join(settings.audiences)}"] if settings.audiences else []
-    rules += [f"of the clients {', '.join(settings.client_ids)}"] if settings.client_ids else []
-    text = f"tokens of {settings.iss} {' and '.join(rules)}, by {settings.strategy}"
+def _caching(settings: IssuerSettings, conf: Conf) -> Finding:
     if not settings.strategy.asks:
-        text += "; one that was revoked is good until `exp`"
-    return ok("rules", text)
-
-
-def _examine_way(url: str, line: str, conf: Conf) -> Generator[Finding, None, bool]:
-    seconds = conf.connect_timeout
-    if not (yield from examine_address(url, line, seconds)):
-        return False
-    if url.startswith("https:") and not (yield from examine_tls(url, line, seconds)):
-        return False
-    start = time.time()
-    try:
-        _, headers, _ = ask("GET", url, conf)
-    except HTTPError as error:
-        yield problem("endpoint", f"{shown(url)} gives no answer ({type(error).__name__}).")
-        return False
-    yield from examine_clock(headers.get("date", ""), (start + time.time()) / 2)
-    return True
-
-
-def examine_keys(issuer: Issuer, keys: KeySet, line: str) -> Iterator[Finding]:
-    """Yield whether the key set has keys for the algorithms of the issuer."""
-    try:
-        found = keys.keys()
-    except TokenValidationError as error:
-        yield problem("keys", f"{shown(keys.http.url)}: {error}. Change {line}.")
-        return
-    algorithms = issuer.settings.algorithms
-    usable = [key for key in found if any(key.fits(key.kid, one) for one in algorithms)]
-    if usable:
-        yield ok("keys", f"{len(usable)} for {', '.join(algorithms)} at {shown(keys.http.url)}")
-    else:
-        yield problem(
-            "keys",
-            f"none of the {len(found)} at {shown(keys.http.url)} is for {', '.join(algorithms)}. "
-            "Change `algorithms`.",
+        return ok("caching", "a revoked token is accepted until `exp`: nothing is introspected")
+    own = settings.caching_seconds
+    seconds = conf.caching_seconds if own is None else own
+    name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS" if own is None else "caching_seconds"
+    text = f"a revoked token is accepted for up to {seconds:g} s"
+    if seconds == 0:
+        return warning(
+            "caching", f"{text}, each request is introspected. Change {name}, to 10 say."
         )
+    if seconds > LONG_SECONDS:
+        return warning("caching", f"{text}. Change {name}, for example to 60.")
+    return ok("caching", text)
 
 
-def examine_answer(issuer: Issuer, line: str) -> Iterator[Finding]:
-    """Yield what is answered to the real credentials about a token that nobody issued."""
+def _keys(issuer: Issuer) -> Finding:
+    settings, url = issuer.settings, shown(issuer.settings.jwks_url)
+    try:
+        keys = issuer.keys.keys() if issuer.keys else ()
+    except TokenValidationError as error:
+        change = source_of(settings.jwks_url, settings, findings.URL)
+        return problem("keys", f"{url}: {error}. Change {change}.")
+    fitting = [key for key in keys if any(key.fits(key.kid, one) for one in settings.algorithms)]
+    text = f"{len(fitting)} of {len(keys)} at {url} are for {', '.join(settings.algorithms)}"
+    return ok("keys", text) if fitting else problem("keys", f"{text}. Change `algorithms`.")
+
+
+def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
+    """Yield the response to the real credentials and a random token."""
+    settings = issuer.settings
+    change = source_of(settings.introspection_url, settings, findings.URL)
     try:
         answer = issuer.ask(secrets.token_urlsafe(32))
     except IntrospectionCredentialsRefused as error:
-        client = error.client_id or "the bearer token"
-        yield problem(
-            "credentials",
-            f"{client} is refused (status {error.status}). Change its id or its secret: {line}.",
-        )
+        yield problem("credentials", f"refused with status {error.status}. {_advice(settings)}")
         return
     except TokenValidationError as error:
-        status = "no answer" if error.status is None else f"status {error.status}"
-        yield problem("introspection", f"{status} at {shown(error.url)}. Change {line}.")
+        text = f"{error}. Look at the log of the authorization server, or change {change}."
+        yield problem("introspection", text)
         return
+    if settings.credentials:
+        yield ok("credentials", f"the client {settings.credentials[0]} is accepted")
     if answer.get("active") is False:
-        yield ok("introspection", "the credentials are accepted, and a made-up token is inactive")
+        yield ok("introspection", "a made-up token is inactive")
     else:
-        yield problem("introspection", f"a made-up token is not inactive. Change {line}.")
+        text = f"a made-up token is not `active: false` (RFC 7662). Change {change}."
+        yield problem("introspection", text)
 
 
-def examine_discovery(settings: IssuerSettings, line: str, conf: Conf) -> Iterator[Finding]:
-    """Yield where the document of the issuer differs from what the preset has derived."""
-    iss, special = settings.iss, settings.discovery_url
-    urls = [special] if special else well_known_urls(iss, origin(iss))
-    document = first_document(urls, conf)
-    if document is None:
-        yield warning("discovery", f"no document at {shown(special or iss)} to compare with")
-        return
-    expected = {
-        "issuer": iss,
-        "jwks_uri": settings.jwks_url if settings.strategy.verifies else "",
-        "introspection_endpoint": settings.introspection_url if settings.strategy.asks else "",
+def _advice(settings: IssuerSettings) -> str:
+    if settings.bearer_token:
+        return f"Change {source_of(settings.bearer_token, settings, findings.BEARER_TOKEN)}."
+    sources = {
+        source_of(one, settings, findings.CREDENTIALS): 1 for one in settings.credentials or ()
     }
-    differs = False
-    for member, ours in expected.items():
+    advice = ", and run `manage.py ensure_clients` there" if settings.preset == BUNDLED else ""
+    return f"Make {' and '.join(sources)} the same as at the authorization server{advice}."
+
+
+def examine_discovery(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
+    """Yield where the discovery document differs from the settings."""
+    document = _document(settings, conf)
+    if document is None:
+        where = shown(settings.discovery_url or settings.iss)
+        yield warning("discovery", f"no document at {where} to compare the settings with")
+        return
+    differences = list(_differences(settings, document))
+    yield from differences
+    if not differences:
+        yield ok("discovery", f"the document of {settings.iss} agrees with the settings")
+
+
+def _differences(settings: IssuerSettings, document: dict[str, Any]) -> Iterator[Finding]:
+    text = "`{}` is {}, but {} in the settings. Change {}."
+    if (theirs := document["issuer"]) != (ours := settings.iss):
+        change = f"{source_of(ours, settings, findings.ISSUER)}, or every token is refused"
+        yield problem("discovery", text.format("issuer", theirs, ours, change))
+    urls = {"jwks_uri": settings.jwks_url} if settings.strategy.verifies else {}
+    urls |= {"introspection_endpoint": settings.introspection_url} if settings.strategy.asks else {}
+    for member, ours in urls.items():
         theirs = document.get(member)
-        others = () if member == "issuer" else settings.other_urls
-        if ours and isinstance(theirs, str) and theirs not in (ours, *others):
-            differs = True
-            level = problem if member == "issuer" else warning
-            yield level("discovery", f"`{member}` is {theirs}, and here {ours}. Change {line}.")
-    if not differs:
-        yield ok("discovery", f"the document of {iss} says the same")
+        if not isinstance(theirs, str) or theirs in (ours, *settings.other_urls):
+            continue
+        if parts_of(theirs).path != parts_of(ours).path:  # Containers may use another host.
+            change = source_of(ours, settings, findings.URL)
+            yield warning("discovery", text.format(member, shown(theirs), shown(ours), change))
+    supported = document.get("scopes_supported")
+    if settings.preset != BUNDLED or not isinstance(supported, list):
+        return
+    if missing := [one for one in get_scopes_backend().get_all_scopes() if one not in supported]:
+        yield problem(
+            "discovery",
+            f"the authorization server has no scope {', '.join(missing)}. Run `manage.py "
+            "ensure_clients` there and restart it, or change OAUTH2_PROVIDER['SCOPES'] "
+            "(`[scopes]` of resource_server.toml).",
+        )
+
+
+def _document(settings: IssuerSettings, conf: Conf) -> dict[str, Any] | None:
+    """Return the document of the issuer; without one, another document from its URLs."""
+    found = None
+    urls = [settings.discovery_url] if settings.discovery_url else _well_known_urls(settings)
+    for url in dict.fromkeys(urls):
+        try:
+            status, _, body = connection.fetch("GET", url, conf)
+            document = json.loads(body) if status == 200 else None
+        except (HTTPError, ValueError, RecursionError):
+            continue
+        if isinstance(document, dict) and document.get("issuer") == settings.iss:
+            return document
+        if isinstance(document, dict) and "issuer" in document:
+            found = found or document
+    return found
+
+
+def _well_known_urls(settings: IssuerSettings) -> Iterator[str]:
+    """Yield the URLs of RFC 8414 section 3 and of OpenID Connect Discovery section 4.
+
+    The endpoint comes before the issuer: from a container the public address may lead elsewhere.
+    """
+    path = parts_of(settings.iss).path.rstrip("/")
+    for base in (origin(settings.introspection_url), origin(settings.iss)):
+        if base.startswith(("http://", "https://")):
+            yield f"{base}/.well-known/oauth-authorization-server{path}"
+            yield f"{base}{path}/.well-known/openid-configuration"
+            yield f"{base}{path}/.well-known/oauth-authorization-server"
