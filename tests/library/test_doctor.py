@@ -481,7 +481,7 @@ def test_a_key_set_without_a_key_for_the_algorithms_is_a_problem(line, jwks):
 
 def test_a_host_without_an_address_is_named_by_the_entry(line, jwks):
     jwks(jwks_url="https://id.invalid/keys")
-    assert "change the entry 'rfc9068' of ISSUERS" in line()
+    assert "change OAUTH_RESOURCE_SERVER['ISSUERS'] (the entry 'rfc9068') in the settings" in line()
 
 
 def test_revocation_without_introspection_is_explained(run, jwks):

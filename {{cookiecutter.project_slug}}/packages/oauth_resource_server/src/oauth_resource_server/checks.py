@@ -20,6 +20,7 @@ from oauth_resource_server.users import CREATE, LINKED, NONE, unfilled_fields
 
 URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
 CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS']"
+ISSUER = "OAUTH_RESOURCE_SERVER['ISSUER']"
 NOT_SHARED = ("LocMemCache", "DummyCache")
 BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 
@@ -72,9 +73,9 @@ def _check_credentials(conf: Conf) -> Iterator[CheckMessage]:
 
 def _check_issuer(conf: Conf) -> Iterator[CheckMessage]:
     if not conf.issuer:
-        yield _error(6, "OAUTH_RESOURCE_SERVER['ISSUER'] is not set.")
+        yield _error(6, f"{ISSUER} is not set.")
     elif conf.issuer.endswith("/"):
-        yield _warning(7, "OAUTH_RESOURCE_SERVER['ISSUER'] ends in a slash, as `iss` must then.")
+        yield _warning(7, f"{ISSUER} ends in a slash, as `iss` must then.")
     if not conf.audience:
         text = "OAUTH_RESOURCE_SERVER['AUDIENCE'] is not set, so tokens for others are accepted."
         yield _warning(8, text)

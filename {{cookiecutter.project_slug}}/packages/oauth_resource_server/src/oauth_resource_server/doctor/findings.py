@@ -13,12 +13,8 @@ from oauth_resource_server.issuers.presets import BUNDLED, parameters_of
 from oauth_resource_server.issuers.settings import IssuerSettings, parts_of
 
 MAX_LENGTH = 500
-URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL'] in the settings"
-CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS'] in the settings"
-BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN'] in the settings"  # noqa: S105
-ISSUER = "OAUTH_RESOURCE_SERVER['ISSUER'] in the settings"
 # How the names of variables end that may hold a URL, a client id or a secret.
-VARIABLES = ("_URL", "CLIENT_ID", "_SECRET", "_TOKEN")
+VARIABLES: tuple[str, ...] = ("_URL", "CLIENT_ID", "_SECRET", "_TOKEN")
 
 
 class Level(StrEnum):
@@ -49,7 +45,7 @@ problem = partial(Finding, Level.PROBLEM)
 
 
 def source_of(value: str, settings: IssuerSettings, setting: str) -> str:
-    """Return the variables that `value` was made from, or else where the settings have it.
+    """Return the variables that `value` was made from, or else the setting that holds it.
 
     The library does not know how a service reads its environment. A variable is named if its own
     value is a part of `value`; ``NAME_FILE`` counts with the content of the file.
@@ -57,11 +53,11 @@ def source_of(value: str, settings: IssuerSettings, setting: str) -> str:
     Args:
         value: A URL, an identifier or a secret of an issuer.
         settings: That issuer.
-        setting: Where the settings have it, if the issuer is the one of ``OAUTH2_PROVIDER``.
+        setting: The setting that holds it for the issuer of ``OAUTH2_PROVIDER``.
     """
     names = VARIABLES
     if settings.preset != BUNDLED:
-        setting = f"the entry {settings.name!r} of ISSUERS"
+        setting = f"OAUTH_RESOURCE_SERVER['ISSUERS'] (the entry {settings.name!r})"
         options = (*parameters_of(settings.preset), *COMMON)
         names += tuple(variable_of(settings.preset, option) for option in options)
     found = sorted(
@@ -69,7 +65,7 @@ def source_of(value: str, settings: IssuerSettings, setting: str) -> str:
         for name, content in os.environ.items()
         if name.removesuffix("_FILE").endswith(names) and _is_part(_content(name, content), value)
     )
-    return f"{' or '.join(found)} in .env" if found else setting
+    return f"{' or '.join(found)} in .env" if found else f"{setting} in the settings"
 
 
 def _content(name: str, value: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from oauth2_provider.scopes import get_scopes_backend
 from urllib3.exceptions import HTTPError
 
+from oauth_resource_server import checks
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.doctor import connection, findings
+from oauth_resource_server.doctor import connection
 from oauth_resource_server.doctor.findings import (
     Finding,
     ok,
@@ -35,7 +36,7 @@ def examine_issuer(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
     requests += [("POST", settings.introspection_url)] if settings.strategy.asks else []
     is_usable = True
     for method, url in {origin(request[1]): request for request in requests}.values():
-        change = source_of(url, settings, findings.URL)
+        change = source_of(url, settings, checks.URL)
         if not (yield from connection.examine_connection(url, change, conf)):
             return
         is_usable &= yield from connection.examine_endpoint(method, url, change, conf)
@@ -86,7 +87,7 @@ def _keys(issuer: Issuer) -> Finding:
     try:
         keys = issuer.keys.keys() if issuer.keys else ()
     except TokenValidationError as error:
-        change = source_of(settings.jwks_url, settings, findings.URL)
+        change = source_of(settings.jwks_url, settings, checks.URL)
         return problem("keys", f"{url}: {error}. Change {change}.")
     fitting = [key for key in keys if any(key.fits(key.kid, one) for one in settings.algorithms)]
     text = f"{len(fitting)} of {len(keys)} at {url} are for {', '.join(settings.algorithms)}"
@@ -96,7 +97,7 @@ def _keys(issuer: Issuer) -> Finding:
 def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
     """Yield the response to the real credentials and a random token."""
     settings = issuer.settings
-    change = source_of(settings.introspection_url, settings, findings.URL)
+    change = source_of(settings.introspection_url, settings, checks.URL)
     try:
         answer = issuer.ask(secrets.token_urlsafe(32))
     except IntrospectionCredentialsRefused as error:
@@ -117,9 +118,9 @@ def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
 
 def _advice(settings: IssuerSettings) -> str:
     if settings.bearer_token:
-        return f"Change {source_of(settings.bearer_token, settings, findings.BEARER_TOKEN)}."
+        return f"Change {source_of(settings.bearer_token, settings, checks.BEARER_TOKEN)}."
     sources = {
-        source_of(one, settings, findings.CREDENTIALS): 1 for one in settings.credentials or ()
+        source_of(one, settings, checks.CREDENTIALS): 1 for one in settings.credentials or ()
     }
     advice = ", and run `manage.py ensure_clients` there" if settings.preset == BUNDLED else ""
     return f"Make {' and '.join(sources)} the same as at the authorization server{advice}."
@@ -141,7 +142,7 @@ def examine_discovery(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]
 def _differences(settings: IssuerSettings, document: dict[str, Any]) -> Iterator[Finding]:
     text = "`{}` is {}, but {} in the settings. Change {}."
     if (theirs := document["issuer"]) != (ours := settings.iss):
-        change = f"{source_of(ours, settings, findings.ISSUER)}, or every token is refused"
+        change = f"{source_of(ours, settings, checks.ISSUER)}, or every token is refused"
         yield problem("discovery", text.format("issuer", theirs, ours, change))
     urls = {"jwks_uri": settings.jwks_url} if settings.strategy.verifies else {}
     urls |= {"introspection_endpoint": settings.introspection_url} if settings.strategy.asks else {}
@@ -150,7 +151,7 @@ def _differences(settings: IssuerSettings, document: dict[str, Any]) -> Iterator
         if not isinstance(theirs, str) or theirs in (ours, *settings.other_urls):
             continue
         if parts_of(theirs).path != parts_of(ours).path:  # Containers may use another host.
-            change = source_of(ours, settings, findings.URL)
+            change = source_of(ours, settings, checks.URL)
             yield warning("discovery", text.format(member, shown(theirs), shown(ours), change))
     supported = document.get("scopes_supported")
     if settings.preset != BUNDLED or not isinstance(supported, list):
