@@ -66,8 +66,8 @@ def test_a_user_is_refused_after_it_became_inactive_or_staff(model):
     assert (use(model)["refused"], use(model)["refused_after_change"]) == (False, True)
 
 
-def test_links_are_in_the_admin():
-    assert use("auth.User")["in_admin"]
+def test_people_are_linked_in_the_admin():
+    assert use("auth.User")["admin_fields"] == [["issuer", "sub", "user"], ["name", "created"]]
 
 
 def test_a_model_that_needs_more_fields_is_found():

@@ -5,6 +5,7 @@ A process has one ``AUTH_USER_MODEL``, so each model needs a process of its own.
 
 import json
 import os
+from types import SimpleNamespace
 
 import django
 from django.conf import settings
@@ -34,6 +35,7 @@ from django.contrib.admin import site  # noqa: E402
 from django.core.checks import run_checks  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import IntegrityError  # noqa: E402
+from django.test import RequestFactory  # noqa: E402
 from oauth_resource_server import AccessToken  # noqa: E402
 from oauth_resource_server.models import LinkedUser  # noqa: E402
 from oauth_resource_server.users import is_refused, local_user  # noqa: E402
@@ -54,12 +56,20 @@ def is_refused_with(**change):
     return is_refused(ALICE)
 
 
+def fields_in_admin():
+    """Return the fields that a superuser can edit, and those that are displayed only."""
+    request = RequestFactory().get("/")
+    request.user = SimpleNamespace(has_perm=lambda permission: True)
+    page = site.get_model_admin(LinkedUser)
+    return list(page.get_form(request).base_fields), list(page.get_readonly_fields(request))
+
+
 call_command("migrate", run_syncdb=True, verbosity=0)
 found = {
     "checks": [message.msg for message in run_checks() if not message.is_silenced()],
     "username": username(),
     "usable_password": bool(username()) and local_user(ALICE).has_usable_password(),
-    "in_admin": site.is_registered(LinkedUser),
+    "admin_fields": fields_in_admin(),
     "refused": is_refused(ALICE),
 }
 if change := json.loads(os.environ.get("CHANGE", "{}")):

@@ -6,8 +6,6 @@ from rest_framework import serializers
 
 from api.models import Item
 
-NAME_TAKEN = "You have an item of this name."
-
 
 class PingSerializer(serializers.Serializer[dict[str, Any]]):
     """This resource server, by its manifest."""
@@ -35,12 +33,3 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
     class Meta:
         model = Item
         fields = ["id", "name", "quantity", "created", "updated"]
-
-    def validate_name(self, name: str) -> str:
-        """Refuse the name of another item of the same owner."""
-        same = self.context["view"].get_queryset().filter(name=name)
-        if self.instance is not None:
-            same = same.exclude(pk=self.instance.pk)
-        if same.exists():
-            raise serializers.ValidationError(NAME_TAKEN, code="unique")
-        return name

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
 from api.models import Item
-from api.serializers import NAME_TAKEN, ItemSerializer, PingSerializer, WhoAmISerializer
+from api.serializers import ItemSerializer, PingSerializer, WhoAmISerializer
 from oauth_resource_server import AccessToken
 
 PING = {
@@ -85,15 +85,12 @@ class ItemViewSet(ModelViewSet[Item]):
         return Item.objects.filter(**self.owner())
 
     def perform_create(self, serializer: BaseSerializer[Item]) -> None:
-        self.save(serializer, **self.owner())
-
-    def perform_update(self, serializer: BaseSerializer[Item]) -> None:
-        self.save(serializer)
-
-    def save(self, serializer: BaseSerializer[Item], **owner: str) -> None:
-        """Save; answer 400 if a concurrent request has taken the name after it was validated."""
+        """Save. Answer 400 if the owner has another item of this name."""
         try:
             with transaction.atomic():
-                serializer.save(**owner)
+                serializer.save(**self.owner())
         except IntegrityError as error:
-            raise ValidationError({"name": [NAME_TAKEN]}, code="unique") from error
+            taken = {"name": ["You have an item of this name."]}
+            raise ValidationError(taken, code="unique") from error
+
+    perform_update = perform_create

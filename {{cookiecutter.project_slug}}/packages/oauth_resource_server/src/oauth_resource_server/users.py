@@ -16,6 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils.module_loading import import_string
@@ -27,7 +28,6 @@ from oauth_resource_server.tokens import AccessToken
 
 CREATE, LINKED, NONE = "create", "linked", "none"
 NO_ADDRESS = "@users.invalid"  # RFC 2606 section 2: mail to it is never delivered.
-LONGEST_USERNAME = 36 + len(NO_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +156,15 @@ def _create(access_token: AccessToken, name: str) -> LinkedUser:
 
 def _new_user(access_token: AccessToken) -> Any:
     model = get_user_model()
-    username = username_of(access_token.iss, access_token.sub)
-    if isinstance(model._meta.get_field(model.USERNAME_FIELD), models.EmailField):
-        username += NO_ADDRESS
+    username = _username_in(model._meta.get_field(model.USERNAME_FIELD), access_token)
     if factory := conf().user_factory:
         return import_string(factory)(access_token, username)
     return model(**{model.USERNAME_FIELD: username})
+
+
+def _username_in(field: Any, access_token: AccessToken) -> str:
+    username = username_of(access_token.iss, access_token.sub)
+    return username + NO_ADDRESS if isinstance(field, models.EmailField) else username
 
 
 def unfilled_fields() -> Iterator[str]:
@@ -169,7 +172,9 @@ def unfilled_fields() -> Iterator[str]:
     model = get_user_model()
     for field in model._meta.concrete_fields:
         if field.name == model.USERNAME_FIELD:
-            if field.max_length and field.max_length < LONGEST_USERNAME:
+            try:
+                field.clean(_username_in(field, AccessToken(sub="")), None)
+            except ValidationError:
                 yield field.name
         elif not (
             field.primary_key
