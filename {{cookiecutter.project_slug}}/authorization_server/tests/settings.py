@@ -1,4 +1,4 @@
-"""The settings of the tests: those of the service, with an environment that is always the same."""
+"""The settings of the service with the inputs of the tests: environment, clients, lifetimes."""
 
 import atexit
 import os
@@ -12,6 +12,7 @@ from jwcrypto import jwk
 CLIENTS = "DEMO_MACHINE", "DEMO_BROWSER", "DEMO_DEVICE"
 CONFIDENTIAL = "DEMO_MACHINE", "ORDERS_INTROSPECTION", "INVENTORY_INTROSPECTION"
 
+HERE = Path(__file__).parent
 DATA = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 
@@ -23,7 +24,8 @@ os.environ |= {
     "AUTHORIZATION_SERVER_SECRET_KEY": secrets.token_urlsafe(48),
     "AUTHORIZATION_SERVER_ALLOWED_HOSTS": "testserver",
     "DATA_DIR": DATA,
-    "RESOURCE_SERVERS_DIR": str(Path(__file__).parent / "resource_servers"),
+    "CLIENTS_FILE": str(HERE / "clients.toml"),
+    "RESOURCE_SERVERS_DIR": str(HERE / "resource_servers"),
     "OIDC_RSA_PRIVATE_KEY": (
         jwk.JWK.generate(kty="RSA", size=2048)
         .export_to_pem(private_key=True, password=None)
@@ -38,3 +40,10 @@ for name in CONFIDENTIAL:
     os.environ[f"{name}_CLIENT_SECRET"] = secrets.token_urlsafe(32)
 
 from config.settings import *  # noqa: E402, F403
+from config.settings import OAUTH2_PROVIDER  # noqa: E402
+
+OAUTH2_PROVIDER |= {  # seconds
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
+    "ID_TOKEN_EXPIRE_SECONDS": 600,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 14 * 24 * 3600,
+}

@@ -344,14 +344,14 @@ def test_check_writes_nothing(refused):
 
 def test_a_client_that_is_no_longer_declared_is_named(ensure, clients_file):
     ensure()
-    cut(clients_file, "# A device")
+    cut(clients_file, "[demo-device]")
     assert ensure()["demo-device"] == "not declared"
     assert Application.objects.filter(client_id="demo-device").exists()
 
 
 def test_prune_deletes_it_with_its_tokens(ensure, clients_file, browser):
     browser.tokens()
-    cut(clients_file, "# A web page")
+    cut(clients_file, "[demo-browser]")
     outcome = ensure("--prune")
     assert outcome["demo-browser"] == outcome["demo-device"] == "deleted"
     assert not AccessToken.objects.exists()
@@ -359,7 +359,7 @@ def test_prune_deletes_it_with_its_tokens(ensure, clients_file, browser):
 
 def test_check_with_prune_deletes_nothing(ensure, refused, clients_file, capsys):
     ensure()
-    cut(clients_file, "# A device")
+    cut(clients_file, "[demo-device]")
     assert ensure("--check") == {}
     refused("--check", "--prune")
     assert capsys.readouterr().out == "to do: demo-device: deleted\n"
