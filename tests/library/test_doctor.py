@@ -239,14 +239,14 @@ def test_a_name_without_an_address_is_a_problem(line, server, configure, monkeyp
     configure(**{URL: "https://as.invalid/o/introspect/"})
     monkeypatch.setenv("AUTHORIZATION_SERVER_INTERNAL_URL", "https://as.invalid")
     found = line()
-    assert found.startswith("problem  address: no connection to as.invalid:443")
+    assert found.startswith("problem  address: no connection to https://as.invalid")
     assert "change AUTHORIZATION_SERVER_INTERNAL_URL in .env" in found
 
 
 def test_a_server_that_is_down_is_one_line(line, server):
     server.stop()
     found = line()
-    assert found.startswith("problem  address: no connection to 127.0.0.1:")
+    assert found.startswith("problem  address: no connection to http://127.0.0.1:")
     assert "AUTHORIZATION_SERVER_URL in .env" in found
 
 
@@ -269,7 +269,7 @@ def test_a_certificate_that_expires_soon_is_a_warning(tls_server, run, days, lev
 def test_a_certificate_that_is_not_accepted_is_a_problem(tls_server, line, options, words):
     tls_server(**options)
     found = line()
-    assert found.startswith("problem  TLS: the certificate of 127.0.0.1 is not accepted")
+    assert found.startswith("problem  TLS: the certificate of https://127.0.0.1:")
     assert (words in found, "SSL_CERT_FILE" in found) == (True, True)
 
 

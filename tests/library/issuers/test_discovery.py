@@ -95,7 +95,7 @@ def lines(configure, monkeypatch):
 
     def fetch(method, url, conf):
         found = served.get(url)
-        return (404, {}, b"") if found is None else (200, {}, json.dumps(found).encode())
+        return 200 if found else 404, {}, json.dumps(found).encode()
 
     monkeypatch.setattr(connection, "fetch", fetch)
 

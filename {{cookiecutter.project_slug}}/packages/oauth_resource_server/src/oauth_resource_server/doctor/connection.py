@@ -1,4 +1,4 @@
-"""The steps before the first token: address, TLS, HTTP and clock."""
+"""The steps of one request without credentials: address, TLS, HTTP and clock."""
 
 import socket
 import ssl
@@ -8,10 +8,10 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.doctor.findings import Finding, ok, problem, shown, warning
+from oauth_resource_server.doctor.findings import Finding, ok, origin, problem, shown, warning
 from oauth_resource_server.issuers.settings import is_safe
 
 MAX_BODY_BYTES = 256 * 1024
@@ -21,7 +21,7 @@ SKEW_WARNING_SECONDS, SKEW_PROBLEM_SECONDS = 5, 60
 
 
 def fetch(method: str, url: str, conf: Conf) -> tuple[int, Mapping[str, str], bytes]:
-    """Return status, headers and body, without sending credentials or following a redirect.
+    """Return status, headers and body; send no credentials and follow no redirect.
 
     Raises:
         HTTPError: There is no HTTP response.
@@ -42,50 +42,15 @@ def fetch(method: str, url: str, conf: Conf) -> tuple[int, Mapping[str, str], by
             response.close()  # The body may be longer.
 
 
-def examine_connection(url: str, change: str, conf: Conf) -> Generator[Finding, None, bool]:
-    """Yield whether a connection to `url` can be made, by TLS if it is https; return the same.
-
-    Args:
-        url: The endpoint.
-        change: The setting that it comes from.
-        conf: The settings of the library.
-    """
+def _days_left(url: str, conf: Conf) -> float:
+    """Return the remaining lifetime of the certificate at an https URL."""
     parts = urlsplit(url)
-    host, days = parts.hostname or "", None
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        with socket.create_connection((host, port), timeout=conf.connect_timeout) as connection:
-            if parts.scheme == "https":
-                days = _days_left(connection, host)
-    except ssl.SSLCertVerificationError as error:
-        yield problem(
-            "TLS",
-            f"the certificate of {host} is not accepted: {error.verify_message.rstrip('.')}. Renew "
-            f"it, name its authority in the variable SSL_CERT_FILE, or change {change}.",
-        )
-        return False
-    except (ssl.SSLError, ConnectionResetError):
-        yield problem("TLS", f"{host}:{port} does not speak TLS. Change https:// in {change}.")
-        return False
-    except (OSError, ValueError) as error:  # ValueError: the name of the host is malformed.
-        yield problem(
-            "address",
-            f"no connection to {host}:{port} ({getattr(error, 'strerror', None) or 'timeout'}), so "
-            f"the following steps are skipped. Start the server, or change {change}.",
-        )
-        return False
-    yield ok("address", f"{host}:{port} accepts connections")
-    if days is not None:
-        level = ok if days >= EXPIRY_WARNING_DAYS else warning
-        yield level("TLS", f"the certificate of {host} expires in {days:.0f} days")
-    elif not is_safe(url):
-        yield warning("TLS", f"secrets are sent unencrypted. Change http:// in {change}.")
-    return True
-
-
-def _days_left(connection: socket.socket, host: str) -> float:
-    context = ssl.create_default_context()  # Reads SSL_CERT_FILE, as introspection does.
-    with context.wrap_socket(connection, server_hostname=host) as encrypted:
+    address = parts.hostname or "", parts.port or 443
+    context = ssl.create_default_context()
+    with (
+        socket.create_connection(address, timeout=conf.connect_timeout) as connection,
+        context.wrap_socket(connection, server_hostname=address[0]) as encrypted,
+    ):
         certificate = encrypted.getpeercert() or {}
     return (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY
 
@@ -93,25 +58,54 @@ def _days_left(connection: socket.socket, host: str) -> float:
 def examine_endpoint(
     method: str, url: str, change: str, conf: Conf
 ) -> Generator[Finding, None, bool]:
-    """Yield the result of a request without credentials; return whether to send them."""
+    """Yield the result of a request; return whether the following steps make sense.
+
+    Args:
+        method: GET or POST.
+        url: The endpoint.
+        change: The setting that it comes from.
+        conf: The settings of the library.
+    """
     start = time.time()
     try:
         status, headers, _ = fetch(method, url, conf)
-    except HTTPError as error:
-        yield problem(
-            "endpoint",
-            f"{shown(url)} sends no HTTP response ({type(error).__name__}). Look at the log of the "
-            f"server, or change {change}.",
-        )
+        now = (start + time.time()) / 2
+        days_left = _days_left(url, conf) if url.startswith("https:") else None
+    except (HTTPError, OSError) as error:
+        yield _failure(error, url, change)
         return False
+    yield ok("address", f"{origin(url)} answers")
+    if days_left is not None:
+        level = ok if days_left >= EXPIRY_WARNING_DAYS else warning
+        yield level("TLS", f"the certificate expires in {days_left:.0f} days")
+    elif not is_safe(url):
+        yield warning("TLS", f"secrets are sent unencrypted. Change http:// in {change}.")
     if 300 <= status < 400:
         location = headers.get("location", "")
         target = shown(location) if "://" in location else location.partition("?")[0]
         text = f"{shown(url)} redirects to {target}. Redirects are not followed. Change {change}."
         yield problem("endpoint", text)
         return False
-    yield _clock(headers.get("date", ""), (start + time.time()) / 2)
+    yield _clock(headers.get("date", ""), now)
     return True
+
+
+def _failure(error: Exception, url: str, change: str) -> Finding:
+    where, reason = origin(url), str(error).rpartition(": ")[2]
+    if isinstance(error, ConnectTimeoutError | NewConnectionError):
+        text = f"no connection to {where} ({reason}). Start the server, or change {change}."
+        return problem("address", text)
+    if isinstance(error, SSLError):
+        cause = error.args[0]
+        if not isinstance(cause, ssl.SSLCertVerificationError):
+            return problem("TLS", f"{where} does not speak TLS. Change https:// in {change}.")
+        return problem(
+            "TLS",
+            f"the certificate of {where} is not accepted: {cause.verify_message.rstrip('.')}. Renew "
+            f"it, name its authority in the variable SSL_CERT_FILE, or change {change}.",
+        )
+    text = f"{shown(url)} sends no HTTP response ({type(error).__name__}). Look at the log of the "
+    return problem("endpoint", f"{text}server, or change {change}.")
 
 
 def _clock(date: str, now: float) -> Finding:

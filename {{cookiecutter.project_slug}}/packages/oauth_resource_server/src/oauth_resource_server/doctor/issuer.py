@@ -29,21 +29,19 @@ LONG_SECONDS = 300
 
 
 def examine_issuer(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
-    """Yield the findings about one issuer; stop where no connection can be made."""
+    """Yield the findings about one issuer; stop where an endpoint cannot be used."""
     yield from _rules(settings)
     yield _caching(settings, conf)
     requests = [("GET", settings.jwks_url)] if settings.strategy.verifies else []
     requests += [("POST", settings.introspection_url)] if settings.strategy.asks else []
-    is_usable = True
     for method, url in {origin(request[1]): request for request in requests}.values():
         change = source_of(url, settings, checks.URL)
-        if not (yield from connection.examine_connection(url, change, conf)):
+        if not (yield from connection.examine_endpoint(method, url, change, conf)):
             return
-        is_usable &= yield from connection.examine_endpoint(method, url, change, conf)
     issuer = Issuer(settings, conf)
-    if is_usable and settings.strategy.verifies:
+    if settings.strategy.verifies:
         yield _keys(issuer)
-    if is_usable and settings.strategy.asks:
+    if settings.strategy.asks:
         yield from _made_up_token(issuer)
     yield from examine_discovery(settings, conf)
 

@@ -1,4 +1,17 @@
-"""Google."""
+"""Google: the kinds of tokens.
+
+- ``id_token``: ID tokens of Google Sign-In and of service accounts; ``aud`` is the client.
+  Google's access tokens cannot be verified, so this preset accepts ID tokens.
+- ``identity_platform``: ID tokens of Identity Platform and Firebase; ``aud`` is the project.
+- ``access_token``: opaque tokens, by tokeninfo, which is not RFC 7662 and promises no capacity.
+  Only the client ties such a token to this API.
+- ``workforce``: opaque tokens of workforce identity federation, by the introspection endpoint
+  of the Security Token Service, which Google has removed from its discovery document.
+
+Documents: "Verify the Google ID token on your server side"; "Verify ID Tokens" of Firebase;
+`getTokenInfo` of google-auth-library-nodejs; "Method: introspect" of the Security Token
+Service.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,20 +36,7 @@ def google(
     client_secret: str = "",
     project_id: str = "",
 ) -> IssuerSettings:
-    """Return the issuer of a client or a project of Google.
-
-    - ``id_token``: ID tokens of Google Sign-In and of service accounts; ``aud`` is the client.
-      Google's access tokens cannot be verified, so this preset accepts ID tokens.
-    - ``identity_platform``: ID tokens of Identity Platform and Firebase; ``aud`` is the project.
-    - ``access_token``: opaque tokens, by tokeninfo, which is not RFC 7662 and promises no capacity.
-      Only the client ties such a token to this API.
-    - ``workforce``: opaque tokens of workforce identity federation, by the introspection endpoint
-      of the Security Token Service, which Google has removed from its discovery document.
-
-    Documents: "Verify the Google ID token on your server side"; "Verify ID Tokens" of Firebase;
-    `getTokenInfo` of google-auth-library-nodejs; "Method: introspect" of the Security Token
-    Service.
-    """
+    """Return the issuer of a client or a project of Google."""
     if kind not in KINDS:
         raise ImproperlyConfigured(f"kind is {kind!r}, not one of {', '.join(KINDS)}.")
     needed = "project_id" if kind == "identity_platform" else "client_id"
@@ -45,29 +45,37 @@ def google(
     if kind == "identity_platform":
         return _identity_platform(project_id)
     if kind == "access_token":
-        return IssuerSettings(
-            iss=ACCOUNTS,
-            strategy=Strategy.TOKENINFO,
-            audiences=client_id,
-            introspection_url="https://oauth2.googleapis.com/tokeninfo",
-            is_machine=_is_service_account,
-        )
+        return _access_tokens(client_id)
     if kind == "workforce":
-        return IssuerSettings(
-            iss=STS,
-            other_iss=(f"{STS}/",),
-            client_ids=client_id,
-            introspection_url=f"{STS}/v1/introspect",
-            credentials=credentials_of(client_id[0], client_secret),
-            token_type_hint="urn:ietf:params:oauth:token-type:access_token",  # noqa: S106
-            is_machine=_never,
-        )
+        return _workforce(client_id, client_secret)
     return _id_tokens(
         iss=ACCOUNTS,
         other_iss=("accounts.google.com",),
         audiences=client_id,
         jwks_url="https://www.googleapis.com/oauth2/v3/certs",
         is_machine=_is_service_account,
+    )
+
+
+def _access_tokens(clients: Strings) -> IssuerSettings:
+    return IssuerSettings(
+        iss=ACCOUNTS,
+        strategy=Strategy.TOKENINFO,
+        audiences=clients,
+        introspection_url="https://oauth2.googleapis.com/tokeninfo",
+        is_machine=_is_service_account,
+    )
+
+
+def _workforce(clients: Strings, secret: str) -> IssuerSettings:
+    return IssuerSettings(
+        iss=STS,
+        other_iss=(f"{STS}/",),
+        client_ids=clients,
+        introspection_url=f"{STS}/v1/introspect",
+        credentials=credentials_of(clients[0], secret),
+        token_type_hint="urn:ietf:params:oauth:token-type:access_token",  # noqa: S106
+        is_machine=_never,
     )
 
 
