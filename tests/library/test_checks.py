@@ -1,4 +1,4 @@
-"""System checks say what is wrong with the settings."""
+"""System checks of the settings."""
 
 import pytest
 from django.core.checks.registry import registry
@@ -10,7 +10,7 @@ URL = "RESOURCE_SERVER_INTROSPECTION_URL"
 
 
 def found():
-    """The ids of all messages, without the name of the package."""
+    """Return the ids of all messages without the prefix."""
     return [message.id.removeprefix("oauth_resource_server.") for message in check_settings([])]
 
 
@@ -18,11 +18,11 @@ def test_django_runs_the_check():
     assert check_settings in registry.get_checks()
 
 
-def test_good_settings_are_good():
+def test_correct_settings_have_no_message():
     assert found() == []
 
 
-def test_a_bearer_token_will_do_for_credentials(configure):
+def test_a_bearer_token_replaces_credentials(configure):
     configure(**{PAIR: None, TOKEN: "abc"})
     assert found() == []
 
@@ -73,18 +73,18 @@ def test_a_bearer_token_will_do_for_credentials(configure):
         ({"POOL_SIZE": 0}, "E009"),
     ],
 )
-def test_a_bad_setting_is_found(configure, changes, number):
+def test_a_mistake_has_its_number(configure, changes, number):
     configure(**changes)
     assert found() == [number]
 
 
 def rules(configure, **scopes):
-    """Give the bundled issuer a rule for each group."""
+    """Configure a rule for each group."""
     entry = {"preset": "authorization_server"}
     configure(ISSUERS=[entry | {"scopes": {f"groups:{name}": one for name, one in scopes.items()}}])
 
 
-def test_a_rule_that_grants_a_scope_that_is_not_there_is_found(configure):
+def test_a_misspelt_scope_of_a_rule_is_named(configure):
     rules(configure, staff=["orders:read"], admins=["orders:read", "orders:wirte"])
     [message] = check_settings([])
     assert (message.id, message.msg) == (
@@ -95,23 +95,23 @@ def test_a_rule_that_grants_a_scope_that_is_not_there_is_found(configure):
 
 
 @pytest.mark.parametrize("scope", ["orders:raed", "orders:delete", "oders:read", "orders.read"])
-def test_a_scope_that_is_meant_to_be_one_of_these_is_found(configure, scope):
+def test_a_scope_that_resembles_one_of_these_is_misspelt(configure, scope):
     rules(configure, admins=[scope])
     assert found() == ["W015"]
 
 
 @pytest.mark.parametrize("scope", ["orders:write", "inventory:read", "billing:write", "users:read"])
-def test_a_rule_may_grant_what_is_here_or_at_another_resource_server(configure, scope):
+def test_a_rule_may_grant_a_scope_of_another_resource_server(configure, scope):
     rules(configure, admins=["orders:read", scope])
     assert found() == []
 
 
-def test_a_cache_that_is_off_is_no_problem(configure):
+def test_the_cache_may_be_off(configure):
     configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0)
     assert found() == []
 
 
-def test_a_cache_that_processes_share_is_no_problem(configure, settings):
+def test_a_shared_cache_is_correct(configure, settings):
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache"}
     settings.CACHES = settings.CACHES | {"shared": redis}
     configure(SHARED_CACHE="shared")

@@ -1,4 +1,4 @@
-"""Settings are read late; what is made of them belongs to one process."""
+"""Settings are read late; singletons belong to one process."""
 
 import os
 import subprocess
@@ -24,29 +24,31 @@ os._exit(0 if thing() == os.getpid() else 1)
 """
 
 
-def test_a_setting_that_is_changed_is_seen(configure):
+def test_a_changed_setting_takes_effect(configure):
     conf()
     configure(REALM="inventory")
     assert conf().realm == "inventory"
 
 
-def test_tokens_are_remembered_for_a_minute_unless_told_otherwise(configure):
+def test_the_default_caching_time_is_a_minute(configure):
     configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=None)
     assert conf().caching_seconds == 60
 
 
-def test_the_settings_do_not_show_the_secret():
+def test_the_representation_of_the_settings_has_no_secret():
     assert "s3cret" not in repr(conf())
 
 
 @pytest.mark.parametrize("missing", ["RESOURCE_SERVER_INTROSPECTION_URL", "ISSUER"])
-def test_nothing_is_accepted_without_a_url_and_an_issuer(configure, missing):
+def test_validation_fails_without_a_url_or_an_issuer(configure, missing):
     configure(**{missing: None})
     with pytest.raises(ImproperlyConfigured):
         validate("some-token")
 
 
-def test_a_bearer_token_goes_before_credentials_as_in_dot(authorization_server, configure):
+def test_a_bearer_token_takes_precedence_over_credentials_as_in_dot(
+    authorization_server, configure
+):
     configure(RESOURCE_SERVER_AUTH_TOKEN="mine")
     validate("some-token")
     assert authorization_server.requests[0].headers["Authorization"] == "Bearer mine"
@@ -56,7 +58,7 @@ def test_a_process_makes_its_issuers_once():
     assert configured_issuers() is configured_issuers()
 
 
-def test_threads_that_come_first_together_make_one_thing():
+def test_concurrent_first_calls_make_one_object():
     barrier, made = Barrier(4), []
 
     def make():

@@ -1,4 +1,4 @@
-"""The issuers of the settings: what presets derive, what is refused, what the environment says."""
+"""`ISSUERS`: presets, mistakes, and the environment."""
 
 from dataclasses import replace
 
@@ -34,7 +34,16 @@ def refused(*entries):
     return str(raised.value)
 
 
-# What presets derive.
+# Presets.
+
+OKTA_ISS = "https://acme.okta.com/oauth2/default"
+KEYCLOAK_ISS = "https://id.example.com/realms/acme"
+COGNITO_ISS = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1"
+LOGIN = "https://login.microsoftonline.com"
+FIREBASE = {"preset": "google", "kind": "identity_platform", "project_id": "acme"}
+TOKENINFO = GOOGLE | {"kind": "access_token"}
+WORKFORCE = GOOGLE | {"kind": "workforce", "client_secret": "s"}
+JWT = {"strategy": "jwt"}
 
 
 def test_every_preset_of_a_vendor_is_tested_here():
@@ -44,37 +53,28 @@ def test_every_preset_of_a_vendor_is_tested_here():
 @pytest.mark.parametrize(
     ("entry", "iss"),
     [
-        (OKTA, "https://acme.okta.com/oauth2/default"),
+        (OKTA, OKTA_ISS),
         (OKTA | {"authorization_server_id": "aus1"}, "https://acme.okta.com/oauth2/aus1"),
-        (OKTA | {"domain": "https://acme.okta.com/"}, "https://acme.okta.com/oauth2/default"),
+        (OKTA | {"domain": "https://acme.okta.com/"}, OKTA_ISS),
         (AUTH0, "https://acme.eu.auth0.com/"),
-        (COGNITO, "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1"),
-        (
-            COGNITO | {"region": "us-east-1"},
-            "https://cognito-idp.us-east-1.amazonaws.com/eu-west-1_Ab1",
-        ),
+        (COGNITO, COGNITO_ISS),
+        (COGNITO | {"region": "us-east-1"}, COGNITO_ISS.replace("eu-west-1.", "us-east-1.")),
         (GOOGLE, "https://accounts.google.com"),
-        (
-            {"preset": "google", "kind": "identity_platform", "project_id": "acme"},
-            "https://securetoken.google.com/acme",
-        ),
-        (GOOGLE | {"kind": "access_token"}, "https://accounts.google.com"),
-        (GOOGLE | {"kind": "workforce", "client_secret": "s"}, "https://sts.googleapis.com"),
-        (KEYCLOAK, "https://id.example.com/realms/acme"),
+        (FIREBASE, "https://securetoken.google.com/acme"),
+        (TOKENINFO, "https://accounts.google.com"),
+        (WORKFORCE, "https://sts.googleapis.com"),
+        (KEYCLOAK, KEYCLOAK_ISS),
         (KEYCLOAK | {"realm": "Acme Ltd."}, "https://id.example.com/realms/Acme%20Ltd."),
         (KEYCLOAK | {"realm": "Zoë's"}, "https://id.example.com/realms/Zo%C3%AB's"),
-        (ENTRA, f"https://login.microsoftonline.com/{TENANT}/v2.0"),
+        (ENTRA, f"{LOGIN}/{TENANT}/v2.0"),
         (ENTRA | {"version": "1"}, f"https://sts.windows.net/{TENANT}/"),
-        (
-            ENTRA | {"tenant_id": "organizations"},
-            "https://login.microsoftonline.com/{tenantid}/v2.0",
-        ),
+        (ENTRA | {"tenant_id": "organizations"}, f"{LOGIN}/{{tenantid}}/v2.0"),
         (RFC7662, "https://as"),
         (RFC9068, "https://as"),
         (OKTA | {"iss": "https://id.example.com"}, "https://id.example.com"),
     ],
 )
-def test_a_preset_knows_the_issuer(entry, iss):
+def test_a_preset_derives_the_issuer(entry, iss):
     assert issuers(entry)[0].iss == iss
 
 
@@ -82,27 +82,17 @@ def test_a_preset_knows_the_issuer(entry, iss):
     ("entry", "url"),
     [
         (AUTH0, "https://acme.eu.auth0.com/.well-known/jwks.json"),
-        (
-            COGNITO,
-            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1/.well-known/jwks.json",
-        ),
+        (COGNITO, f"{COGNITO_ISS}/.well-known/jwks.json"),
         (GOOGLE, "https://www.googleapis.com/oauth2/v3/certs"),
-        (ENTRA, f"https://login.microsoftonline.com/{TENANT}/discovery/v2.0/keys"),
-        (ENTRA | {"version": 1}, f"https://login.microsoftonline.com/{TENANT}/discovery/keys"),
-        (OKTA | {"strategy": "jwt"}, "https://acme.okta.com/oauth2/default/v1/keys"),
-        (
-            KEYCLOAK | {"strategy": "jwt"},
-            "https://id.example.com/realms/acme/protocol/openid-connect/certs",
-        ),
-        (
-            KEYCLOAK | {"strategy": "jwt", "realm": "Acme Ltd."},
-            "https://id.example.com/realms/Acme%20Ltd./protocol/openid-connect/certs",
-        ),
+        (ENTRA, f"{LOGIN}/{TENANT}/discovery/v2.0/keys"),
+        (ENTRA | {"version": 1}, f"{LOGIN}/{TENANT}/discovery/keys"),
+        (OKTA | JWT, f"{OKTA_ISS}/v1/keys"),
+        (KEYCLOAK | JWT, f"{KEYCLOAK_ISS}/protocol/openid-connect/certs"),
         (RFC9068, "https://as/jwks"),
         (AUTH0 | {"jwks_url": "http://127.0.0.1:1/keys"}, "http://127.0.0.1:1/keys"),
     ],
 )
-def test_a_preset_knows_where_the_keys_are(entry, url):
+def test_a_preset_derives_the_address_of_the_keys(entry, url):
     [issuer] = issuers(entry)
     assert (issuer.jwks_url, issuer.strategy) == (url, "jwt")
 
@@ -110,18 +100,15 @@ def test_a_preset_knows_where_the_keys_are(entry, url):
 @pytest.mark.parametrize(
     ("entry", "url"),
     [
-        (OKTA, "https://acme.okta.com/oauth2/default/v1/introspect"),
-        (KEYCLOAK, "https://id.example.com/realms/acme/protocol/openid-connect/token/introspect"),
+        (OKTA, f"{OKTA_ISS}/v1/introspect"),
+        (KEYCLOAK, f"{KEYCLOAK_ISS}/protocol/openid-connect/token/introspect"),
         (RFC7662, "https://as/introspect"),
-        (GOOGLE | {"kind": "access_token"}, "https://oauth2.googleapis.com/tokeninfo"),
-        (
-            GOOGLE | {"kind": "workforce", "client_secret": "s"},
-            "https://sts.googleapis.com/v1/introspect",
-        ),
+        (TOKENINFO, "https://oauth2.googleapis.com/tokeninfo"),
+        (WORKFORCE, "https://sts.googleapis.com/v1/introspect"),
         (OKTA | {"introspection_url": "https://proxy.example.com/"}, "https://proxy.example.com/"),
     ],
 )
-def test_a_preset_knows_where_to_ask(entry, url):
+def test_a_preset_derives_the_introspection_endpoint(entry, url):
     [issuer] = issuers(entry)
     assert (issuer.introspection_url, issuer.strategy.asks) == (url, True)
 
@@ -132,15 +119,17 @@ def test_a_preset_knows_where_to_ask(entry, url):
         (OKTA, (AUD,), ()),
         (OKTA | {"audience": "api://default"}, ("api://default",), ()),
         (AUTH0, (AUD,), ()),
+        (AUTH0 | {"audience": ["a", "b"]}, ("a", "b"), ()),
         (COGNITO, (AUD,), ("web", "app")),
         (COGNITO | {"audience": "orders"}, ("orders",), ("web", "app")),
         (GOOGLE, ("1.apps.googleusercontent.com",), ()),
         (KEYCLOAK, ("orders",), ()),
         (ENTRA, ("api", "api://api"), ()),
         (RFC7662 | {"client_ids": ["shop"]}, (AUD,), ("shop",)),
+        ({"preset": BUNDLED, "client_ids": "shop"}, (AUD,), ("shop",)),
     ],
 )
-def test_a_preset_knows_which_tokens_are_for_this_api(entry, audiences, clients):
+def test_a_preset_derives_the_audiences_and_clients(entry, audiences, clients):
     [issuer] = issuers(entry)
     assert (issuer.audiences, issuer.client_ids) == (audiences, clients)
 
@@ -156,7 +145,7 @@ GUID = "abcdef00-2222-3333-4444-555555555555"
         ({"audience": "api://Orders"}, (GUID, f"api://{GUID}", "api://Orders")),
     ],
 )
-def test_entra_writes_guids_in_lower_case(options, audiences):
+def test_the_guids_of_entra_are_in_lower_case(options, audiences):
     entry = ENTRA | {"tenant_id": GUID.upper(), "client_id": GUID.upper()}
     [issuer] = issuers(entry | {"client_ids": f"{GUID.upper()},x"} | options)
     assert (issuer.audiences, issuer.client_ids) == (audiences, (GUID, "x"))
@@ -179,23 +168,30 @@ def test_the_first_strategy_of_a_preset_is_its_default(entry):
 CLIENT_OF = {"rfc9068": CLIENT | {"url": "https://as/introspect"}}
 
 
-def test_without_the_setting_there_is_the_bundled_one():
+def test_without_the_setting_the_only_issuer_is_the_authorization_server():
     [issuer] = read_issuers(read_conf())
-    assert (issuer.name, issuer.iss) == ("authorization_server", "https://as.example.com")
+    assert (issuer.name, issuer.iss) == (BUNDLED, "https://as.example.com")
 
 
-def test_the_bundled_one_can_be_one_of_several():
-    assert [one.name for one in issuers({"preset": "authorization_server"}, OKTA)] == [
-        "authorization_server",
-        "okta",
-    ]
+def test_the_authorization_server_may_be_one_of_several_issuers():
+    assert [one.name for one in issuers({"preset": BUNDLED}, OKTA)] == [BUNDLED, "okta"]
 
 
-def test_what_an_issuer_shows_holds_no_secret():
+@pytest.mark.parametrize("missing", ["RESOURCE_SERVER_INTROSPECTION_URL", "ISSUER"])
+def test_the_authorization_server_needs_a_url_and_an_issuer(configure, missing):
+    configure(**{missing: None})
+    assert "needs an introspection URL and ISSUER" in refused({"preset": BUNDLED}, OKTA)
+
+
+def test_the_types_of_a_jwt_are_in_lower_case():
+    assert issuers(RFC9068 | {"types": "JWT, at+JWT"})[0].types == ("jwt", "at+jwt")
+
+
+def test_the_representation_of_an_issuer_has_no_secret():
     assert "s3cret" not in repr(issuers(OKTA, RFC7662 | {"name": "other"}))
 
 
-# What is refused, in one sentence.
+# Mistakes.
 
 
 @pytest.mark.parametrize(
@@ -240,7 +236,7 @@ def test_what_an_issuer_shows_holds_no_secret():
         (OKTA | {"scopes": {"groups:a": [7]}}, "scopes['groups:a'] must be a string or a list"),
         (OKTA | {"scopes": {"roles": {"a": 7}}}, "scopes['roles'] must be a string or a list"),
         (OKTA | {"scopes": {7: ["a"]}}, "7 in `scopes` is not a string"),
-        ({"preset": "authorization_server", "audience": "x"}, "no option audience"),
+        ({"preset": BUNDLED, "audience": "x"}, "no option audience"),
     ],
 )
 def test_a_mistake_is_one_sentence(entry, words):
@@ -291,25 +287,21 @@ def test_an_option_that_is_no_list_is_one_sentence(entry, option, value):
 
 @pytest.mark.parametrize("kind", ["id_token", "access_token", "workforce"])
 @pytest.mark.parametrize("clients", [",", " , ", [], [""]], ids=str)
-def test_a_list_of_no_clients_is_none(kind, clients):
+def test_an_empty_list_of_clients_is_missing(kind, clients):
     entry = GOOGLE | {"kind": kind, "client_id": clients, "client_secret": "s3cret"}
     assert "needs the option client_id" in refused(entry)
 
 
-def test_an_audience_may_be_a_list():
-    assert issuers(AUTH0 | {"audience": ["a", "b"]})[0].audiences == ("a", "b")
-
-
-def test_an_option_that_is_none_is_not_there():
+def test_an_option_that_is_none_is_missing():
     assert issuers(AUTH0 | {"audience": None, "iss": None}) == issuers(AUTH0)
 
 
-def test_a_mistake_in_an_address_does_not_show_the_password_in_it():
+def test_a_mistake_in_a_url_does_not_show_its_password():
     assert "hunter2" not in refused(AUTH0 | {"jwks_url": "https://me:hunter2@id.example.com/"})
 
 
 @pytest.mark.parametrize("value", [True, "true", "True"])
-def test_a_server_may_have_no_audiences(value):
+def test_a_boolean_option_may_be_a_string(value):
     assert issuers(RFC7662 | {"aud_may_be_missing": value})[0].aud_may_be_missing is True
 
 
@@ -319,30 +311,29 @@ def test_a_mistake_names_the_entry():
     )
 
 
-def test_a_token_must_be_for_somebody(configure):
+def test_an_audience_or_clients_are_required(configure):
     configure(AUDIENCE=None)
     assert "tokens for others would be accepted" in refused(AUTH0)
 
 
-def test_two_issuers_need_two_names():
-    assert "the name 'okta'" in refused(OKTA, OKTA | {"authorization_server_id": "x"})
+@pytest.mark.parametrize(
+    ("first", "change", "words"),
+    [
+        (OKTA, {"authorization_server_id": "x"}, "the name 'okta'"),
+        (OKTA, {"name": "again"}, f"the iss '{OKTA_ISS}'"),
+        (OKTA | JWT, {"name": "again", "strategy": "jwt+introspection"}, f"the iss '{OKTA_ISS}'"),
+    ],
+)
+def test_two_entries_that_conflict_are_one_sentence(first, change, words):
+    assert words in refused(first, first | change)
 
 
-def test_two_issuers_must_not_have_one_iss():
-    assert "the iss" in refused(OKTA, OKTA | {"name": "again"})
-
-
-def test_jwts_and_opaque_tokens_of_one_iss_may_be_two_entries():
+def test_jwts_and_opaque_tokens_of_one_issuer_may_have_two_entries():
     found = issuers(OKTA, OKTA | {"name": "okta-jwts", "strategy": "jwt"})
     assert [one.strategy for one in found] == [Strategy.INTROSPECTION, Strategy.JWT]
 
 
-def test_jwts_of_one_iss_must_not_be_two_entries():
-    both = {"name": "again", "strategy": "jwt+introspection"}
-    assert "the iss" in refused(OKTA | {"strategy": "jwt"}, OKTA | both)
-
-
-def test_opaque_tokens_of_google_may_be_an_entry_of_their_own():
+def test_opaque_tokens_of_google_may_have_an_entry():
     found = issuers(GOOGLE, GOOGLE | {"name": "google-access", "kind": "access_token"})
     assert [one.strategy for one in found] == [Strategy.JWT, Strategy.TOKENINFO]
 
@@ -353,12 +344,12 @@ def test_the_setting_is_a_list(value):
         read_issuers(replace(read_conf(), issuers=value))
 
 
-# What the environment says.
+# The environment.
 
 
 @pytest.fixture
 def read(tmp_path):
-    """Return a function: from variables to the issuers that they name."""
+    """Return a function that reads the issuers from variables and a file."""
 
     def read(toml=None, **variables):
         if toml is not None:
@@ -373,7 +364,7 @@ def read(tmp_path):
     return read
 
 
-def test_nothing_in_the_environment_is_the_bundled_one(read):
+def test_without_variables_there_is_no_setting(read):
     assert read() is None
 
 
@@ -396,12 +387,12 @@ def test_a_list_of_presets_reads_their_variables(read):
     ]
 
 
-def test_the_prefix_of_a_resource_server_goes_first(read):
+def test_the_prefix_of_a_resource_server_takes_precedence(read):
     found = read(
         ISSUERS="okta",
         ORDERS_ISSUERS="auth0",
         AUTH0_DOMAIN="acme.example.com",
-        AUTH0_AUDIENCE="https://everybody.example.com",
+        AUTH0_AUDIENCE="https://all.example.com",
         ORDERS_AUTH0_AUDIENCE="https://orders.example.com",
     )
     assert found == [
@@ -413,12 +404,12 @@ def test_the_prefix_of_a_resource_server_goes_first(read):
     ]
 
 
-def test_a_variable_that_is_missing_is_named(read):
+def test_a_missing_variable_is_named(read):
     with pytest.raises(ImproperlyConfigured, match="set OKTA_DOMAIN in"):
         read(ISSUERS="okta")
 
 
-def test_a_preset_that_is_not_there_is_named(read):
+def test_an_unknown_preset_is_named(read):
     with pytest.raises(ImproperlyConfigured, match="'oktaa'"):
         read(ISSUERS="oktaa")
 
@@ -433,7 +424,7 @@ client_secret_variable = "PARTNERS_SECRET"
 """
 
 
-def test_a_file_adds_to_the_list(read):
+def test_the_issuers_of_the_file_are_appended(read):
     found = read(TOML, ISSUERS="authorization_server", PARTNERS_SECRET="s3cret")
     assert found == [
         {"preset": "authorization_server"},
@@ -463,7 +454,7 @@ def test_a_mistake_in_the_file_is_one_sentence(read, toml, words):
         read(toml)
 
 
-def test_a_file_that_is_not_there_is_one_sentence(read):
+def test_a_missing_file_is_one_sentence(read):
     with pytest.raises(ImproperlyConfigured, match=r"nowhere\.toml, which cannot be read"):
         read(ISSUERS_CONFIG="nowhere.toml")
 

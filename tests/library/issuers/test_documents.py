@@ -1,4 +1,4 @@
-"""What the pages about issuers say to put into `.env` and into the file of issuers works."""
+"""The examples of the pages about issuers, variables and files, are complete configurations."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,14 @@ from oauth_resource_server.issuers.presets import BUNDLED, PRESETS
 PROJECT = Path(__file__).resolve().parents[3] / "{{cookiecutter.project_slug}}"
 FOLDER = PROJECT / "docs" / "issuers"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
-# The secrets that files name by the names of their variables.
+# The presets that have a page.
 VENDORS = sorted(set(PRESETS) - {BUNDLED})
+# Variables that the files of the pages name.
 SECRETS = {"OKTA_CLIENT_SECRET": "s3cret"}
 
 
 def blocks(kind, beginning):
-    """Return the blocks of a kind in which a line begins in some way, with their pages."""
+    """Return the code blocks of `kind` that have a line with this beginning."""
     return [
         pytest.param(block, id=f"{page}-{number}")
         for page, text in PAGES.items()
@@ -28,7 +29,7 @@ def blocks(kind, beginning):
 
 
 def read(configure, variables, folder):
-    """Return the issuers that these variables name."""
+    """Return the issuers that `variables` configure."""
 
     def env(name, default):
         return variables.get(name, default)
@@ -40,7 +41,7 @@ def read(configure, variables, folder):
 @pytest.mark.parametrize("block", blocks("sh", "ISSUERS="))
 def test_the_variables_of_a_page_are_complete(configure, tmp_path, block):
     variables = dict(line.split("=", 1) for line in block.splitlines())
-    if "," not in variables["ISSUERS"]:  # The overview shows only how to list several.
+    if "," not in variables["ISSUERS"]:  # The overview shows a list without options.
         assert len(read(configure, variables, tmp_path)) == 1
 
 
@@ -56,10 +57,10 @@ def test_every_preset_has_a_page():
 
 
 @pytest.mark.parametrize("page", VENDORS)
-def test_the_overview_leads_to_every_page(page):
+def test_the_overview_links_every_page(page):
     assert f"({page}.md)" in PAGES["README"]
 
 
 @pytest.mark.parametrize("page", VENDORS)
-def test_a_page_says_where_it_has_that_from(page):
+def test_a_page_names_its_sources(page):
     assert "\n## Sources\n" in PAGES[page]

@@ -23,6 +23,7 @@ from .vendors import (
     IDENTITY_PLATFORM,
     JWTS,
     KEYCLOAK,
+    RFC9068,
     TOKENINFO,
 )
 
@@ -136,6 +137,15 @@ def test_a_token_of_entra_with_all_the_groups_that_fit_is_accepted(trust, publis
     publish(ENTRA, key)
     groups = [str(UUID(int=number)) for number in range(200)]
     assert status_of(jwt(ENTRA.all_claims(groups=groups), key, **ENTRA.header)) == 200
+
+
+def test_the_type_of_a_jwt_is_an_option(trust, publish, status_of, key):
+    token = jwt(RFC9068.all_claims(), key, **RFC9068.header | {"typ": "JWT"})
+    publish(RFC9068, key)
+    trust(RFC9068)
+    refused = status_of(token)
+    trust(RFC9068, types="JWT")
+    assert (refused, status_of(token)) == (401, 200)
 
 
 @each(JWTS)
