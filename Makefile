@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV
 LIBRARY := '{{cookiecutter.project_slug}}/packages/oauth_resource_server'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-library test-containers test-fast lint lock audit bench size
+.PHONY: help install demo library test test-library test-containers test-fast lint lock audit bench size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,10 @@ lint: install  ## check style, and the types of the library
 audit: install  ## look for known vulnerabilities of the locked dependencies
 	@found=$$(uv audit --frozen --preview-features audit-command 2>&1) && echo "$$found" || { echo "$$found"; \
 	case "$$found" in *"error sending request"*) echo "audit: skipped, the source of advisories cannot be reached" ;; *) exit 1 ;; esac; }
+
+library: install  ## build wheel and sdist of the library into build/library/
+	uv build --quiet --clear --out-dir build/library $(LIBRARY)
+	@ls build/library
 
 lock: install  ## renew the lock file of generated projects
 	python tests/lock.py

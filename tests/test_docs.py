@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from stack import ROOT
@@ -61,7 +62,7 @@ def test_every_link_leads_to_a_file(pages):
         f"{page.name}: {link}"
         for page, (_, text) in pages.items()
         for link in LINK.findall(text)
-        if not (page.parent / link).exists()
+        if not (page.parent / unquote(link)).exists()
     ]
     assert dead == []
 
