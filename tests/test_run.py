@@ -177,12 +177,6 @@ def test_the_addresses_are_printed_when_every_service_answers(start, platform):
     assert "http://localhost:8001/api/docs/" in "\n".join(lines)
 
 
-def test_a_line_of_a_service_has_no_second_timestamp(start, platform):
-    (platform / "Procfile").write_text("one: echo hello\n", encoding="utf-8")
-    output = start().communicate(timeout=WAIT_SECONDS)[0]
-    assert [line for line in output.splitlines() if line.endswith("hello")] == [" one    | hello"]
-
-
 def test_no_secret_is_printed(running, platform):
     running.terminate()
     output = running.communicate(timeout=WAIT_SECONDS)[0]

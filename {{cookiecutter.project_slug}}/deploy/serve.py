@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGES = PROJECT / "packages"
 RESOURCE_SERVERS = PROJECT / "resource_servers"
-LINE = {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+LINE = {"format": "{levelname} {name}: {message}", "style": "{"}
 
 
 def load() -> "WSGIApplication":

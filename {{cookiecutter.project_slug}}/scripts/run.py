@@ -38,7 +38,6 @@ try:
     from honcho.compat import ProcessManager  # type: ignore[import-untyped]
     from honcho.environ import parse_procfile  # type: ignore[import-untyped]
     from honcho.manager import Manager  # type: ignore[import-untyped]
-    from honcho.printer import Printer  # type: ignore[import-untyped]
 except ImportError:
     sys.exit(NOT_INSTALLED)
 
@@ -159,8 +158,8 @@ class LeadersFirst(ProcessManager):  # type: ignore[misc]
 
 def start(services: list[Service], variables: dict[str, str]) -> int:
     """Run the processes of Procfile until one ends or a signal arrives; return the exit code."""
-    # The services print the time themselves.
-    manager = Manager(Printer(sys.stdout, time_format=""))
+    # It prints the time in front of each line; the services do not.
+    manager = Manager()
     manager._procmgr = LeadersFirst()
     for name, command in parse_procfile(read_text(ROOT / "Procfile")).processes.items():
         manager.add_process(name, command, env=variables, cwd=str(ROOT))
