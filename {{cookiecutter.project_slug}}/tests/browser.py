@@ -1,4 +1,4 @@
-"""A browser as far as these tests need one: it keeps cookies, follows redirects and sends forms."""
+"""A browser for these tests: it keeps cookies, follows redirects and submits forms."""
 
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -7,7 +7,7 @@ import requests
 
 
 class Form(HTMLParser):
-    """The last form of a page that has a submit button, with what it would send."""
+    """The last form of a page, with the fields that it would send."""
 
     def __init__(self, html):
         super().__init__()
@@ -30,7 +30,7 @@ class Browser:
         self.page = None
 
     def open(self, url):
-        """Open `url`, follow redirects; return the one that leads to a client, or None."""
+        """Open `url` and follow redirects; return a redirect to another site, or None."""
         return self._follow(self.session.get(url, allow_redirects=False))
 
     def submit(self, **values):

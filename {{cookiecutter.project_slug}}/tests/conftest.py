@@ -1,7 +1,10 @@
-"""The whole stack as real processes on free ports, with its own `.env`, databases and keys."""
+"""The services as real processes on free ports, with their own `.env`, databases, keys and clients.
+
+The stack is what `make run` starts. A test that stops a service, or changes its variables, starts a
+`Server` of its own beside the stack.
+"""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -13,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from _names import env_prefix
+from _project import variables
 from authlib.integrations.requests_client import OAuth2Session
 from browser import Browser
 
@@ -22,126 +27,21 @@ MANIFESTS = [
     for path in sorted(ROOT.glob("resource_servers/*/resource_server.toml"))
 ]
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
+VERIFIER = "a-verifier-that-a-real-client-makes-at-random-0123456789"
 START_SECONDS = 300
+CACHING_SECONDS = 2  # Short: tests of revocation wait for it.
 
 
 def free_port():
-    """Return a TCP port that nobody listens on, and that nobody else is given by chance."""
+    """Return a TCP port that no other test and no other program gets."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
         if sys.platform == "linux":
-            # Stays bound until these tests end. Linux lets a server listen there all the same.
+            # It stays bound until the tests end. Linux lets a server listen there nevertheless.
             holder.detach()
         return port
-
-
-def prefix_of(name):
-    """Return what the variables of the resource server `name` begin with."""
-    return name.upper().replace("-", "_")
-
-
-def read_env(path):
-    """Return the variables of an env file by name."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
-
-
-@dataclass
-class Stack:
-    """The running services: their addresses, their variables, and ways to talk to them."""
-
-    env: dict
-    environment: dict
-    log: Path
-
-    @property
-    def url(self):
-        """Address of the authorization server."""
-        return self.env["AUTHORIZATION_SERVER_URL"]
-
-    def api(self, name, path="whoami/"):
-        """Return the address of `path` at the resource server `name`."""
-        return f"{self.env[f'{prefix_of(name)}_URL']}/api/{path}"
-
-    def client(self, name, **options):
-        """Return Authlib's client for the declared client `name` (``DEMO_MACHINE``, ...)."""
-        public = f"{name}_CLIENT_SECRET" not in self.env
-        method = "none" if public else "client_secret_basic"
-        return OAuth2Session(
-            self.env[f"{name}_CLIENT_ID"],
-            self.env.get(f"{name}_CLIENT_SECRET"),
-            token_endpoint_auth_method=method,
-            revocation_endpoint_auth_method=method,
-            **options,
-        )
-
-    def machine_token(self, scope, **options):
-        """Return a new access token of the demo machine."""
-        client = self.client("DEMO_MACHINE", scope=scope)
-        token = client.fetch_token(
-            f"{self.url}/o/token/", grant_type="client_credentials", **options
-        )
-        return token["access_token"]
-
-    def manage(self, *arguments):
-        """Run a management command of the authorization server."""
-        return subprocess.run(
-            [sys.executable, ROOT / "authorization_server" / "manage.py", *arguments],
-            env=self.environment,
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
-        )
-
-
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory):
-    """Return the environment of a stack that shares nothing with the one of `make run`."""
-    folder = tmp_path_factory.mktemp("stack")
-    env_file = folder / ".env"
-    # Short, so that the tests of revocation need not wait for long.
-    lines = ["RESOURCE_SERVER_TOKEN_CACHING_SECONDS=2"]
-    for name in ["AUTHORIZATION_SERVER", *(prefix_of(manifest["name"]) for manifest in MANIFESTS)]:
-        port = free_port()
-        lines += [f"{name}_PORT={port}", f"{name}_URL=http://localhost:{port}"]
-    # What is missing, the secrets above all, is added by run.py as it is to any `.env`.
-    env_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    inherited = {key: value for key, value in os.environ.items() if key not in read_env(env_file)}
-    return inherited | {"ENV_FILE": str(env_file), "DATA_DIR": str(folder / "var")}
-
-
-@pytest.fixture(scope="session")
-def stack(environment):
-    """Start everything as `make run` does, wait until it is ready, and stop it at the end."""
-    log = Path(environment["ENV_FILE"]).with_name("log")
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "scripts" / "run.py"],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_until_ready(process, environment, log)
-        yield Stack(read_env(Path(environment["ENV_FILE"])), environment, log)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-
-
-def wait_until_ready(process, environment, log):
-    """Return when every service is ready; fail with the log when one does not get there."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        env = read_env(Path(environment["ENV_FILE"]))
-        urls = [value for name, value in env.items() if name.endswith("_URL")]
-        if all(answers(f"{url}/health/ready") for url in urls):
-            return
-        time.sleep(0.2)
-    pytest.fail(f"the stack did not start:\n{log.read_text()}")
 
 
 def answers(url):
@@ -150,6 +50,156 @@ def answers(url):
         return requests.get(url, timeout=10).status_code == 200
     except requests.RequestException:
         return False
+
+
+def until(holds, seconds=60, pause=0.1):
+    """Return once `holds()` is true; fail after some seconds, which a busy machine may need."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(pause)
+
+
+@dataclass
+class Stack:
+    """The running services: their variables, addresses and clients."""
+
+    environment: dict
+    log: Path
+
+    @property
+    def env(self):
+        """Variables of the `.env` of these tests."""
+        return variables(Path(self.environment["ENV_FILE"]).read_text(encoding="utf-8"))
+
+    @property
+    def url(self):
+        """Address of the authorization server."""
+        return self.env["AUTHORIZATION_SERVER_URL"]
+
+    def api(self, name, path="/api/whoami/"):
+        """Return the address of `path` at the resource server `name`."""
+        return self.env[f"{env_prefix(name)}_URL"] + path
+
+    def client(self, name, **options):
+        """Return Authlib's client for a declared client (``DEMO_MACHINE``, ...)."""
+        secret = self.env.get(f"{name}_CLIENT_SECRET")
+        method = "client_secret_basic" if secret else "none"
+        return OAuth2Session(
+            self.env[f"{name}_CLIENT_ID"],
+            secret,
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
+            **options,
+        )
+
+    def machine_token(self, scope, **options):
+        """Return a new access token of the demo machine."""
+        client = self.client("DEMO_MACHINE", scope=scope)
+        url = f"{self.url}/o/token/"
+        return client.fetch_token(url, grant_type="client_credentials", **options)["access_token"]
+
+    def log_in(self, browser):
+        """Fill in the login page that is open; return a redirect to the client, if there is one."""
+        return browser.log_in(self.env["DEMO_USERNAME"], self.env["DEMO_PASSWORD"])
+
+
+class Server:
+    """A service that a test starts for itself, in a process group of its own.
+
+    Args:
+        stack: The services that it uses.
+        folder: The folder of the service.
+        log: The file for its output.
+        variables: Variables that differ from those of the stack.
+    """
+
+    def __init__(self, stack, folder, log, **variables):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.folder, self.log = ROOT / folder, log
+        self.environment = stack.environment | stack.env | {"WEB_RELOAD": "false"} | variables
+
+    def launch(self):
+        """Start it without waiting."""
+        with self.log.open("a") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, ROOT / "deploy" / "serve.py", self.url.removeprefix("http://")],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self):
+        """Return when it answers."""
+        until(lambda: answers(f"{self.url}/health/live"), START_SECONDS)
+
+    def send(self, number):
+        """Send a signal to all of its processes."""
+        os.killpg(self.process.pid, number)
+
+    def stop(self, number=signal.SIGTERM):
+        """End all of its processes."""
+        self.send(number)
+        self.process.wait(timeout=30)
+
+    def __enter__(self):
+        self.launch()
+        self.wait()
+        return self
+
+    def __exit__(self, *exception):
+        if self.process.poll() is None:
+            self.send(signal.SIGCONT)
+            self.stop()
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """Return the environment of a stack that shares nothing with the one of `make run`."""
+    folder = tmp_path_factory.mktemp("stack")
+    lines = [f"RESOURCE_SERVER_TOKEN_CACHING_SECONDS={CACHING_SECONDS}", "ENVIRONMENT=development"]
+    lines += [f"DEMO_{name}_CLIENT_ID=demo-{name.lower()}" for name in ("BROWSER", "DEVICE")]
+    for name in ["AUTHORIZATION_SERVER", *(env_prefix(each["name"]) for each in MANIFESTS)]:
+        port = free_port()
+        lines += [f"{name}_PORT={port}", f"{name}_URL=http://localhost:{port}"]
+    text = "\n".join(lines) + "\n"
+    # run.py adds the secrets, as to every `.env`.
+    (folder / ".env").write_text(text, encoding="utf-8")
+    inherited = {key: value for key, value in os.environ.items() if key not in variables(text)}
+    return inherited | {
+        "ENV_FILE": str(folder / ".env"),
+        "DATA_DIR": str(folder / "var"),
+        "CLIENTS_FILE": str(Path(__file__).with_name("clients.toml")),
+    }
+
+
+@pytest.fixture(scope="session")
+def stack(environment):
+    """Start everything as `make run` does, wait until it is ready, and stop it at the end."""
+    stack = Stack(environment, Path(environment["ENV_FILE"]).with_name("log"))
+    with stack.log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "scripts" / "run.py"],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def is_ready():
+        if process.poll() is not None:
+            pytest.fail(f"the stack did not start:\n{stack.log.read_text()}")
+        urls = [stack.url, *(stack.api(manifest["name"], "") for manifest in MANIFESTS)]
+        return all(answers(f"{url}/health/ready") for url in urls)
+
+    try:
+        until(is_ready, START_SECONDS)
+        yield stack
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -173,42 +223,45 @@ def second():
 
 
 @pytest.fixture
-def sign_in(stack, browser):
-    """Return a function that walks through login and consent and returns client and token."""
+def resource_server(stack, first, tmp_path):
+    """Return a function that describes one more process of a resource server."""
+    folder = f"resource_servers/{first['name']}"
+    return lambda **variables: Server(stack, folder, tmp_path / "log", **variables)
 
-    def sign_in(scope, **options):
+
+@pytest.fixture
+def authorize(stack, browser):
+    """Return a function that sends an authorization request and logs in, up to the consent page.
+
+    It returns the client, and the redirect to it if there is one already.
+    """
+
+    def authorize(scope, redirect_uri=REDIRECT_URI, method="S256"):
         client = stack.client(
-            "DEMO_BROWSER",
-            scope=scope,
-            redirect_uri=REDIRECT_URI,
-            code_challenge_method="S256",
+            "DEMO_BROWSER", scope=scope, redirect_uri=redirect_uri, code_challenge_method=method
         )
-        verifier = "a-verifier-that-a-real-client-makes-at-random-0123456789"
+        options = {"code_verifier": VERIFIER} if method else {}
         url, _ = client.create_authorization_url(
-            f"{stack.url}/o/authorize/", code_verifier=verifier, nonce="n-0S6_WzA2Mj", **options
+            f"{stack.url}/o/authorize/", nonce="n-0S6_WzA2Mj", **options
         )
-        browser.open(url)
-        browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+        return client, browser.open(url) or stack.log_in(browser)
+
+    return authorize
+
+
+@pytest.fixture
+def sign_in(stack, browser, authorize):
+    """Return a function that logs in and consents, and returns the client and its tokens."""
+
+    def sign_in(scope):
+        client, _ = authorize(scope)
         callback = browser.submit(allow="true")
-        token = client.fetch_token(
-            f"{stack.url}/o/token/", authorization_response=callback, code_verifier=verifier
+        tokens = client.fetch_token(
+            f"{stack.url}/o/token/", authorization_response=callback, code_verifier=VERIFIER
         )
-        return client, token
+        return client, tokens
 
     return sign_in
-
-
-def answered(send):
-    """Return the response to `send`, which is asked again where 503 says that it took too long.
-
-    A resource server waits for 2 seconds at most, and a machine may be busy for longer.
-    """
-    for _ in range(10):
-        response = send()
-        if response.status_code != 503:
-            break
-        time.sleep(1)
-    return response
 
 
 def get_once(url, token):
@@ -218,5 +271,17 @@ def get_once(url, token):
 
 @pytest.fixture
 def get():
-    """Return a function that gets the answer to a GET request with a bearer token."""
-    return lambda url, token: answered(lambda: get_once(url, token))
+    """Return a function that sends a GET request with a bearer token, again after a 503.
+
+    A resource server waits 2 seconds for the authorization server; a busy machine may need longer.
+    """
+
+    def get(url, token):
+        for _ in range(10):
+            response = get_once(url, token)
+            if response.status_code != 503:
+                break
+            time.sleep(1)
+        return response
+
+    return get

@@ -1,15 +1,15 @@
-"""DOT's other way to authenticate the caller: a bearer token with the scope `introspection`."""
+"""Introspection with a bearer token that has the scope `introspection`, as DOT supports it."""
 
 import pytest
 import requests
+from _names import env_prefix
 from authlib.integrations.requests_client import OAuth2Session
-from conftest import prefix_of
 
 
 @pytest.fixture
 def introspection_client(stack, first):
-    """Authlib's client with the credentials of the resource server."""
-    prefix = prefix_of(first["name"])
+    """Return a client with the introspection credentials of the resource server."""
+    prefix = env_prefix(first["name"])
     return OAuth2Session(
         stack.env[f"{prefix}_INTROSPECTION_CLIENT_ID"],
         stack.env[f"{prefix}_INTROSPECTION_CLIENT_SECRET"],
@@ -18,7 +18,7 @@ def introspection_client(stack, first):
 
 @pytest.fixture
 def bearer(stack, introspection_client):
-    """A token of the resource server's own client."""
+    """Return a token of that client."""
     return introspection_client.fetch_token(
         f"{stack.url}/o/token/", grant_type="client_credentials", scope="introspection"
     )["access_token"]

@@ -14,7 +14,7 @@ def client(stack):
 
 @pytest.fixture
 def device(stack, client, first):
-    """What the authorization server told the device."""
+    """Return the answer of the device authorization endpoint."""
     return requests.post(
         f"{stack.url}/o/device-authorization/",
         {"client_id": client.client_id, "scope": f"{first['name']}:read"},
@@ -24,7 +24,7 @@ def device(stack, client, first):
 
 @pytest.fixture
 def poll(stack, client, device):
-    """Return a function with which the device asks for its token."""
+    """Return a function that requests the token of the device."""
 
     def poll():
         return client.fetch_token(
@@ -39,11 +39,11 @@ def poll(stack, client, device):
 
 @pytest.fixture
 def decide(stack, browser, device):
-    """Return a function that lets the person log in, type the code and decide."""
+    """Return a function that logs in, enters the code and decides."""
 
     def decide(action):
         browser.open(device["verification_uri"])
-        browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+        stack.log_in(browser)
         browser.submit(user_code=device["user_code"])
         browser.submit(action=action)
 
@@ -55,7 +55,7 @@ def test_the_device_gets_a_token_that_the_api_accepts(stack, poll, decide, get, 
     assert get(stack.api(first["name"]), poll()["access_token"]).status_code == 200
 
 
-def test_the_device_waits_until_the_person_has_decided(poll):
+def test_the_device_waits_for_the_decision_of_the_person(poll):
     with pytest.raises(OAuthError, match="authorization_pending"):
         poll()
 
@@ -66,7 +66,7 @@ def test_a_device_that_is_denied_gets_no_token(poll, decide):
         poll()
 
 
-def test_a_device_code_gives_one_token_only(poll, decide):
+def test_a_device_code_can_be_used_once(poll, decide):
     decide("accept")
     poll()
     with pytest.raises(OAuthError):

@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, prefix_of
+from _names import env_prefix
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def doctor(stack, first):
                 capture_output=True,
                 encoding="utf-8",
             )
-            # It waits for 2 seconds, and a machine may be busy for longer.
+            # It waits 2 seconds for an answer; a busy machine may need longer.
             if "no answer" not in done.stdout.lower() and "no document" not in done.stdout:
                 break
         return done
@@ -38,7 +39,7 @@ def test_a_stack_that_runs_has_no_problem(doctor):
 
 
 def test_a_wrong_secret_is_the_one_problem_and_its_line_is_named(doctor, first):
-    name = f"{prefix_of(first['name'])}_INTROSPECTION_CLIENT_SECRET"
+    name = f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"
     done = doctor(**{name: "wrong-" * 8})
     assert (done.returncode, [name in line for line in problems(done)]) == (1, [True])
 
@@ -53,6 +54,6 @@ def test_another_issuer_is_the_one_problem_and_its_line_is_named(doctor, stack):
 
 
 def test_neither_secret_is_printed(doctor, first, stack):
-    secret = stack.env[f"{prefix_of(first['name'])}_INTROSPECTION_CLIENT_SECRET"]
+    secret = stack.env[f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"]
     done = doctor()
     assert secret not in done.stdout + done.stderr

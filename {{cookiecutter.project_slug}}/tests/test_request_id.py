@@ -1,11 +1,10 @@
-"""One identifier goes with a request through the logs of both services."""
+"""A request has one identifier in the logs of both services."""
 
 import secrets
-import time
 
 import requests
-from conftest import prefix_of
-from test_outage import resource_server
+from _names import env_prefix
+from conftest import until
 
 
 def test_a_request_keeps_its_identifier(stack, first):
@@ -14,17 +13,16 @@ def test_a_request_keeps_its_identifier(stack, first):
 
 
 def test_both_services_log_a_refused_introspection_with_the_identifier_of_the_request(
-    stack, first, tmp_path
+    stack, first, resource_server
 ):
-    name = f"{prefix_of(first['name'])}_INTROSPECTION_CLIENT_SECRET"
     identifier = secrets.token_hex(16)
     headers = {"X-Request-ID": identifier, "Authorization": "Bearer made-up"}
-    log = tmp_path / "log"
-    with resource_server(stack, first, log, **{name: "wrong-" * 8}) as url:
-        for _ in range(100):  # The authorization server may log one refusal a second.
-            requests.get(f"{url}/api/whoami/", headers=headers, timeout=10)
-            if f"[{identifier}]" in stack.log.read_text():
-                break
-            time.sleep(0.2)
-    assert f"[{identifier}]" in log.read_text()
-    assert f"[{identifier}]" in stack.log.read_text()
+    name = f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"
+    with resource_server(**{name: "wrong-" * 8}) as server:
+
+        def is_logged():  # The authorization server logs at most one refusal a second.
+            requests.get(f"{server.url}/api/whoami/", headers=headers, timeout=10)
+            return f"[{identifier}]" in stack.log.read_text()
+
+        until(is_logged)
+    assert f"[{identifier}]" in server.log.read_text()

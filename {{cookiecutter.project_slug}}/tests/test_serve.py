@@ -1,4 +1,4 @@
-"""How services are served."""
+"""deploy/serve.py: bodies, numbers in the environment, and settings that are wrong."""
 
 import subprocess
 import sys
@@ -15,15 +15,15 @@ if not settings.configured:
 
 
 def served(response):
-    """Return the body that Granian gets for an application that returns `response`."""
+    """Return the body that Granian receives from an application that returns `response`."""
     return serve.in_one_piece(lambda environ, start_response: response)({}, None)
 
 
-def test_a_body_that_is_known_is_sent_together_with_the_headers():
+def test_a_complete_body_is_sent_together_with_the_headers():
     assert served(HttpResponse("known")) == [b"known"]
 
 
-def test_a_body_that_is_known_ends_the_request_once():
+def test_a_complete_body_ends_the_request_once():
     ended = []
     response = HttpResponse("known")
 
@@ -39,7 +39,7 @@ def test_a_body_that_is_known_ends_the_request_once():
 
 
 @pytest.mark.parametrize("body", [StreamingHttpResponse([b"a", b"b"]), [b"a", b"b"]])
-def test_a_body_that_comes_by_and_by_is_handed_on_as_it_is(body):
+def test_a_streaming_body_is_passed_on_unchanged(body):
     assert served(body) is body
 
 
@@ -47,20 +47,20 @@ def test_a_body_that_comes_by_and_by_is_handed_on_as_it_is(body):
     ("name", "value"),
     [("WEB_CONCURRENCY", "two"), ("WEB_CONCURRENCY", "0"), ("WEB_THREADS", "-1")],
 )
-def test_a_number_that_is_none_is_refused_in_one_sentence(stack, name, value):
+def test_an_invalid_number_is_refused_in_one_sentence(stack, name, value):
     process = serve_authorization_server(stack, **{name: value})
     assert (process.returncode, process.stderr.count("\n")) == (1, 1)
     assert f"{name} is '{value}'" in process.stderr
 
 
-def test_a_setting_that_is_wrong_is_told_without_a_traceback(stack):
+def test_an_invalid_setting_is_reported_without_a_traceback(stack):
     process = serve_authorization_server(stack, LOG_LEVEL="verbose", WEB_RELOAD="false")
     assert (process.returncode, "Traceback" in process.stderr) == (1, False)
     assert "LOG_LEVEL is 'verbose'" in process.stderr
 
 
 def serve_authorization_server(stack, **variables):
-    """Serve it with other `variables`, until that ends."""
+    """Start it with other `variables`, and wait until it has ended."""
     return subprocess.run(
         [sys.executable, ROOT / "deploy" / "serve.py", f"127.0.0.1:{free_port()}"],
         cwd=ROOT / "authorization_server",

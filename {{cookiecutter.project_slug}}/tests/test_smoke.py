@@ -1,4 +1,4 @@
-"""`make smoke` passes against the running stack."""
+"""The smoke flow passes against the stack: the tests of every step stand in scripts/smoke.py."""
 
 import subprocess
 import sys
