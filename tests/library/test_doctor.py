@@ -356,6 +356,12 @@ def test_a_refused_bearer_token_is_a_problem(server, line, configure):
     assert "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']" in line()
 
 
+def test_an_accepted_bearer_token_is_ok(server, run, configure):
+    configure(**{PAIR: None}, RESOURCE_SERVER_AUTH_TOKEN="mine")
+    server.answers[PATH] = 200, {}, b'{"active": false}'
+    assert "ok       introspection: a made-up token is inactive" in run()[1]
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -72,9 +72,7 @@ def _caching(settings: IssuerSettings, conf: Conf) -> Finding:
     name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS" if own is None else "caching_seconds"
     text = f"a revoked token is accepted for up to {seconds:g} s"
     if seconds == 0:
-        return warning(
-            "caching", f"{text}, each request is introspected. Change {name}, to 10 say."
-        )
+        return warning("caching", f"each request is introspected. Change {name}, for example to 10.")
     if seconds > LONG_SECONDS:
         return warning("caching", f"{text}. Change {name}, for example to 60.")
     return ok("caching", text)

@@ -72,7 +72,8 @@ def _issuer(entry: Any, conf: Conf) -> IssuerSettings:
 def _derived(preset: str, options: Mapping[str, Any], conf: Conf) -> IssuerSettings:
     derive, strategies = PRESETS[preset]
     parameters = parameters_of(preset)
-    convert = {key: COMMON[key] for key in common_options(preset)}
+    common = OPTIONS_OF_BUNDLED if preset == BUNDLED else COMMON
+    convert = {key: COMMON[key] for key in common}
     convert |= {key: CONVERTERS[one.annotation] for key, one in parameters.items()}
     if unknown := set(options) - set(convert):
         raise ImproperlyConfigured(
@@ -183,11 +184,6 @@ COMMON: dict[str, Converter] = {
 }
 # The rest of the authorization server of ``OAUTH2_PROVIDER`` comes from there.
 OPTIONS_OF_BUNDLED = ("name", "caching_seconds", "scopes", "client_ids")
-
-
-def common_options(preset: str) -> Iterable[str]:
-    """Return the options of `preset` that are not parameters of its function."""
-    return OPTIONS_OF_BUNDLED if preset == BUNDLED else COMMON
 
 
 def _check(issuer: IssuerSettings) -> None:

@@ -74,7 +74,7 @@ class IssuerSettings:
         is_machine: Returns whether the claims are those of a client-credentials token; None:
             inferred from ``sub`` and the client id.
         scopes: Scopes that a claim grants, as (claim, value, scopes). Empty: ``scope`` is used.
-        caching_seconds: How long a token is remembered; None: as the settings say.
+        caching_seconds: How long a token is cached; None: as in the setting of the library.
     """
 
     iss: str
