@@ -187,6 +187,11 @@ def test_the_caching_time_of_an_entry_is_the_one_that_counts(server, run, config
     assert "ok       caching: a revoked token is accepted for up to 7 s" in run()[1]
 
 
+def test_the_caching_time_of_an_entry_is_named(server, line, configure):
+    configure(ISSUERS=[{"preset": "authorization_server", "caching_seconds": 3600}])
+    assert "Change `caching_seconds` of authorization_server" in line()
+
+
 def test_not_caching_invalid_tokens_is_a_warning(server, line, configure):
     configure(INACTIVE_CACHING_SECONDS=0)
     assert "INACTIVE_CACHING_SECONDS" in line()
@@ -329,7 +334,7 @@ def test_refused_credentials_are_a_problem(server, line, configure, monkeypatch,
     monkeypatch.setenv("ORDERS_INTROSPECTION_CLIENT_ID", wrong[0])
     monkeypatch.setenv("ORDERS_INTROSPECTION_CLIENT_SECRET", wrong[1])
     found = line()
-    assert found.startswith("problem  credentials: refused with status 401")
+    assert found.startswith(f"problem  credentials: the client {wrong[0]} is refused (status 401)")
     assert "ORDERS_INTROSPECTION_CLIENT_ID in .env" in found
     assert "ORDERS_INTROSPECTION_CLIENT_SECRET in .env" in found
 

@@ -69,7 +69,8 @@ def _caching(settings: IssuerSettings, conf: Conf) -> Finding:
         return ok("caching", "a revoked token is accepted until `exp`: nothing is introspected")
     own = settings.caching_seconds
     seconds = conf.caching_seconds if own is None else own
-    name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS" if own is None else "caching_seconds"
+    name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
+    name = name if own is None else f"`caching_seconds` of {settings.name}"
     text = f"a revoked token is accepted for up to {seconds:g} s"
     if seconds == 0:
         return warning("caching", f"each request is introspected. Change {name}, for example to 10.")
@@ -97,7 +98,7 @@ def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
     try:
         answer = issuer.ask(secrets.token_urlsafe(32))
     except IntrospectionCredentialsRefused as error:
-        yield problem("credentials", f"refused with status {error.status}. {_advice(settings)}")
+        yield problem("credentials", _refused(settings, error.status))
         return
     except TokenValidationError as error:
         text = f"{error}. Look at the log of the authorization server, or change {change}."
@@ -112,14 +113,18 @@ def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
         yield problem("introspection", text)
 
 
-def _advice(settings: IssuerSettings) -> str:
-    if settings.bearer_token:
-        return f"Change {source_of(settings.bearer_token, settings, checks.BEARER_TOKEN)}."
-    sources = {
-        source_of(one, settings, checks.CREDENTIALS): 1 for one in settings.credentials or ()
-    }
+def _refused(settings: IssuerSettings, status: int | None) -> str:
+    if settings.credentials is None:
+        change = source_of(settings.bearer_token or "", settings, checks.BEARER_TOKEN)
+        return f"the bearer token is refused (status {status}). Change {change}."
+    sources = dict.fromkeys(
+        source_of(one, settings, checks.CREDENTIALS) for one in settings.credentials
+    )
     advice = ", and run `manage.py ensure_clients` there" if settings.preset == BUNDLED else ""
-    return f"Make {' and '.join(sources)} the same as at the authorization server{advice}."
+    return (
+        f"the client {settings.credentials[0]} is refused (status {status}). Make "
+        f"{' and '.join(sources)} the same as at the authorization server{advice}."
+    )
 
 
 def examine_discovery(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
