@@ -412,6 +412,12 @@ def test_a_scope_that_the_authorization_server_does_not_have_is_a_problem(server
     assert "[scopes]" in found
 
 
+def test_the_default_scopes_of_dot_are_not_required(server, run, settings):
+    dot = settings.OAUTH2_PROVIDER
+    settings.OAUTH2_PROVIDER = {name: dot[name] for name in dot if name != "SCOPES"}
+    assert run()[0] == 0
+
+
 @pytest.mark.parametrize("member", ["introspection_endpoint", "scopes_supported"])
 @pytest.mark.parametrize("value", [None, 5])
 def test_an_optional_member_may_be_missing(server, run, member, value):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from oauth2_provider.scopes import get_scopes_backend
+from oauth2_provider.settings import oauth2_settings
 from urllib3.exceptions import HTTPError
 
 from oauth_resource_server import checks
@@ -156,6 +157,8 @@ def _differences(settings: IssuerSettings, document: dict[str, Any]) -> Iterator
             yield warning("discovery", text.format(member, shown(theirs), shown(ours), change))
     supported = document.get("scopes_supported")
     if settings.preset != BUNDLED or not isinstance(supported, list):
+        return
+    if "SCOPES" not in oauth2_settings.user_settings:  # Otherwise DOT's default: read, write.
         return
     if missing := [one for one in get_scopes_backend().get_all_scopes() if one not in supported]:
         yield problem(
