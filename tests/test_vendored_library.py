@@ -1,11 +1,15 @@
 """A generated project carries the library as vendored source, and leaves it alone."""
 
+import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
+from stack import make
 
 LIBRARY = Path("packages") / "oauth_resource_server"
 
@@ -35,3 +39,32 @@ def test_the_vendored_folder_names_its_version(project):
     metadata = tomllib.loads((project / LIBRARY / "pyproject.toml").read_text(encoding="utf-8"))
     notice = (project / LIBRARY / "VENDORED.md").read_text(encoding="utf-8")
     assert f"version {metadata['project']['version']} " in notice
+
+
+def test_the_image_builds_without_the_folder(project):
+    assert "oauth_resource_server" not in (project / "Dockerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_project_moves_to_a_published_version_by_deleting_a_folder_and_a_line(bake, tmp_path):
+    """What VENDORED.md says, with a folder of wheels as the package index."""
+    project = bake({"resource_servers": "orders"})
+    environment = os.environ | {"UV_FIND_LINKS": str(tmp_path)}
+    build = ["uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path, project / LIBRARY]
+    subprocess.run(build, check=True)
+    notice = (project / LIBRARY / "VENDORED.md").read_text(encoding="utf-8")
+    line, file = re.search(r"Delete the line `(.*)` from `(.*)`", notice).groups()
+
+    shutil.rmtree(project / LIBRARY)
+    text = (project / file).read_text(encoding="utf-8")
+    assert text.count(f"{line}\n") == 1
+    (project / file).write_text(text.replace(f"{line}\n", ""), encoding="utf-8")
+    subprocess.run(["uv", "lock", "--quiet"], cwd=project, env=environment, check=True)
+    make(project, "install", env=environment, check=True)
+
+    python = project / ".venv" / "bin" / "python"
+    tests = [python, "-m", "pytest", "-q"]
+    where = "import oauth_resource_server as package; print(package.__file__)"
+    found = subprocess.run([python, "-c", where], capture_output=True, encoding="utf-8").stdout
+    assert "site-packages" in found
+    assert subprocess.run(tests, cwd=project / "resource_servers" / "orders").returncode == 0
