@@ -180,6 +180,13 @@ def test_a_port_that_is_used_is_skipped(add, bare_project, file):
     assert value_of(bare_project, "ORDERS_PORT") == "8003"
 
 
+def test_the_port_is_the_next_one_after_the_authorization_server(add, bare_project):
+    with (bare_project / ".env").open("a", encoding="utf-8") as env:
+        env.write("AUTHORIZATION_SERVER_PORT=9000\n")
+    add("orders")
+    assert value_of(bare_project, "ORDERS_PORT") == "9001"
+
+
 def test_the_example_holds_no_secret(add, bare_project):
     add("orders")
     assert value_of(bare_project, "ORDERS_SECRET_KEY") == "change-me"
@@ -220,8 +227,8 @@ def test_env_file_is_completed_in_the_place_of_env(add, bare_project, tmp_path):
 
 def test_each_thing_that_was_done_has_a_line(add):
     assert add("orders", "inventory").stdout.splitlines() == [
-        "resource_servers/orders: made",
-        "resource_servers/inventory: made",
+        "resource_servers/orders: created",
+        "resource_servers/inventory: created",
         "Procfile: added orders, inventory",
         "compose.yml: added orders, inventory",
         "compose.override.yml: added orders, inventory",
@@ -250,7 +257,7 @@ def test_adding_it_twice_changes_nothing_and_says_so(add, bare_project, run_scri
     run_script(bare_project, "init_env")
     add("orders")
     before = contents_of(bare_project)
-    assert add("orders").stdout == "orders: nothing to do, all is there\n"
+    assert add("orders").stdout == "orders: nothing to do\n"
     assert contents_of(bare_project) == before
 
 
@@ -422,23 +429,23 @@ def test_a_name_that_breaks_the_rules_is_refused(refused, name):
 
 
 def test_the_same_name_twice_is_refused(refused):
-    assert "'orders' is there 2 times" in refused("orders", "orders")
+    assert "'orders' is given 2 times" in refused("orders", "orders")
 
 
 def test_more_than_20_in_all_are_refused(add, refused):
     add(*(f"server-{number}" for number in range(1, 20)))
-    assert "21 resource servers, and 20 is the most" in refused("one", "two")
+    assert "at most 20 resource servers, got 21" in refused("one", "two")
 
 
 def test_a_folder_that_is_something_else_is_refused(refused, bare_project):
     (bare_project / "resource_servers" / "billing").mkdir()
-    assert "resource_servers/billing is there" in refused("billing")
+    assert "resource_servers/billing exists" in refused("billing")
 
 
 def test_a_folder_with_the_manifest_of_another_is_refused(add, refused, bare_project):
     add("orders")
     (bare_project / "resource_servers" / "orders").rename(bare_project / "resource_servers" / "b")
-    assert "resource_servers/b is there" in refused("b")
+    assert "resource_servers/b exists" in refused("b")
 
 
 def test_another_process_of_that_name_is_refused(refused, bare_project):
@@ -451,7 +458,7 @@ def test_another_process_of_that_name_is_refused(refused, bare_project):
 def test_a_variable_that_is_taken_is_refused(refused, bare_project, file):
     with (bare_project / file).open("a", encoding="utf-8") as env:
         env.write("BILLING_URL=https://billing.example.net\n")
-    assert f"needs BILLING_URL for itself, which {file} has" in refused("billing")
+    assert f"needs BILLING_URL, which {file} defines" in refused("billing")
 
 
 def test_a_name_that_shares_a_variable_with_another_is_refused(add, refused):
@@ -495,7 +502,13 @@ def test_all_problems_are_in_one_message(refused, bare_project):
     (bare_project / "resource_servers" / "billing").mkdir()
     (bare_project / "compose.yml").write_text("services: {}\n", encoding="utf-8")
     message = refused("billing", "Orders", "django")
-    words = "Nothing was changed", "'Orders'", "'django'", "resource_servers/billing is", "include:"
+    words = (
+        "Nothing was changed",
+        "'Orders'",
+        "'django'",
+        "resource_servers/billing exists",
+        "include:",
+    )
     assert [word for word in words if word not in message] == []
 
 

@@ -187,7 +187,7 @@ def test_a_one_shot_is_waited_for_and_not_started_again(files, containers):
     assert files["deploy/service.yml"]["services"]["one-shot"]["restart"] == "no"
 
 
-def test_a_token_of_the_greatest_length_passes_the_proxy_and_the_servers(project):
+def test_a_token_of_the_maximum_length_passes_the_proxy_and_the_servers(project):
     def number(path, pattern):
         found = re.search(pattern, (project / path).read_text(encoding="utf-8"))
         return [int(group.replace("_", "")) for group in found.groups()]
@@ -199,7 +199,7 @@ def test_a_token_of_the_greatest_length_passes_the_proxy_and_the_servers(project
     buffers, size = number("deploy/nginx/nginx.conf", r"large_client_header_buffers (\d+) (\d+)k;")
     [of_all] = number("deploy/serve.py", r"max_buffer_size=(\d+) \* 1024")
     [body] = number(
-        "authorization_server/introspection/endpoint.py", r"MAX_BODY_SIZE = (\d+) \* 1024"
+        "authorization_server/introspection/question.py", r"MAX_BODY_SIZE = (\d+) \* 1024"
     )
     header = len(f"Authorization: Bearer {'x' * longest}\r\n")
     form = len(f"token={'x' * longest}&token_type_hint=access_token")

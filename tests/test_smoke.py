@@ -335,9 +335,9 @@ def test_no_answer_says_what_to_start(smoke, project):
     )
 
 
-def test_a_missing_env_says_what_makes_it(smoke, project):
+def test_a_missing_env_names_the_command_that_creates_it(smoke, project):
     (project / ".env").unlink()
-    assert smoke().stderr == "There is no .env yet: `make run` makes it.\n"
+    assert smoke().stderr == "There is no .env yet: `make run` creates it.\n"
 
 
 def test_a_missing_variable_is_named(smoke, project):

@@ -1,7 +1,7 @@
-"""What the scripts share: where things are, which services there are, and the variables of `.env`.
+"""Shared by the scripts: paths, the services of the project, and the variables of `.env`.
 
-Standard library only, because most scripts run before anything is installed. An expected fault ends
-a script with ``sys.exit(sentence)``: the sentence on stderr, exit code 1, no traceback.
+Standard library only, because most scripts run before anything is installed. A script ends at an
+expected fault with ``sys.exit(sentence)``: the sentence on stderr, exit code 1, no traceback.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESOURCE_SERVERS = ROOT / "resource_servers"
 NOT_INSTALLED = "The dependencies are not installed: run `make install`."
 
-# The lines that django-environ reads, too.
+# The same lines as service_kit reads.
 ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)")
 
 
@@ -41,7 +41,7 @@ class Service:
 
     @property
     def prefix(self) -> str:
-        """What the names of its variables begin with."""
+        """The prefix of its variables: ORDERS for orders."""
         return env_prefix(self.name)
 
 
@@ -49,7 +49,7 @@ AUTHORIZATION_SERVER = Service("authorization-server", ROOT / "authorization_ser
 
 
 def resource_servers() -> list[Service]:
-    """Return the resource servers that have a manifest, by name."""
+    """Return the resource servers, which are the folders with a manifest."""
     paths = sorted(RESOURCE_SERVERS.glob("*/resource_server.toml"))
     manifests = [(read_toml(path), path.parent) for path in paths]
     return [
@@ -59,7 +59,7 @@ def resource_servers() -> list[Service]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds; exit when it is missing or broken."""
+    """Return the content of a TOML file; exit if it is missing or invalid."""
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
@@ -67,7 +67,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """Return what a file holds, line endings as they are; exit when that is not possible."""
+    """Return the text of a file with its line endings; exit if it cannot be read."""
     try:
         return path.read_bytes().decode()
     except OSError as error:
@@ -77,12 +77,12 @@ def read_text(path: Path) -> str:
 
 
 def replace_text(path: Path, text: str, mode: int | None = None) -> None:
-    """Write a file in one step, so that an interruption leaves the old one whole.
+    """Replace a file atomically.
 
     Args:
-        path: Through a symbolic link, the file it leads to is replaced.
-        text: What it is to hold, line endings as they are.
-        mode: Its permissions; None keeps the ones it has, of a file that exists.
+        path: The target of a symbolic link is replaced, not the link.
+        text: The new text with its line endings.
+        mode: The new permissions; None keeps those of the existing file.
     """
     path = path.resolve()
     descriptor, temporary = tempfile.mkstemp(".tmp", f"{path.name}.", path.parent)
@@ -97,13 +97,13 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
 
 
 def env_file() -> Path | None:
-    """Return the file in the place of `.env`: ENV_FILE where it is set, None where it is empty."""
+    """Return the path of the env file: ENV_FILE if set, None if ENV_FILE is empty, else `.env`."""
     name = os.environ.get("ENV_FILE", str(ROOT / ".env"))
     return Path(name).absolute() if name else None
 
 
 def shown(path: Path | None) -> str:
-    """Return how messages name a file: from the root of the project on, if it is inside."""
+    """Return the name of a file for messages: relative to the project if it is inside."""
     if path is None:
         return "the environment"
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
@@ -112,7 +112,7 @@ def shown(path: Path | None) -> str:
 def assignments(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and lines of each variable in an env file.
 
-    The lines are its own and all before it since the last variable: the comments that explain it.
+    The lines include the comments above the variable, from the previous variable on.
     """
     lines = ""
     for line in text.splitlines(keepends=True):
@@ -123,7 +123,7 @@ def assignments(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def unquoted(value: str) -> str:
-    """Return a value without the blanks and the quotes around it, if it has any."""
+    """Return a value without surrounding blanks and quotes."""
     value = value.strip()
     quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
     return value[1:-1] if quoted else value
@@ -135,22 +135,22 @@ def variables(text: str) -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """Return what the services see: the variables of `.env`, those of this process over them."""
+    """Return the variables of the services: those of this process override those of `.env`."""
     path = env_file()
     if path and not path.exists():
-        sys.exit(f"There is no {shown(path)} yet: `make run` makes it.")
+        sys.exit(f"There is no {shown(path)} yet: `make run` creates it.")
     return (variables(read_text(path)) if path else {}) | os.environ
 
 
 def given(environment: Mapping[str, str], name: str) -> str | None:
-    """Return a variable, from the file that NAME_FILE names where that is set; None without it."""
+    """Return a variable, or the content of the file that NAME_FILE names; None without both."""
     if path := environment.get(f"{name}_FILE"):
         return read_text(Path(path)).strip()
     return environment.get(name) or None
 
 
 def setting(environment: Mapping[str, str], name: str) -> str:
-    """Return a variable, from the file that NAME_FILE names where that is set; exit without it."""
+    """Return a variable likewise; exit without both."""
     if value := given(environment, name):
         return value
     sys.exit(f"{name} is missing in {shown(env_file())}: run `python scripts/init_env.py`.")
@@ -159,7 +159,7 @@ def setting(environment: Mapping[str, str], name: str) -> str:
 def trusts_authorization_server(server: Service, environment: Mapping[str, str]) -> bool:
     """Return whether `server` accepts tokens of the authorization server of this project.
 
-    It does unless the variables list its issuers and leave that one out.
+    It does, unless the variables list its issuers without that one.
     """
     presets = [*preset_names(server, environment)]
     presets += [table.get("preset", "") for table in issuer_tables(server, environment)]
@@ -167,15 +167,15 @@ def trusts_authorization_server(server: Service, environment: Mapping[str, str])
 
 
 def preset_names(server: Service, environment: Mapping[str, str]) -> list[str]:
-    """Return the presets that ``ISSUERS`` lists, with the prefix of `server` or without."""
+    """Return the presets in PREFIX_ISSUERS of `server`, or else in ISSUERS."""
     return [name.strip() for name in _of(server, environment, "ISSUERS").split(",") if name.strip()]
 
 
 def issuer_tables(server: Service, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the tables of the file that ``ISSUERS_CONFIG`` names, likewise."""
+    """Return the tables of the file that PREFIX_ISSUERS_CONFIG or else ISSUERS_CONFIG names."""
     path = _of(server, environment, "ISSUERS_CONFIG")
     tables = read_toml(ROOT / path).get("issuers") if path else None
-    # What is wrong in it, the resource server says when it starts.
+    # The resource server validates the file when it starts.
     return [one for one in tables if isinstance(one, dict)] if isinstance(tables, list) else []
 
 

@@ -1,8 +1,8 @@
-"""The files in `.secrets/`: what Compose mounts into the containers, to each only its own.
+"""The files in `.secrets/`, which Compose mounts into the containers: into each only its own.
 
-`.env` is the source: each run brings the files in line with it. What only containers need is made
-here, once: the passwords of PostgreSQL and Valkey, and the addresses that hold one. A file can be
-read by everybody, as a container reads it as a user of its own; the folder keeps others out.
+They are written from `.env`. Passwords of PostgreSQL and Valkey, and the URLs with these passwords,
+are for containers only: they are generated here and kept. The files are readable by all users, as
+the users of the containers read them; the folder is closed to other users.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ CACHE_URL = "redis://{name}:{password}@valkey:6379/0"
 
 
 def complete_secret_files() -> bool:
-    """Make the files, or bring them in line with `.env`; return whether the folder is new.
+    """Write the files from `.env`; return whether the folder is new.
 
-    Nothing is done for another file in the place of `.env`: Compose reads none.
+    With ENV_FILE nothing is written, because Compose reads `.env` only.
     """
     path = ROOT / ".env"
     if env_file() != path or not path.exists():
@@ -47,18 +47,13 @@ def complete_secret_files() -> bool:
     FOLDER.mkdir(FOLDER_MODE, exist_ok=True)
     FOLDER.chmod(FOLDER_MODE)
     for name, value in wanted(read_text(path)):
-        # One that is written again is news to `make up`.
         if value != current(name) or not (FOLDER / name).is_file():
             replace_text(FOLDER / name, value, FILE_MODE)
     return is_new
 
 
 def wanted(env: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each file and what it is to hold.
-
-    Args:
-        env: The text of `.env`.
-    """
+    """Yield name and content of each file, from the text of `.env`."""
     values = variables(env)
     for name in ADMINISTRATORS:
         yield name, current(name) or new_password()
@@ -75,7 +70,7 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
 def of_service(
     service: Service, values: dict[str, str], suffixes: list[str], urls: dict[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the files of one service: its secrets, and where its data is."""
+    """Yield the files of one service: its secrets, and the URLs of its database and cache."""
     for suffix in suffixes:
         name = f"{service.prefix}_{suffix}"
         yield name, value_of(name, values)
@@ -85,7 +80,7 @@ def of_service(
 
 
 def names_of_clients() -> re.Pattern[str]:
-    """Return what the variables are called that `ensure_clients` and `ensure_demo_user` read."""
+    """Return a pattern for the variables that `ensure_clients` and `ensure_demo_user` read."""
     clients = [*read_toml(AUTHORIZATION_SERVER.folder / "clients.toml")]
     clients += [f"{server.name}-introspection" for server in resource_servers()]
     prefixes = "|".join(map(env_prefix, clients))
@@ -93,9 +88,9 @@ def names_of_clients() -> re.Pattern[str]:
 
 
 def names_of_issuers(server: Service, values: dict[str, str]) -> re.Pattern[str]:
-    """Return what the variables are called that say whose tokens `server` accepts.
+    """Return a pattern for the variables that configure the issuers of `server`.
 
-    The options of the bundled authorization server are not among them: they are in compose.yml.
+    It excludes the options of the bundled authorization server, which stand in compose.yml.
     """
     others = [*filter(lambda name: name != "authorization_server", preset_names(server, values))]
     names = ["ISSUERS", "ISSUERS_CONFIG", *(rf"{re.escape(env_prefix(one))}_\w+" for one in others)]
@@ -105,7 +100,7 @@ def names_of_issuers(server: Service, values: dict[str, str]) -> re.Pattern[str]
 
 
 def lines_of(env: str, names: re.Pattern[str]) -> Iterator[str]:
-    """Yield the lines of `.env` for some names, as they stand there; for a NAME_FILE, a NAME."""
+    """Yield the lines of `.env` for some names; a NAME_FILE becomes a NAME with its content."""
     for name, value, lines in assignments(env):
         if name.endswith("_FILE") and names.fullmatch(name.removesuffix("_FILE")):
             yield f"{name.removesuffix('_FILE')}={content_of(value)}\n"
@@ -114,7 +109,7 @@ def lines_of(env: str, names: re.Pattern[str]) -> Iterator[str]:
 
 
 def kept_url(name: str, form: str, service: str) -> str:
-    """Return the URL that was made before, or a new one. Another one came from `.env` and goes."""
+    """Return the URL that was generated before, or a new one if the file holds another URL."""
     kept = current(name)
     ours = re.escape(form).replace(r"\{name\}", re.escape(service))
     if re.fullmatch(ours.replace(r"\{password\}", "[A-Za-z0-9_-]+"), kept):
@@ -123,23 +118,23 @@ def kept_url(name: str, form: str, service: str) -> str:
 
 
 def value_of(name: str, values: dict[str, str]) -> str:
-    """Return a variable of `.env`, also when it is given as NAME_FILE; "" where it is missing."""
+    """Return a variable of `.env`, or the content of its NAME_FILE; "" without both."""
     path = values.get(f"{name}_FILE")
     return content_of(path) if path else values.get(name, "")
 
 
 def content_of(path: str) -> str:
-    """Return what a file holds; "" where it is not, of which the service that needs it will say."""
+    """Return the text of a file; "" if it is missing, which the service then reports."""
     file = ROOT / path
     return read_text(file).strip() if file.is_file() else ""
 
 
 def current(name: str) -> str:
-    """Return what a file in `.secrets/` holds now; "" where there is none."""
+    """Return the text of a file in `.secrets/`; "" if it is missing."""
     path: Path = FOLDER / name
     return read_text(path) if path.is_file() else ""
 
 
 def new_password() -> str:
-    """Return 256 bits in 43 characters that mean themselves in a URL."""
+    """Return 256 random bits in 43 URL-safe characters."""
     return secrets.token_urlsafe(32)

@@ -1,8 +1,8 @@
 """The lines of a resource server in Procfile, the Compose files and .env.example.
 
 Each ``with_`` function takes the text of such a file, the name of the resource server and the
-variables of `.env`. It returns the text with the lines, or as it is when they are there. Text is
-edited, not parsed and dumped, so that comments and order survive.
+variables of `.env`; it returns the text with the lines, unchanged if they are present. Text is
+edited, not parsed and dumped, to keep comments and order.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ PROCESS = (
     "{name}: cd resource_servers/{name} && "
     "exec python ../../deploy/serve.py 127.0.0.1:${prefix}_PORT\n"
 )
-# `include:` in block style, or empty in flow style, with or without a comment behind it.
+# `include:` in block style, or empty in flow style, with or without a trailing comment.
 INCLUDE = re.compile(r"include:( *\[ *\])?( *#.*)?")
 VARIABLES = """
 {heading:=<100}
 
 # Where it listens on this machine. Read by `make run` and by Compose; any free port.
 {prefix}_PORT={port}
-# Its public address, without a slash at the end. Read by itself and by `make smoke`.
+# Its public address, without a trailing slash. Read by itself and by `make smoke`.
 {prefix}_URL=http://localhost:{port}
-# Signs what Django signs. Read by itself only.
+# Django's SECRET_KEY. Read by itself only.
 {prefix}_SECRET_KEY=change-me
-# The client as which it introspects tokens. Read by itself, and by the authorization server, where
+# Its client_id for introspection. Read by itself, and by the authorization server, where
 # `manage.py ensure_clients` registers it.
 {prefix}_INTROSPECTION_CLIENT_ID={name}-introspection
-# The secret of that client. Read by the same two.
+# The secret of that client. Read by the same services.
 {prefix}_INTROSPECTION_CLIENT_SECRET=change-me
 """
 
 
 class Clash(Exception):
-    """A file cannot take the lines. The message is a sentence that says what to do by hand."""
+    """A file cannot take the lines. The message says what to do by hand."""
 
 
 class Wiring:
-    """The edits of all these files, collected in memory before any of them is written."""
+    """The edits of all files, collected in memory before the first file is written."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.env = env
@@ -55,7 +55,7 @@ class Wiring:
         self.added: dict[str, list[str]] = {}
 
     def add(self, name: str) -> Iterator[str]:
-        """Add the resource server `name`; yield why a file cannot take it."""
+        """Add the resource server `name`; yield the clashes."""
         for file, edit in EDITS.items():
             try:
                 text = edit(self.texts[file], name, self.env)
@@ -67,7 +67,7 @@ class Wiring:
                     self.texts[file] = text
 
     def write(self) -> None:
-        """Write the files that have changed, and say so."""
+        """Write the files that have changed, and print their names."""
         for file, names in self.added.items():
             replace_text(ROOT / file, self.texts[file])
             print(f"{file}: added {', '.join(names)}")
@@ -80,13 +80,13 @@ def with_process(text: str, name: str, env: dict[str, str]) -> str:
         return ended(text) + PROCESS.format(name=name, prefix=env_prefix(name))
     if not re.search(rf"resource_servers/{name}(?![a-z0-9-])", entry[1]):
         raise Clash(
-            f"Procfile has another process named {name!r}: rename it, or choose a new name."
+            f"Procfile has another process named {name!r}: rename it, or choose another name."
         )
     return text
 
 
 def with_include(text: str, name: str, env: dict[str, str], *, file: str) -> str:
-    """Return the Compose file called `file`, which includes that of the resource server `name`."""
+    """Return a Compose file that includes the one of the resource server `name`."""
     path = f"resource_servers/{name}/{file}"
     if re.search(rf"^[^#\n]*{re.escape(path)}", text, re.MULTILINE):
         return text
@@ -108,7 +108,7 @@ def with_include(text: str, name: str, env: dict[str, str], *, file: str) -> str
 
 
 def end_of_block(lines: list[str], start: int) -> int:
-    """Return the index behind the last line of the YAML list that begins at `start`."""
+    """Return the index after the last line of the YAML list that begins at `start`."""
     end = start
     for number, line in enumerate(lines[start:], start + 1):
         if line.strip() and line.startswith((" ", "- ")):
@@ -121,12 +121,15 @@ def end_of_block(lines: list[str], start: int) -> int:
 def with_variables(text: str, name: str, env: dict[str, str]) -> str:
     """Return an .env.example with the variables of the resource server `name`.
 
-    Its port is the first that no other service has in this file or in `.env`.
+    Its port is the first above the one of the authorization server that no other service has, in
+    this file or in `.env`.
     """
     present = variables(text)
     prefix = env_prefix(name)
     taken = {port for taken in (present, env) for port in ports(taken, but=f"{prefix}_PORT")}
-    free = next(port for port in map(str, count(FIRST_PORT)) if port not in taken)
+    base = (present | env).get(f"{AUTHORIZATION_SERVER.prefix}_PORT", "")
+    first = int(base) + 1 if base.isdecimal() else FIRST_PORT
+    free = next(port for port in map(str, count(first)) if port not in taken)
     part = VARIABLES.format(
         heading=f"# === Resource server: {name} ",
         name=name,
@@ -146,27 +149,27 @@ EDITS: dict[str, Callable[[str, str, dict[str, str]], str]] = {
 
 
 def ports(variables: dict[str, str], *, but: str) -> set[str]:
-    """Return the ports that some variables give to services, without that of the variable `but`."""
+    """Return the values of the PORT variables except `but`."""
     return {port for name, port in variables.items() if name.endswith("_PORT") and name != but}
 
 
 def required_variables(name: str) -> set[str]:
-    """Return the variables that a resource server cannot be without."""
+    """Return the variables that a resource server requires."""
     return {f"{env_prefix(name)}_{suffix}" for suffix in REQUIRED}
 
 
 def own_variables(name: str) -> set[str]:
-    """Return every variable that means something to the service `name`."""
+    """Return every variable that the service `name` reads."""
     internal_url = ["INTERNAL_URL"] if name == AUTHORIZATION_SERVER.name else []
     optional = {f"{env_prefix(name)}_{suffix}" for suffix in [*OPTIONAL, *internal_url]}
     return required_variables(name) | optional
 
 
-def own_containers(name: str) -> set[str]:
-    """Return what the services of Compose are called that the service `name` consists of."""
+def compose_service_names(name: str) -> set[str]:
+    """Return the names of the Compose services of the service `name`."""
     return {name, f"{name}-provision", f"{name}-migrate"}
 
 
 def ended(text: str) -> str:
-    """Return `text` with a line break behind its last line."""
+    """Return `text` with a line break at its end."""
     return text if text.endswith("\n") or not text else f"{text}\n"

@@ -1,8 +1,8 @@
 """Add resource servers: their folders, and their lines in the files of the project.
 
-Every clash is found before anything is written. After that each step can be done again: a run that
-was interrupted is completed by another one, and when all is there, nothing is changed. Standard
-library only, because the hook that generates the project runs this too.
+Every clash is found before anything is written. Each step is idempotent: another run completes an
+interrupted one, and changes nothing if everything is present. Standard library only, because the
+hook that generates the project runs this too.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from _project import (
     shown,
     variables,
 )
-from _wiring import Wiring, own_containers, own_variables, required_variables
+from _wiring import Wiring, compose_service_names, own_variables, required_variables
 
 SKELETON = ROOT / "scripts" / "resource_server_skeleton"
 LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*_cache", "staticfiles", "*.sqlite3*")
-# A level below the folders that are searched for manifests, so that no half copy is found.
+# One level deeper than manifests are searched, so that an incomplete copy is not found.
 UNFINISHED = RESOURCE_SERVERS / ".unfinished"
 UNDO = """\
-to undo it for the resource server NAME, while nothing runs:
+to undo it for the resource server NAME, while no service runs:
   1. delete the folder resource_servers/NAME
   2. delete its line in Procfile, and its line below `include:` in compose.yml and in
      compose.override.yml
-  3. delete its part in .env.example and in .env, from the blank line above its heading on
+  3. delete its section in .env.example and in .env, from the blank line above its heading on
   4. delete .secrets/NAME_*, with NAME in upper case and _ for -, and run `make install`
   5. .venv/bin/python authorization_server/manage.py ensure_clients --prune
   6. delete its database: var/NAME.sqlite3*, unless it has another
-docs/resource_servers.md says how to do 5 and 6 in containers.
+In containers: docs/resource_servers.md.
 """
 
 
 def main() -> None:
     """Add the resource servers that the command line names."""
     parser = argparse.ArgumentParser(
-        description="Add resource servers to the project. Doing it again changes nothing.",
+        description="Add resource servers to the project. A second run changes nothing.",
         epilog=UNDO,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,11 +57,11 @@ def main() -> None:
     try:
         add(names)
     except OSError as error:
-        sys.exit(f"{error}. Mend that and run the same command again, which does the rest.")
+        sys.exit(f"{error}. Fix it and run the same command again: it resumes.")
 
 
 def add(names: list[str]) -> None:
-    """Add the resource servers `names`, or exit with everything that is against it."""
+    """Add the resource servers `names`, or exit with the list of all problems."""
     finished = {server.name for server in resource_servers() if server.folder.name == server.name}
     valid = [name for name in dict.fromkeys(names) if problem_with_name(name) is None]
     new = [name for name in valid if name not in finished]
@@ -78,16 +78,16 @@ def add(names: list[str]) -> None:
     if problems:
         sys.exit("\n".join(["Nothing was changed:", *(f"  - {problem}" for problem in problems)]))
 
-    # Folders first: where there is one, the next run knows lines of an interrupted run as its own.
+    # Folders first: the next run then recognizes the lines of an interrupted run.
     for name in new:
         copy_skeleton(name, domain)
     wiring.write()
     if not (complete_env_file() or wiring.added or new):
-        print(f"{', '.join(names)}: nothing to do, all is there")
+        print(f"{', '.join(names)}: nothing to do")
 
 
 def add_first() -> None:
-    """Add the resource servers of the recorded answers, as the hook does where it may run."""
+    """Add the resource servers of the recorded answers, as the hook does unless it was refused."""
     answers = read_toml(ROOT / "project.toml").get("template", {}).get("answers", {})
     names = [name.strip() for name in answers.get("resource_servers", "").split(",")]
     if not any(names):
@@ -96,61 +96,61 @@ def add_first() -> None:
 
 
 def env_variables() -> dict[str, str]:
-    """Return the variables of the env file in use; none when there is no such file yet."""
+    """Return the variables of the env file; none if there is no such file yet."""
     path = env_file()
     return variables(read_text(path)) if path and path.exists() else {}
 
 
 def problems_with_names(names: list[str], finished: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong with the names by themselves."""
+    """Yield the problems of the names themselves."""
     for name in dict.fromkeys(names):
         if problem := problem_with_name(name):
             yield f"{problem}. Valid: billing"
         if names.count(name) > 1:
-            yield f"{name!r} is there {names.count(name)} times."
+            yield f"{name!r} is given {names.count(name)} times."
     total = len({*names, *finished})
     if total > MAX_RESOURCE_SERVERS:
-        yield f"That makes {total} resource servers, and {MAX_RESOURCE_SERVERS} is the most."
+        yield f"Expected at most {MAX_RESOURCE_SERVERS} resource servers, got {total}."
 
 
 def clashes(name: str, others: Collection[str], taken: dict[str, dict[str, str]]) -> Iterator[str]:
-    """Yield what stands in the way of the new resource server `name`.
+    """Yield the clashes of the new resource server `name` with what exists.
 
     Args:
-        name: A valid name that no finished resource server has.
+        name: A valid name, of no finished resource server.
         others: The names of the other resource servers.
         taken: The variables of each env file.
     """
     folder = RESOURCE_SERVERS / name
     if folder.exists():
-        yield f"{shown(folder)} is there and is no resource server of that name: move it away."
+        yield f"{shown(folder)} exists and is no resource server of that name: move it away."
     for file, present in taken.items():
         if found := sorted(required_variables(name) & present.keys()):
             yield (
-                f"{name!r} needs {', '.join(found)} for itself, which {file} has already: "
-                "delete that there, or choose a new name."
+                f"{name!r} needs {', '.join(found)}, which {file} defines already: "
+                "delete that there, or choose another name."
             )
-    # "a" and "a-database", for example, would both read A_DATABASE_URL, each for its own purpose.
+    # "a" and "a-database", for example, would both read A_DATABASE_URL.
     for other in sorted({*others, AUTHORIZATION_SERVER.name}):
         for variable in sorted(own_variables(name) & own_variables(other)):
-            yield f"{name!r} would share {variable} with {other!r}: choose a new name."
-        for container in sorted(own_containers(name) & own_containers(other)):
-            yield f"{name!r} would share container {container} with {other!r}: choose a new name."
+            yield f"{name!r} would share {variable} with {other!r}: choose another name."
+        for container in sorted(compose_service_names(name) & compose_service_names(other)):
+            yield f"{name!r} would share container {container} with {other!r}: choose another name."
 
 
 def copy_skeleton(name: str, domain: str) -> None:
-    """Make the folder of the resource server `name` from the skeleton, whole or not at all."""
+    """Copy the skeleton to the folder of the resource server `name`, atomically."""
     shutil.rmtree(UNFINISHED, ignore_errors=True)
     copy = UNFINISHED / name
     shutil.copytree(SKELETON, copy, ignore=LEFTOVERS)
     fill_in(copy, name, domain)
     copy.rename(RESOURCE_SERVERS / name)
     UNFINISHED.rmdir()
-    print(f"{shown(RESOURCE_SERVERS / name)}: made")
+    print(f"{shown(RESOURCE_SERVERS / name)}: created")
 
 
 def fill_in(folder: Path, name: str, domain: str) -> None:
-    """Put the name in the place of the skeleton's; code is the same in each resource server."""
+    """Replace the placeholders in data files; code is the same in each resource server."""
     words = {
         "resource-server-name.example.com": f"{name}.{domain}",
         "resource-server-name": name,
@@ -166,7 +166,7 @@ def fill_in(folder: Path, name: str, domain: str) -> None:
 
 
 def complete_env_file() -> bool:
-    """Add what is new to the env file in use, and say so. Without one, the first start makes it."""
+    """Complete the env file and print what was added. Without one, the first start creates it."""
     path = env_file()
     added = init_env.complete(path) if path and path.exists() else []
     if added:

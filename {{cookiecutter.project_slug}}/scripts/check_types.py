@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
-    """Return 1 when mypy has found something anywhere."""
+    """Return 1 if mypy has found an error in any folder."""
     manifests = sorted(ROOT.glob("resource_servers/*/resource_server.toml"))
     folders = [
         ROOT / "scripts",

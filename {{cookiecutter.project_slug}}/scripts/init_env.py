@@ -1,8 +1,7 @@
-"""Make `.env`, or complete it: add what `.env.example` names and it lacks, with new secrets.
+"""Create or complete `.env` from `.env.example`, with new secrets; then write `.secrets/` from it.
 
-Then bring `.secrets/` in line with it, from where containers get theirs. A line that is there is
-never changed, so this can run at any time: after generation, in a new clone, in CI, before each
-start. Standard library only. No value is ever printed.
+An existing line is never changed, so this can run at any time: after generation, in a new clone, in
+CI, before each start. Standard library only. No value is ever printed.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ OWNER_ONLY = 0o600
 
 
 def complete(path: Path) -> list[str]:
-    """Add to the env file at `path` what it lacks, and return the names that were added."""
+    """Add the missing variables to the env file at `path`; return their names."""
     example = read_text(ROOT / ".env.example")
     try:
-        # Exclusive: of two that start at the same time, the second completes what the first made.
+        # Exclusive: of two concurrent runs, the second completes the file of the first.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     except FileExistsError:
         text = read_text(path)
@@ -40,18 +39,18 @@ def complete(path: Path) -> list[str]:
 
 
 def lines_to_add(example: str, present: Container[str]) -> Iterator[tuple[str, str]]:
-    """Yield name and lines of each variable of `example` that is not among the names `present`."""
+    """Yield name and lines of each variable of `example` that is not `present`."""
     for name, value, lines in assignments(example):
         if name not in present and f"{name}_FILE" not in present:
             if value == EXAMPLE:
                 before, _, after = lines.rpartition(EXAMPLE)
-                # 384 bits in 64 characters of [A-Za-z0-9_-]: Django warns of a SECRET_KEY below 50.
+                # 384 bits in 64 URL-safe characters: Django warns of a SECRET_KEY below 50.
                 lines = before + secrets.token_urlsafe(48) + after
             yield name, lines
 
 
 def main() -> None:
-    """Complete the env file in use and say what was added to it."""
+    """Complete the env file and print the names that were added."""
     path = env_file()
     if path is None:
         return
@@ -61,26 +60,26 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"{shown(path)} cannot be written: {error.strerror}.")
     if is_new:
-        print(f"{shown(path)}: made, with new secrets")
+        print(f"{shown(path)}: created, with new secrets")
     elif added:
         print(f"{shown(path)}: added {', '.join(added)}")
     examples = [name for name, value in variables(read_text(path)).items() if value == EXAMPLE]
     if examples:
         sys.exit(
             f"{shown(path)} still says {EXAMPLE} for {', '.join(examples)}: delete these lines and "
-            "run `python scripts/init_env.py`, which makes a secret for each."
+            "run `python3 scripts/init_env.py`, which generates a secret for each."
         )
     complete_secrets()
 
 
 def complete_secrets() -> None:
-    """Bring the files of the secrets in line with `.env`, and say so when they are new."""
+    """Write the secret files; print a line if the folder is new."""
     try:
         is_new = complete_secret_files()
     except OSError as error:
         sys.exit(f"{shown(FOLDER)} cannot be written: {error.strerror}.")
     if is_new:
-        print(f"{shown(FOLDER)}: made, a file for each secret that a container needs")
+        print(f"{shown(FOLDER)}: created, with a file for each secret of a container")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
--- Set the password of the administrator to the one in .secrets/POSTGRES_PASSWORD, for a volume that
--- was made with another one: docker compose exec postgres psql --file /etc/platform/set_password.sql
+-- Set the administrator's password to .secrets/POSTGRES_PASSWORD, if the volume has another one:
+-- docker compose exec postgres psql --file /etc/platform/set_password.sql
 \set password `cat /run/secrets/POSTGRES_PASSWORD`
 SET log_min_error_statement = panic;
 SET password_encryption = 'scram-sha-256';

@@ -1,4 +1,4 @@
-# Start Valkey with its own administrator, nobody else, and whom deploy/provision.py has added.
+# Start Valkey with one administrator and the users that deploy/provision.py has added.
 set -eu
 digest=$(sha256sum /run/secrets/VALKEY_PASSWORD | cut -c 1-64)
 touch users.acl
@@ -9,6 +9,6 @@ touch users.acl
 } > users.acl.new
 mv users.acl.new users.acl
 
-# Answers about tokens: what is least used goes first, and nothing has to survive a restart.
+# A cache of introspection answers: the least used are evicted, none has to survive a restart.
 exec valkey-server --aclfile users.acl --dir /data --save "" --appendonly no \
     --maxmemory 64mb --maxmemory-policy allkeys-lru --protected-mode no
