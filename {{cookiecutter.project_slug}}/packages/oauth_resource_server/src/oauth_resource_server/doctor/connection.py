@@ -101,8 +101,8 @@ def _failure(error: Exception, url: str, change: str) -> Finding:
             return problem("TLS", f"{where} does not speak TLS. Change https:// in {change}.")
         return problem(
             "TLS",
-            f"the certificate of {where} is not accepted: {cause.verify_message.rstrip('.')}. Renew "
-            f"it, name its authority in the variable SSL_CERT_FILE, or change {change}.",
+            f"the certificate of {where} is not accepted: {cause.verify_message.rstrip('.')}. "
+            f"Renew it, name its authority in the variable SSL_CERT_FILE, or change {change}.",
         )
     text = f"{shown(url)} sends no HTTP response ({type(error).__name__}). Look at the log of the "
     return problem("endpoint", f"{text}server, or change {change}.")

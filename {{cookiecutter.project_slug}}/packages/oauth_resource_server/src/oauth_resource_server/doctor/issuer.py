@@ -74,7 +74,8 @@ def _caching(settings: IssuerSettings, conf: Conf) -> Finding:
     name = name if own is None else f"`caching_seconds` of {settings.name}"
     text = f"a revoked token is accepted for up to {seconds:g} s"
     if seconds == 0:
-        return warning("caching", f"each request is introspected. Change {name}, for example to 10.")
+        text = f"each request is introspected. Change {name}, for example to 10."
+        return warning("caching", text)
     if seconds > LONG_SECONDS:
         return warning("caching", f"{text}. Change {name}, for example to 60.")
     return ok("caching", text)
