@@ -76,3 +76,17 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         """Return what :meth:`get_full_name` does; the administration site greets with it."""
         return self.get_full_name()
+
+
+class RateLimit(models.Model):
+    """A row of `accounts.rate_limits`: when the bucket of `key` is full again, in Unix seconds."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    full_at = models.FloatField(db_index=True)
+
+    class Meta:
+        verbose_name = "rate limit"
+        verbose_name_plural = "rate limits"
+
+    def __str__(self) -> str:
+        return self.key

@@ -6,6 +6,8 @@ from django.utils import timezone
 from oauth2_provider.models import DeviceGrant, clear_expired
 from oauth2_provider.settings import oauth2_settings
 
+from accounts.models import RateLimit
+
 
 def clear() -> None:
     """Delete it in batches, so that nobody else waits for long.
@@ -15,6 +17,7 @@ def clear() -> None:
     """
     clear_expired()
     clear_device_grants()
+    RateLimit.objects.filter(full_at__lt=time.time()).delete()
 
 
 def clear_device_grants() -> None:

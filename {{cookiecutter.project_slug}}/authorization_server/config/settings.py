@@ -66,6 +66,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
     "service_kit.health.HealthMiddleware",
+    "oauth.requests.RequestLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -74,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.RateLimitMiddleware",
 ]
 TEMPLATES = [
     {
@@ -118,6 +120,7 @@ LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
 # https://docs.djangoproject.com/en/stable/topics/auth/customizing/
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.RateLimitedBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 AUTH_PASSWORD_VALIDATORS = [
@@ -177,7 +180,6 @@ if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]
 
 OAUTH2_PROVIDER: dict[str, Any] = {
     "APPLICATION_ADMIN_CLASS": "client_registry.admin.ApplicationAdmin",
-    "OAUTH2_BACKEND_CLASS": "oauth.endpoints.StrictOAuthLibCore",
     "OAUTH2_VALIDATOR_CLASS": "oauth.validator.RegisteredClientValidator",
     "SCOPES_BACKEND_CLASS": "client_registry.scopes.ManifestScopes",
     "CLIENT_SECRET_HASHER": "machine_sha256",

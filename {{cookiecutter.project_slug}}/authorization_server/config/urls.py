@@ -25,7 +25,7 @@ oauth2_patterns = [
         endpoints.DeviceAuthorizationView.as_view(),
         name="device-authorization",
     ),
-    path("device/", oauth2.DeviceUserCodeView.as_view(), name="device"),
+    path("device/", endpoints.DeviceUserCodeView.as_view(), name="device"),
     path(
         "device-confirm/<slug:client_id>/<slug:user_code>",
         oauth2.DeviceConfirmView.as_view(),

@@ -10,33 +10,27 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauth2_provider import views
 from oauth2_provider.exceptions import InvalidOIDCClientError
-from oauth2_provider.models import Application
-from oauth2_provider.oauth2_backends import OAuthLibCore
+from oauth2_provider.models import (
+    Application,
+    DeviceCodeResponse,
+    DeviceRequest,
+    create_device_grant,
+)
 from oauth2_provider.settings import oauth2_settings
 from oauthlib.common import add_params_to_uri
 
+from accounts.rate_limits import Bucket, RateLimited, client_address
 from client_registry.credentials import CLIENT_ID
 from client_registry.models import active_registration
 
-
-class StrictOAuthLibCore(OAuthLibCore):
-    """The toolkit's OAUTH2_BACKEND_CLASS: what all endpoints refuse to read."""
-
-    def _extract_params(self, request: HttpRequest) -> tuple[str, str, str, dict[str, Any]]:
-        """Refuse what oauthlib cannot decode and what PostgreSQL cannot look for.
-
-        And a token in the address, which ends up in logs and histories (RFC 9700 section 4.3.2).
-        """
-        if re.search(r"%(?![0-9A-Fa-f]{2})|%00", request.META.get("QUERY_STRING", "")):
-            raise BadRequest("The query is not form-urlencoded.")
-        if any("\0" in value for _, values in request.POST.lists() for value in values):
-            raise BadRequest("The form holds a NUL character.")
-        if "access_token" in request.GET:
-            raise BadRequest("An access token belongs into the Authorization header.")
-        return super()._extract_params(request)
+# By client and address: 20 codes, and one more every 30 s. Codes expire after half an hour, so that
+# at most 80 of them are pending.
+DEVICE_CODES = Bucket("device codes", burst=20, seconds=30)
+# By person who is signed in: wrong codes.
+USER_CODES = Bucket("user codes", burst=10, seconds=30)
 
 
 class AuthorizationView(views.AuthorizationView):
@@ -67,12 +61,17 @@ class AuthorizationView(views.AuthorizationView):
 class TokenView(views.TokenView):
     """The token endpoint (RFC 6749 section 3.2).
 
-    Device codes go the way of all other grants. The view of the toolkit would answer before it has
-    authenticated the client, and is made for an oauthlib that did not ask about them.
+    Device codes take the same path as all other grants: the toolkit's view would answer before the
+    client is authenticated, and was written for an oauthlib that did not ask about them.
     """
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response: HttpResponse = self.authorization_flow_token_response(request)
+        # oauthlib validates a password first, and looks afterwards whether the grant is allowed.
+        if request.POST.get("grant_type") in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED:
+            response: HttpResponse = self.authorization_flow_token_response(request)
+        else:
+            error = "unsupported_grant_type" if "grant_type" in request.POST else "invalid_request"
+            response = JsonResponse({"error": error}, status=400)
         response["Content-Type"] = "application/json"
         response["Cache-Control"] = "no-store"
         if response.status_code == 401:
@@ -83,19 +82,36 @@ class TokenView(views.TokenView):
 class DeviceAuthorizationView(views.DeviceAuthorizationView):
     """The device authorization endpoint (RFC 8628 section 3.1)."""
 
-    def create_device_authorization_response(
-        self, request: HttpRequest
-    ) -> tuple[dict[str, str], Any, int]:
-        """Refuse clients of other flows, and leave out the scope, for which there is no field."""
-        headers, response, status = super().create_device_authorization_response(request)
-        headers = headers | {"Cache-Control": "no-store"}
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Issue codes for the validated scopes; the toolkit stores the parameter as it came."""
+        headers, content, status = self.create_device_authorization_response(request)
+        headers = {**headers, "Cache-Control": "no-store"}
         if status != 200:
-            return headers, response, status
+            return JsonResponse(json.loads(content), status=status, headers=headers)
         client = Application.objects.get(client_id=request.POST["client_id"])
         if not client.allows_grant_type(Application.GRANT_DEVICE_CODE):
-            return headers, json.dumps({"error": "unauthorized_client"}), 400
-        response.pop("scope", None)
-        return headers, response, status
+            return JsonResponse({"error": "unauthorized_client"}, status=400, headers=headers)
+        try:
+            DEVICE_CODES.take(client.client_id, client_address(request))
+        except RateLimited as limited:
+            headers["Retry-After"] = str(limited.retry_after)
+            return JsonResponse({"error": "slow_down"}, status=429, headers=headers)
+        scope = content.pop("scope")
+        create_device_grant(DeviceRequest(client.client_id, scope), DeviceCodeResponse(**content))
+        return JsonResponse(content, headers=headers)
+
+
+class DeviceUserCodeView(views.DeviceUserCodeView):
+    """The page for the code that a device shows (RFC 8628 section 3.3)."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Limit wrong codes (RFC 8628 section 5.1); a right one gives back what it has taken."""
+        USER_CODES.take(str(request.user.pk))
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        USER_CODES.give_back(str(self.request.user.pk))
+        return super().form_valid(form)
 
 
 class RPInitiatedLogoutView(views.RPInitiatedLogoutView):

@@ -34,6 +34,11 @@ def is_active_user(user: Any) -> bool:
     return isinstance(user, User) and user.is_active
 
 
+def unique(scopes: Collection[str]) -> list[str]:
+    """Return `scopes` without repetitions, in the order of their first appearance."""
+    return list(dict.fromkeys(scopes))
+
+
 class RegisteredClientValidator(OAuth2Validator):
     """django-oauth-toolkit's OAUTH2_VALIDATOR_CLASS."""
 
@@ -49,12 +54,17 @@ class RegisteredClientValidator(OAuth2Validator):
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
         return verify_secret(provided_secret, stored_secret)
 
+    def validate_user(self, *args: Any, **kwargs: Any) -> bool:
+        """Refuse every password: only the login pages take one (RFC 9700 section 2.4)."""
+        return False
+
     # ---- What they ask for ----
 
     def validate_scopes(
         self, client_id: str, scopes: Collection[str], client: Any, request: Request, *args: Any
     ) -> bool:
-        """Refuse a request for nothing: a token without a scope is good for no resource server."""
+        """Refuse a request without a scope, and remove repetitions from `request.scopes`."""
+        request.scopes = unique(scopes)
         return bool(scopes) and super().validate_scopes(client_id, scopes, client, request, *args)
 
     def _validate_resource_uris(self, request: Request, resources: Collection[str]) -> None:
@@ -94,9 +104,11 @@ class RegisteredClientValidator(OAuth2Validator):
         """Refuse what has changed since the code or the refresh token was issued."""
         if request.grant_type != "client_credentials" and not is_active_user(request.user):
             raise errors.InvalidGrantError("The user is not active.", request=request)
-        scopes = set(token.get("scope", "").split())
+        # A refresh may repeat scopes, which oauthlib does not hand to `validate_scopes`.
+        scopes = unique(token.get("scope", "").split())
+        token["scope"] = " ".join(scopes)
         available = get_scopes_backend().get_available_scopes(request.client, request)
-        if not scopes or not scopes.issubset(available):
+        if not scopes or not set(scopes).issubset(available):
             raise errors.InvalidScopeError(request=request)
         if request.grant_type == Application.GRANT_DEVICE_CODE:
             self._use_up_device_code(request)

@@ -1,0 +1,121 @@
+"""Bounds of a request, applied before a view or oauthlib reads it.
+
+django-oauth-toolkit 3.4 and oauthlib 4.0 bound neither the body nor the parameters that they store
+with a grant, and oauthlib checks the scopes of a device late (oauthlib#949).
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import render
+
+MAX_BODY_SIZE = 64 * 1024  # bytes; no form of this server has a tenth of it
+
+# Characters, in all values of a parameter together. Those that are columns have the column's size.
+MAX_LENGTHS = {
+    "claims": 4096,
+    "client_id": 100,
+    "code": 255,
+    "code_challenge": 128,  # RFC 7636 section 4.2
+    "code_challenge_method": 10,
+    "code_verifier": 128,  # RFC 7636 section 4.1
+    "device_code": 100,
+    "grant_type": 100,
+    "nonce": 255,
+    "redirect_uri": 2048,
+    "resource": 2048,
+    "response_type": 100,
+    "scope": 2048,
+    "state": 4096,
+    "user_code": 100,
+}
+MAX_LENGTH = 16 * 1024  # of any other, such as `token`, `id_token_hint`
+REPEATABLE = {"resource"}  # RFC 8707 section 2
+
+
+class RequestLimitsMiddleware:
+    """Refuse large bodies everywhere, and parameters out of bounds at the OAuth endpoints."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any
+    ) -> HttpResponse | None:
+        """Refuse the request before other middleware (CSRF) and the view read its body."""
+        match = request.resolver_match
+        # The introspection endpoint checks its form itself: it is served in front of Django.
+        if match is None or match.view_name == "oauth2_provider:introspect":
+            return None
+        if response := refuse_body(request):
+            return response
+        problem = problem_with(request) if match.namespace == "oauth2_provider" else None
+        if problem is None:
+            return None
+        if getattr(view, "csrf_exempt", False):  # an endpoint for programs
+            return refuse(problem)
+        error = {"error": "invalid_request", "description": problem}
+        return render(request, "oauth2_provider/authorize.html", {"error": error}, status=400)
+
+
+def refuse_body(request: HttpRequest) -> HttpResponse | None:
+    """Return an error response for a body that is too long or has no length, None for others."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    # Without a length Django would read nothing (WSGI) or everything (ASGI).
+    if "HTTP_TRANSFER_ENCODING" in request.META and length == "0":
+        return refuse("The request has no Content-Length.", 411)
+    if not re.fullmatch(r"[0-9]{1,18}", length) or int(length) > MAX_BODY_SIZE:
+        return refuse(f"The body has more than {MAX_BODY_SIZE} bytes.", 413)
+    return None
+
+
+def refuse(description: str, status: int = 400) -> HttpResponse:
+    """Return an error response (RFC 6749 section 5.2)."""
+    content = {"error": "invalid_request", "error_description": description}
+    return JsonResponse(content, status=status, headers={"Cache-Control": "no-store"})
+
+
+def problem_with(request: HttpRequest) -> str | None:
+    """Return why the parameters of `request` are refused, None if they are not."""
+    # oauthlib cannot decode the first, and PostgreSQL cannot store a NUL character.
+    if re.search(r"%(?![0-9A-Fa-f]{2})|%00", request.META.get("QUERY_STRING", "")):
+        return "The query is not form-urlencoded."
+    # RFC 9700 section 4.3.2: an address ends up in logs and histories.
+    if "access_token" in request.GET:
+        return "An access token belongs in the Authorization header."
+    try:
+        return problem_with_values(request.GET) or problem_with_values(request.POST)
+    except (BadRequest, SuspiciousOperation, MultiPartParserError):
+        return "The body is not a form."
+
+
+def problem_with_values(parameters: QueryDict) -> str | None:
+    """Return what is wrong with the first parameter that is out of bounds, None if none is."""
+    for name, values in parameters.lists():
+        limit = MAX_LENGTHS.get(name, MAX_LENGTH)
+        if len(values) > 1 and name not in REPEATABLE:
+            return f"The parameter {name[:100]} is repeated."  # RFC 6749 section 3.1
+        if sum(map(len, values)) > limit:
+            return f"The parameter {name[:100]} has more than {limit} characters."
+        if any("\0" in value for value in values):
+            return f"The parameter {name[:100]} holds a NUL character."
+        if name == "claims" and not is_json(values[0]):
+            return "The parameter claims is not JSON."
+    return None
+
+
+def is_json(text: str) -> bool:
+    """Return whether `text` is empty or JSON that is not nested too deeply to be read."""
+    try:
+        json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return False
+    return True
