@@ -49,8 +49,9 @@ library: install  ## build wheel and sdist of the library into build/library/
 	uv build --quiet --clear --out-dir build/library $(LIBRARY)
 	@ls build/library
 
-lock: install  ## renew the lock file of generated projects
+lock: install  ## renew the lock files of generated projects and of the library's tests
 	python tests/lock.py
+	uv lock --quiet --upgrade --project tests/library
 
 size: install  ## count what the owner of a project gets, and write it to the README
 	python tests/size.py

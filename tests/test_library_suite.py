@@ -1,5 +1,6 @@
 """``make test-library`` runs both Djangos, and hides neither a failure nor a skip."""
 
+import json
 import sys
 
 import library_suite
@@ -7,29 +8,38 @@ import pytest
 
 
 @pytest.fixture
-def suite(monkeypatch):
+def suite(monkeypatch, tmp_path):
     """Return a function that runs the script and returns its exit code and its runs."""
 
-    def suite(*arguments, newer="python3.13", failing=""):
+    def suite(*arguments, newer="python3.13", failing="", branches=95):
         runs = []
+        totals = {"covered_branches": branches, "num_branches": 100}
+        (tmp_path / "coverage.json").write_text(json.dumps({"totals": totals}), encoding="utf-8")
 
         def run(django, python, *options):
             runs.append((django, python, *options))
             return django != failing
 
         monkeypatch.setattr(library_suite, "run", run)
+        monkeypatch.setattr(library_suite, "BUILD", tmp_path)
         monkeypatch.setattr(library_suite, "python_for_django_6_1", lambda: newer)
         return library_suite.main(list(arguments)), runs
 
     return suite
 
 
-def test_both_run_and_the_first_has_the_coverage_gate(suite):
-    assert suite() == (0, [("5.2", sys.executable, "--cov"), ("6.1", "python3.13")])
+def test_both_run_and_the_first_measures_the_coverage(suite):
+    code, [first, second] = suite()
+    assert (code, first[:3]) == (0, ("5.2", sys.executable, "--cov"))
+    assert second == ("6.1", "python3.13")
 
 
-def test_a_selection_of_tests_has_no_gate(suite):
-    assert suite("-k", "jwt")[1][0] == ("5.2", sys.executable, "-k", "jwt")
+def test_too_few_branches_are_a_failure(suite):
+    assert suite(branches=94)[0] == 1
+
+
+def test_a_selection_of_tests_has_no_coverage_gate(suite):
+    assert suite("-k", "jwt", branches=1)[1][0] == ("5.2", sys.executable, "-k", "jwt")
 
 
 @pytest.mark.parametrize("django", ["5.2", "6.1"])

@@ -35,6 +35,17 @@ def test_the_library_brings_no_tests(project):
     assert [*(project / LIBRARY).rglob("pytest.ini"), *(project / LIBRARY).rglob("test_*.py")] == []
 
 
+def test_the_vendored_files_are_those_of_the_distribution(project, project_source):
+    def files(folder):
+        return {
+            path.relative_to(folder): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
+
+    assert files(project / LIBRARY) == files(project_source / LIBRARY)
+
+
 def test_the_vendored_folder_names_its_version(project):
     metadata = tomllib.loads((project / LIBRARY / "pyproject.toml").read_text(encoding="utf-8"))
     notice = (project / LIBRARY / "VENDORED.md").read_text(encoding="utf-8")
