@@ -18,7 +18,7 @@ from django.conf import settings
 from django.test import Client
 
 django.setup()
-from oauth_resource_server.issuers.routing import configured_issuers  # noqa: E402
+from oauth_resource_server.issuers.route import configured_issuers  # noqa: E402
 from oauth_resource_server.validation import validate  # noqa: E402
 
 settings.ALLOWED_HOSTS = ["*"]

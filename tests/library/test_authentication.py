@@ -1,7 +1,7 @@
 """What a resource server answers: every row of the contract, for Django REST Framework."""
 
 import pytest
-from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.validation import MAX_TOKEN_LENGTH
 from rest_framework.test import APIClient
 

@@ -2,7 +2,7 @@
 
 import pytest
 from oauth_resource_server import AccessToken
-from oauth_resource_server.issuers.claims import access_token, find
+from oauth_resource_server.issuers.claims import find, token_from_claims
 from oauth_resource_server.issuers.options import _each_rule as _rules
 from oauth_resource_server.issuers.settings import IssuerSettings
 
@@ -12,7 +12,7 @@ from .jwts import ISS, claims
 def token(rules=None, is_machine=None, **changes):
     scopes = tuple(_rules(rules)) if rules else ()
     issuer = IssuerSettings(iss=ISS, scopes=scopes, is_machine=is_machine)
-    return access_token(claims(**changes), issuer, ISS)
+    return token_from_claims(claims(**changes), issuer, ISS)
 
 
 @pytest.mark.parametrize("name", ["client_id", "cid", "azp", "appid"])
@@ -115,7 +115,7 @@ def test_without_that_sub_and_client_tell():
 def test_claims_are_all_that_the_issuer_said():
     said = claims(groups=["a"], realm_access={"roles": ["b"]})
     issuer = IssuerSettings(iss=ISS)
-    assert access_token(said, issuer, ISS).claims == said | {
+    assert token_from_claims(said, issuer, ISS).claims == said | {
         "aud": [said["aud"]],
         "token_type": "Bearer",
     }
@@ -133,7 +133,7 @@ def test_claims_cannot_be_changed():
 
 def test_an_answer_that_says_nothing_more_costs_no_memory():
     said = claims(jti=..., username="alice", token_type="Bearer", active=True)
-    assert access_token(said, IssuerSettings(iss=ISS), ISS).rest == ""
+    assert token_from_claims(said, IssuerSettings(iss=ISS), ISS).extra_claims_json == ""
 
 
 def test_a_token_with_claims_can_be_a_key():

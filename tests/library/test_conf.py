@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from oauth_resource_server.conf import PerProcess, conf
-from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.validation import validate
 
 FORK = """

@@ -5,8 +5,8 @@ import time
 
 import pytest
 from oauth_resource_server.http.client import MAX_BODY_BYTES
-from oauth_resource_server.issuers.routing import configured_issuers
-from oauth_resource_server.validation import token_cache
+from oauth_resource_server.issuers.route import configured_issuers
+from oauth_resource_server.validation import process_state
 from rest_framework.test import APIClient
 
 pytestmark = pytest.mark.django_db
@@ -82,8 +82,8 @@ def test_everything_comes_back(authorization_server, client_with, fault):
     before = threads_of_ours()
     for number in range(3):
         client_with(f"some-token-{number}").get("/default/")
-    cache, pool = token_cache(), configured_issuers().all[0].client.http._pool.pool
-    assert (cache._room._inside, cache._flights._flights, pool.qsize()) == (0, {}, pool.maxsize)
+    state, pool = process_state(), configured_issuers().all[0].client.http._pool.pool
+    assert (state.bulkhead._inside, state.flights._flights, pool.qsize()) == (0, {}, pool.maxsize)
     assert threads_of_ours() == before
     assert sum(one is not None and one.is_connected for one in pool.queue) <= 1
 

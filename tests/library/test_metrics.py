@@ -1,4 +1,4 @@
-"""`/metrics` says what happened, to those who may know."""
+"""`/metrics` exposes what happened, to permitted addresses."""
 
 import pytest
 from django.test import Client
@@ -69,10 +69,10 @@ def test_a_first_use_is_a_miss(alice, counted):
     assert counted("cache_misses_total") == counted("outcomes_total", "active") == 1
 
 
-def test_hits_are_counted_by_the_hundred(alice, counted):
-    for _ in range(201):
+def test_every_hit_is_counted(alice, counted):
+    for _ in range(3):
         alice.get(VIEW)
-    assert counted("cache_hits_total", "active") == 200
+    assert counted("cache_hits_total", "active") == 2
 
 
 def test_an_inactive_token_is_counted(configure, client_with, counted):

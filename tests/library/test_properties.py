@@ -8,11 +8,11 @@ import time
 from hypothesis import example, given
 from hypothesis import strategies as st
 from oauth_resource_server import AccessToken, IntrospectionResponseInvalid
-from oauth_resource_server.issuers.acceptance import MAX_SUB_LENGTH, issuer_of, objection
-from oauth_resource_server.issuers.claims import MAX_TIMESTAMP, access_token
-from oauth_resource_server.issuers.judgement import judge
+from oauth_resource_server.issuers.claims import MAX_TIMESTAMP, token_from_claims
+from oauth_resource_server.issuers.introspection import judge_response
 from oauth_resource_server.issuers.jwt import TokenRefused, check_claims, checked_algorithm
 from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.token_checks import MAX_SUB_LENGTH, issuer_of, rejection_reason
 
 from .test_issuer_settings import AUTH0, ENTRA, EVERY, issuers
 
@@ -55,7 +55,7 @@ answers = (
 def judged(answer):
     """What the judgement is; None also for an answer that it cannot make sense of."""
     try:
-        return judge(answer, ISSUER)
+        return judge_response(answer, ISSUER)
     except IntrospectionResponseInvalid:
         return None
 
@@ -138,8 +138,8 @@ def test_claims_are_refused_and_nothing_else_is_raised(claims, issuer):
     try:
         iss = issuer_of(claims, issuer)
         assert iss is None or iss == issuer.iss or "{tenantid}" in issuer.iss
-        token = access_token(claims, issuer, iss or "")
-        objection(token, issuer)
+        token = token_from_claims(claims, issuer, iss or "")
+        rejection_reason(token, issuer)
         assert token.claims
         check_claims(claims, issuer, time.time())
     except (TokenRefused, ValueError):

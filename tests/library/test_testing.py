@@ -6,7 +6,7 @@ import time
 import pytest
 from django.test import TestCase
 from oauth_resource_server import testing
-from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.testing import AccessTokenMixin, access_token, machine_token
 
 # This package's own tests have a real authorization server by this name; here it is ours.

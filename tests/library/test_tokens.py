@@ -82,19 +82,6 @@ def test_a_machine_has_no_username_and_no_sub_of_its_own(members, is_machine):
     assert dataclasses.replace(TOKEN, **members).is_machine is is_machine
 
 
-def test_a_machine_has_no_user():
-    assert dataclasses.replace(TOKEN, sub="shop", username=None).user is None
-
-
-def test_the_user_of_a_person_is_the_local_one(db):
-    assert TOKEN.user.linked_users.get().sub == "alice-uuid"
-
-
-def test_the_user_costs_no_query_until_it_is_touched(db, django_assert_num_queries):
-    with django_assert_num_queries(0):
-        assert TOKEN.user is not None
-
-
 def test_it_has_no_application_as_a_token_of_the_toolkit_would():
     assert TOKEN.application is None
 

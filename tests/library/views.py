@@ -49,7 +49,7 @@ class TokenUserView(View):
     """Say who the user of the token is, as one would with a token of DOT's."""
 
     def get(self, request):
-        return Response({"username": request.auth.user.get_username()})
+        return Response({"username": request.user.get_username()})
 
 
 class BrokenView(View):

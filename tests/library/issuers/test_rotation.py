@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from oauth_resource_server.issuers.jwks import MAX_BYTES, SOUGHT_AT_ONCE
-from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.issuers.jwks import MAX_BYTES, REFETCH_BURST
+from oauth_resource_server.issuers.route import configured_issuers
 
 from .keys import RSAKey, jwt
 from .vendors import IDENTITY_PLATFORM, RFC9068
@@ -54,10 +54,10 @@ def test_made_up_key_ids_do_not_decide_how_often_keys_are_fetched(
     old = int(time.time()) - 300
     for number in range(15):
         status_of(jwt(RFC9068.all_claims(iat=old), strange_key, typ="at+jwt", kid=f"no-{number}"))
-    assert len(requests) == 1 + SOUGHT_AT_ONCE
+    assert len(requests) == 1 + REFETCH_BURST
 
 
-@pytest.mark.parametrize(("number", "status"), [(1, 200), (SOUGHT_AT_ONCE, 503)])
+@pytest.mark.parametrize(("number", "status"), [(1, 200), (REFETCH_BURST, 503)])
 def test_whoever_makes_up_key_ids_gets_no_new_token_refused(
     trusted, publish, status_of, key, strange_key, new_key, number, status
 ):

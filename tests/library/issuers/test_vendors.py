@@ -5,9 +5,9 @@ from uuid import UUID
 import pytest
 from django.contrib.auth import get_user_model
 from oauth_resource_server.conf import read_conf
-from oauth_resource_server.issuers.claims import access_token
+from oauth_resource_server.issuers.claims import token_from_claims
 from oauth_resource_server.issuers.options import read_issuers
-from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.validation import validate
 
 from .keys import jwt
@@ -101,7 +101,9 @@ def test_google_knows_a_machine_by_an_address_that_only_google_gives_out(
 ):
     configure(ISSUERS=[vendor.options])
     [issuer] = read_issuers(read_conf())
-    assert access_token(vendor.all_claims(**changes), issuer, issuer.iss).is_machine is is_machine
+    assert (
+        token_from_claims(vendor.all_claims(**changes), issuer, issuer.iss).is_machine is is_machine
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,9 @@ from oauth_resource_server import AccessToken  # noqa: E402
 from oauth_resource_server.models import LinkedUser  # noqa: E402
 from oauth_resource_server.users import is_refused, local_user  # noqa: E402
 
-ALICE = AccessToken(sub="alice", iss="https://as.example.com", rest='{"phone": "+1 555 0100"}')
+ALICE = AccessToken(
+    sub="alice", iss="https://as.example.com", extra_claims_json='{"phone": "+1 555 0100"}'
+)
 
 
 def username():

@@ -1,28 +1,22 @@
-"""What resource servers share: access tokens are accepted by introspection (RFC 7662), or as JWTs.
+"""OAuth 2.0 resource server for Django: validates access tokens by introspection or as JWTs.
 
-A resource server imports this package; this package imports no resource server and no
-authorization server. The names below can be imported before the apps are ready. The modules, in
-the order in which a token meets them, each importing from further down only::
+The names below can be imported before the settings and apps are ready. The modules, in the order
+in which a token passes them; each imports only modules further down::
 
-    authentication               REST framework: takes the token from the header (RFC 6750)
-    decorators, oauth2_validator     plain views, by way of DOT: the same
-    validation                   the one place that says yes or no
-    cache                        what was said a moment ago
-    shared_cache                     and to the other processes
-    waiting_room, flights            whoever has to wait for the answer
-    garbage                      those who bring one bad token after the other
-    issuers                      whose token it is, and whether it is good: a package of its own
-    breaker                      whether it makes sense to ask
-    introspection                asks (RFC 7662)
-    http_client, transport, deadlines    for how long
-    users                        the row of a person, made when it is first touched
-    metrics                      what is counted on the way
-    tokens, errors, conf         the ground floor, which imports nobody; request_id likewise
+    rest_framework    authentication, permissions, exception handler, throttling, schema
+    django            DOT's decorators and validator, middleware, metadata, health
+    responses         error responses of both
+    validation        `validate`, which calls everything below
+    users             the local user of a resource owner
+    issuers           which issuer a token belongs to, and whether it is valid: a package
+    cache             validated tokens: per process, and shared
+    http              HTTP client with deadlines
+    resilience        rate limit, bulkhead, single flight, circuit breaker, deadline
+    metrics           Prometheus metrics
+    errors, tokens, conf    the ground floor, which imports nothing else
 
-``exception_handler`` and ``middleware`` turn what is raised on that way into responses, in the
-words of ``answers``. ``permissions`` and ``throttling`` are for views; ``health``, ``checks`` and
-``schema`` for those who run and describe the service. ``doctor`` examines the way to the
-authorization server; ``testing`` is for the tests of a resource server.
+`checks` and `doctor` examine the settings and the connection to the issuers; `testing` is for the
+tests of a resource server.
 """
 
 from oauth_resource_server.errors import (

@@ -1,30 +1,28 @@
-"""What can go wrong when an access token is introspected. A token that is not active is no error.
+"""Exceptions. An invalid token is not an exception: `validate` returns None for it.
 
 ::
 
-    TokenValidationError              nobody knows whether the token is good: 503
-    ├── AuthorizationServerUnavailable   refused, timed out, cut off, 5xx or 429
-    │   └── AuthorizationServerSkipped  ... a moment ago, or others wait for it already
-    ├── IntrospectionCredentialsRefused  it does not accept the credentials of this resource server
-    ├── IntrospectionResponseInvalid     a redirect, or an answer that is not RFC 7662
-    ├── KeySetInvalid                    a redirect, or an answer that is no key set (RFC 7517)
-    ├── SigningKeyUnknown                the key may be newer than the key set, just fetched
-    └── TooManyInvalidTokens            one address has sent more garbage than is worth asking
-    ResourceOwnerRefused                 the token is good, its owner may not use it here: 401
+    TokenValidationError                 it is unknown whether the token is valid: 503
+    ├── AuthorizationServerUnavailable   connection refused, timeout, 5xx or 429
+    │   └── AuthorizationServerSkipped   not contacted: circuit open or no free slot
+    ├── IntrospectionCredentialsRefused  the credentials of this resource server are refused
+    ├── IntrospectionResponseInvalid     a redirect, or a response that is not RFC 7662
+    ├── KeySetInvalid                    a redirect, or a response that is not RFC 7517
+    ├── SigningKeyUnknown                the signing key may be newer than the key set
+    └── TooManyInvalidTokens             rate limit of one client address
+    ResourceOwnerRefused                 the token is valid, its local user is not: 401
 """
 
 
 class TokenValidationError(Exception):
-    """The authorization server could not be asked, or its answer could not be understood.
-
-    Holds what is needed to act on it, and never a token or a secret.
+    """The token could not be validated. Never contains a token or a secret.
 
     Attributes:
-        url: What was asked: the introspection endpoint, or the key set.
-        client_id: With which client, where that is what was wrong.
-        status: The HTTP status of the answer; None when there was none.
-        original_error: What the HTTP library raised; None when it raised nothing.
-        retry_after: Seconds that the authorization server asks to wait; None when it does not say.
+        url: URL of the request: the introspection endpoint or the key set.
+        client_id: Client id of this resource server, if its credentials were refused.
+        status: HTTP status of the response; None without a response.
+        original_error: Exception of the HTTP library, or None.
+        retry_after: Seconds from the Retry-After header, or None.
     """
 
     def __init__(
@@ -50,30 +48,33 @@ class AuthorizationServerUnavailable(TokenValidationError):
 
 
 class AuthorizationServerSkipped(AuthorizationServerUnavailable):
-    """It was not asked, because it has not answered lately. What it ran into then is in the log."""
+    """The authorization server was not contacted: the circuit is open, or there is no free slot.
+
+    The log has the outage that opened the circuit.
+    """
 
 
 class IntrospectionCredentialsRefused(TokenValidationError):
-    """The authorization server answered 401 or 403: it refuses the caller, not the token."""
+    """Status 401 or 403: the authorization server refuses this resource server, not the token."""
 
 
 class IntrospectionResponseInvalid(TokenValidationError):
-    """What answers at the introspection endpoint does not speak RFC 7662."""
+    """The response of the introspection endpoint does not follow RFC 7662."""
 
 
 class KeySetInvalid(TokenValidationError):
-    """What answers where the keys of an issuer should be is no key set, or has no usable key."""
+    """The response is not a key set, or the key set has no usable key."""
 
 
 class SigningKeyUnknown(TokenValidationError):
-    """A token is signed with a key that the key set of a moment ago did not have.
+    """A token names a signing key that the key set, fetched recently, does not have.
 
-    It may be a new one; asking again must wait, or whoever makes up key ids decides how often.
+    Refetching is rate-limited, so that made-up key ids cannot trigger it.
     """
 
 
 class TooManyInvalidTokens(TokenValidationError):
-    """So many tokens of this address were no good that the next one has to wait."""
+    """The client address has sent too many invalid tokens."""
 
 
 class ResourceOwnerRefused(Exception):

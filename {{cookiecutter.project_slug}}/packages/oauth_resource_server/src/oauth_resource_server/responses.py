@@ -1,4 +1,4 @@
-"""What a resource server says when it refuses, for Django REST Framework and plain views alike."""
+"""Error responses (RFC 6750), for Django REST Framework and plain views."""
 
 import logging
 from typing import Any
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def body(error: str, detail: str) -> dict[str, str]:
-    """Return the JSON body of a refusal."""
+    """Return the JSON body of an error response."""
     return {"error": error, "detail": detail}
 
 
@@ -46,14 +46,14 @@ def challenge(request: Any, **attributes: str) -> str:
 
     Args:
         request: A request of Django or of Django REST Framework.
-        attributes: ``error``, ``error_description`` and ``scope``, as far as there is one. None of
-            them when the request carried no token: then nothing was wrong with it.
+        attributes: ``error``, ``error_description`` and ``scope``; none of them if the request
+            carried no token.
     """
     return str(build_bearer_challenge(request, oauth2_error=attributes, realm=conf().realm))
 
 
 def report(error: TokenValidationError) -> int:
-    """Log `error`, one line, and return the seconds after which the client may try again."""
+    """Log `error` in one line, and return the seconds for the Retry-After header."""
     if isinstance(error, IntrospectionCredentialsRefused):
         log.error(
             "The authorization server %s refuses this resource server's client id %s (status %s). "
@@ -64,7 +64,7 @@ def report(error: TokenValidationError) -> int:
             BUNDLED_ADVICE if error.url == conf().url else ADVICE,
         )
     elif isinstance(error, QUIET):
-        # There may be thousands of these a second. Their cause has its own line.
+        # There may be thousands per second. Their cause is logged elsewhere.
         log.debug("%s: %s", type(error).__name__, error)
     else:
         log.warning("%s at %s: %s", type(error).__name__, error.url, error)

@@ -1,111 +1,184 @@
-"""The one place that says whether an access token is good. All that guards a view asks here."""
+"""Validate access tokens. Authentication, decorators and DOT's validator all call `validate`."""
 
 import re
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from oauth_resource_server import metrics
-from oauth_resource_server.cache.local import TokenCache
+from oauth_resource_server.cache.local import LocalCache
 from oauth_resource_server.cache.shared import SharedCache
 from oauth_resource_server.conf import PerProcess, conf
-from oauth_resource_server.errors import TokenValidationError
-from oauth_resource_server.issuers.routing import configured_issuers
-from oauth_resource_server.resilience.bulkhead import Bulkhead
+from oauth_resource_server.errors import AuthorizationServerUnavailable, TokenValidationError
+from oauth_resource_server.issuers.route import Issuers, Route, configured_issuers
+from oauth_resource_server.resilience.bulkhead import PATIENCE_SECONDS, Bulkhead
 from oauth_resource_server.resilience.rate_limit import InvalidTokenRateLimit, client_address
+from oauth_resource_server.resilience.single_flight import SingleFlight
 from oauth_resource_server.tokens import AccessToken
 from oauth_resource_server.users import is_refused
 
-# A JWT of Entra names up to 200 groups in 11,000 characters. With what stands around it, a token of
-# this length fits into one header of 16 KiB (nginx, see `deploy/`) and into the 16 KiB that the
-# introspection endpoint of this project reads.
+# An Entra ID token names up to 200 groups in 11,000 characters. A token of this length fits into a
+# request header of 16 KiB (nginx, see `deploy/`). Form-encoded, it fits into the 64 KiB that the
+# authorization server of this project accepts at its introspection endpoint.
 MAX_TOKEN_LENGTH = 16_000  # characters
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """The objects that the threads of a process share to validate tokens."""
+
+    local_cache: LocalCache
+    shared_cache: SharedCache | None
+    issuers: Issuers
+    rate_limit: InvalidTokenRateLimit
+    bulkhead: Bulkhead
+    flights: SingleFlight[AccessToken | None]
+
+
 @PerProcess
-def token_cache() -> TokenCache:
-    """Return the cache of this process."""
+def process_state() -> ProcessState:
+    """Return the state of this process."""
     current, issuers = conf(), configured_issuers()
-    return TokenCache(
-        caching_seconds=current.caching_seconds,
-        inactive_seconds=current.inactive_caching_seconds,
-        max_entries=current.cache_max_entries,
-        inactive_max_entries=current.inactive_cache_max_entries,
-        stale_seconds=current.stale_if_error,
-        seconds_of=issuers.caching_seconds,
-        shared=_shared_cache(),
-        room=Bulkhead(
+    shared_cache = None
+    if current.shared_cache:
+        shared_cache = SharedCache(
+            current.shared_cache, tuple(issuer.identity for issuer in issuers.all)
+        )
+        # Django imports the client of a cache server at its first use, which takes half a second
+        # of CPU. That must not count towards the deadline of a request.
+        shared_cache.get(b"")
+    return ProcessState(
+        local_cache=LocalCache(
+            max_entries=current.cache_max_entries,
+            inactive_max_entries=current.inactive_cache_max_entries,
+            stale_seconds=current.stale_if_error,
+        ),
+        shared_cache=shared_cache,
+        issuers=issuers,
+        rate_limit=InvalidTokenRateLimit(current.inactive_rate, current.inactive_burst),
+        bulkhead=Bulkhead(
             current.max_waiting_threads, current.total_timeout, reserved=int(len(issuers.all) > 1)
         ),
-        addressee=issuers.addressee,
+        flights=SingleFlight(),
     )
-
-
-def _shared_cache() -> SharedCache | None:
-    current = conf()
-    if not current.shared_cache:
-        return None
-    issuers = configured_issuers()
-    shared = SharedCache(
-        current.shared_cache,
-        judge=tuple(one.identity for one in issuers.all),
-        caching_seconds=current.caching_seconds,
-        seconds_of=issuers.caching_seconds,
-    )
-    # Django imports the library behind a cache when that is first asked. It takes half a second of
-    # CPU, which is not to be part of the time that a request has for its token.
-    shared.get(b"")
-    return shared
-
-
-@PerProcess
-def garbage_limit() -> InvalidTokenRateLimit:
-    """Return what this process knows of those who send garbage."""
-    return InvalidTokenRateLimit(conf().inactive_rate, conf().inactive_burst)
 
 
 def is_well_formed(token: str) -> bool:
-    """Return whether `token` can be an access token at all (RFC 6750 section 2.1)."""
+    """Return whether `token` has the syntax of RFC 6750 section 2.1 and an acceptable length."""
     return len(token) <= MAX_TOKEN_LENGTH and B64TOKEN.fullmatch(token) is not None
-
-
-def remembered(token: str) -> AccessToken | None:
-    """Return what `token` stands for if that is known here, at the cost of microseconds."""
-    return token_cache().get(token)
 
 
 def validate(
     token: str, *, meta: Mapping[str, Any] | None = None, may_be_stale: bool = False
 ) -> AccessToken | None:
-    """Return what `token` stands for; None if it is unknown, expired, revoked or not for us.
+    """Return the access token; None if it is malformed, unknown, expired, revoked or not for us.
 
     Args:
-        token: As it stood in the header. One that is not well-formed is no good.
-        meta: ``META`` of the request: its address answers for tokens that are no good.
+        token: The string from the Authorization header.
+        meta: ``META`` of the request. Invalid tokens are rate-limited by its client address.
         may_be_stale: Whether ``STALE_IF_ERROR_SECONDS`` applies.
 
     Raises:
-        TokenValidationError: Nobody knows, because the authorization server cannot be asked.
+        TokenValidationError: The token could not be validated, so it may be valid.
     """
-    if not is_well_formed(token):
-        return None
-
-    def introspect(token: str) -> AccessToken | None:
-        return garbage_limit()(client_address(meta or {}), lambda: _introspect(token))
-
+    # Most requests end here: one digest, one dict look-up, one counter.
+    state, key = process_state(), sha256(token.encode()).digest()
+    access_token = state.local_cache.get(key)
+    if access_token is not None:
+        metrics.active_hits.inc()
+        return access_token
     try:
-        found = token_cache().get_or_introspect(token, introspect, may_be_stale=may_be_stale)
+        access_token = _validate_uncached(state, key, token, meta or {}, may_be_stale)
     except TokenValidationError as error:
         metrics.outcomes.labels(type(error).__name__).inc()
         raise
-    metrics.outcomes.labels("inactive" if found is None else "active").inc()
-    return found
-
-
-def _introspect(token: str) -> AccessToken | None:
-    access_token = configured_issuers().judge(token)
-    # Asked here, a view that never touches the user refuses a deactivated one too, and a token
-    # that is remembered costs no query. Deactivating somebody works as fast as revoking a token.
-    if access_token is not None and is_refused(access_token):
-        return None
+    metrics.outcomes.labels("inactive" if access_token is None else "active").inc()
     return access_token
+
+
+def _validate_uncached(
+    state: ProcessState, key: bytes, token: str, meta: Mapping[str, Any], may_be_stale: bool
+) -> AccessToken | None:
+    if not is_well_formed(token):
+        return None
+    if state.local_cache.is_inactive(key):
+        metrics.inactive_hits.inc()
+        return None
+    address = client_address(meta)
+    # Waiting for the question of another request is free.
+    if key not in state.flights:
+        state.rate_limit.check(address)
+    route = state.issuers.route(token, key)
+    if not route.issuers:
+        return None  # No trusted issuer can have issued it.
+    # Many threads with one token cost the authorization server one request.
+    patience = 2 * PATIENCE_SECONDS if key in state.flights else PATIENCE_SECONDS
+    try:
+        with state.bulkhead.slot(route.issuer_name, patience):
+            return state.flights(key, partial(_find, state, key, token, route, address))
+    except AuthorizationServerUnavailable:
+        stale = state.local_cache.get_stale(key) if may_be_stale else None
+        if stale is None:
+            raise
+        metrics.stale_hits.inc()
+        return stale
+
+
+def _find(
+    state: ProcessState, key: bytes, token: str, route: Route, address: str
+) -> AccessToken | None:
+    """Look the token up again, then in the shared cache, then ask its issuer."""
+    # Another flight may have ended between the first look-up and the start of this one.
+    if (access_token := state.local_cache.get(key)) is not None:
+        metrics.active_hits.inc()
+        return access_token
+    if state.local_cache.is_inactive(key):
+        metrics.inactive_hits.inc()
+        return None
+    if state.shared_cache is not None and (found := state.shared_cache.get(key)) is not None:
+        asked, access_token = found
+        until = _expiry(state, access_token, asked)
+        if time.time() < until:
+            metrics.shared_hits.inc()
+            state.local_cache.put(key, access_token, until)
+            return access_token
+    metrics.misses.inc()
+    # A token that is revoked while the response is on its way lives no longer for that.
+    asked = time.time()
+    access_token = _ask(state, key, token, route, address)
+    if access_token is None:
+        state.local_cache.put_inactive(key, asked + conf().inactive_caching_seconds)
+        return None
+    until = _expiry(state, access_token, asked)
+    state.local_cache.put(key, access_token, until)
+    if state.shared_cache is not None:
+        state.shared_cache.set(key, access_token, asked, until)
+    return access_token
+
+
+def _ask(
+    state: ProcessState, key: bytes, token: str, route: Route, address: str
+) -> AccessToken | None:
+    """Ask the issuer. Only a valid token or an outage gives `address` its charge back."""
+    # Charged first, so that concurrent requests cannot exceed the limit.
+    state.rate_limit.charge(address)
+    try:
+        access_token = state.issuers.validate(route, token, key)
+    except AuthorizationServerUnavailable:
+        state.rate_limit.refund(address)
+        raise
+    # Checked here, also views that never read the user refuse a deactivated one, and a cached
+    # token costs no query. A deactivation takes effect as fast as a revocation.
+    if access_token is None or is_refused(access_token):
+        return None
+    state.rate_limit.refund(address)
+    return access_token
+
+
+def _expiry(state: ProcessState, access_token: AccessToken, asked: float) -> float:
+    until = asked + state.issuers.caching_seconds(access_token)
+    return until if access_token.exp is None else min(until, access_token.exp)

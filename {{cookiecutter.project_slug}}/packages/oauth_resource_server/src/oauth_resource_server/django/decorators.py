@@ -1,7 +1,7 @@
-"""DOT's decorators for plain views, with our validator.
+"""DOT's decorators for plain views, with `ResourceServerValidator`.
 
-DOT's own take its stock validator unless told otherwise, whatever ``OAUTH2_VALIDATOR_CLASS`` says,
-and that looks people up by username: somebody called ``admin`` over there is ``admin`` here.
+DOT's own decorators ignore ``OAUTH2_VALIDATOR_CLASS`` and use the stock validator, which matches
+users by username: a resource owner named ``admin`` would become the local ``admin``.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""Health endpoints: whether the process runs, and whether it can do its work."""
+"""Health endpoints: liveness and readiness."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from oauth_resource_server.errors import (
     TokenValidationError,
 )
 from oauth_resource_server.issuers.issuer import Issuer
-from oauth_resource_server.issuers.routing import configured_issuers
+from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.responses import report
 
 KEPT_SECONDS = 5
@@ -37,10 +37,10 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if the database answers and every issuer is set up, otherwise 503, and say why.
+    """Answer 200 if the database answers and every issuer is configured correctly, else 503.
 
-    An authorization server that is down is no reason: it would take every resource server out of
-    service at once, while tokens that are remembered still work.
+    An unreachable authorization server is not an error here: it would take every resource server
+    out of service, although cached tokens still work.
     """
     parts = {"database": _database()}
     parts |= {name: state() for name, state in issuer_states().items()}
@@ -61,7 +61,7 @@ def _database() -> str:
 
 @PerProcess
 def issuer_states() -> dict[str, Callable[[], str]]:
-    """Return by its name what asks each issuer, and remembers its answer for KEPT_SECONDS."""
+    """Return by issuer name a function that probes the issuer, cached for KEPT_SECONDS."""
 
     def state_of(issuer: Issuer) -> Callable[[], str]:
         answers: TTLCache[object, str] = TTLCache(maxsize=1, ttl=KEPT_SECONDS)
@@ -81,5 +81,5 @@ def _ask(issuer: Issuer) -> str:
             return "refuses the credentials of this resource server; its log says more"
         if isinstance(error, KeySetInvalid):
             return "has no usable keys; the log of this resource server says more"
-        return "does not answer as RFC 7662 says; the log of this resource server says more"
+        return "does not follow RFC 7662; the log of this resource server says more"
     return "ok"

@@ -1,4 +1,4 @@
-"""Answers for plain Django views, where no exception handler of a framework stands in between."""
+"""Error responses for plain Django views."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from oauth_resource_server.errors import ResourceOwnerRefused, TokenValidationEr
 
 
 class AuthorizationServerErrorMiddleware:
-    """Makes a 503 of an introspection that failed, and a 401 of a resource owner who is refused."""
+    """Turns `TokenValidationError` into a 503 and `ResourceOwnerRefused` into a 401."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -18,7 +18,7 @@ class AuthorizationServerErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer what a view has raised; None leaves it to Django."""
+        """Return the response to an exception of a view; None leaves it to Django."""
         if isinstance(exception, TokenValidationError):
             headers = {"Retry-After": str(responses.report(exception))}
             response = JsonResponse(responses.UNAVAILABLE, status=503, headers=headers)

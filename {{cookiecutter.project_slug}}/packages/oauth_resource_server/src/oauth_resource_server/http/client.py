@@ -1,7 +1,4 @@
-"""One address of an authorization server over HTTP: pooled, with deadlines and a limit of size.
-
-It knows nothing of what is asked there, or answered.
-"""
+"""HTTP client for one URL of an authorization server: pooled, with deadlines and a size limit."""
 
 import json
 from collections.abc import Mapping
@@ -17,34 +14,32 @@ from oauth_resource_server.request_id import outgoing_headers
 from oauth_resource_server.resilience.deadline import remaining, within
 
 MAX_BODY_BYTES = 64 * 1024
-# What can be opened can be nested, and the parser of Python ends in a RecursionError.
+# Python's JSON parser raises RecursionError for deeply nested documents.
 MAX_BRACKETS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Status and body; of a body that is too long, up to one byte too many."""
+class Response:
+    """Status and body. A body that is too long is cut off one byte after the limit."""
 
     status: int
     body: bytes
 
 
 class HTTPClient:
-    """Sends requests to one URL over a pool of connections that stay open.
+    """Sends requests to one URL over a pool of persistent connections. Follows no redirects.
 
-    It follows no redirect. Threads may share it, processes may not: see `PerProcess`.
-
-    The total timeout holds against a server that sends a byte now and then, in the headers as in
-    the body. The one thing that it does not cover is the resolver of the system, which takes no
-    timeout: see ``resolv.conf``.
+    Threads may share it, processes may not: see `PerProcess`. The total timeout also ends a
+    response that arrives byte by byte. It does not cover the resolver of the system, which takes
+    no timeout: see ``resolv.conf``.
 
     Args:
-        url: Where.
-        connect_timeout: Seconds until a connection must stand.
-        read_timeout: Seconds that the authorization server may be silent.
-        total_timeout: Seconds for all of it, a second try included.
-        pool_size: Connections that stay open. When all are busy more are opened, for one use each.
-        max_bytes: Of a body.
+        url: The URL.
+        connect_timeout: Seconds to establish a connection.
+        read_timeout: Seconds between two bytes of a response.
+        total_timeout: Seconds for everything, a retry included.
+        pool_size: Persistent connections. Further connections are closed after one request.
+        max_bytes: Maximum size of a response body.
     """
 
     def __init__(
@@ -66,16 +61,16 @@ class HTTPClient:
         self._pool = urllib3.connection_from_url(url, maxsize=pool_size)
         obey_deadlines(self._pool)
 
-    def send(self, method: str, headers: Mapping[str, str], body: str | None = None) -> Answer:
-        """Return what is answered.
+    def send(self, method: str, headers: Mapping[str, str], body: str | None = None) -> Response:
+        """Return the response.
 
         Raises:
-            AuthorizationServerUnavailable: There is no answer; or it is 429 or 5xx.
+            AuthorizationServerUnavailable: There is none, or its status is 429 or 5xx.
         """
         try:
             with within(self._total_timeout):
                 response = self._ask(method, headers, body)
-                answer = Answer(response.status, self._read(response))
+                answer = Response(response.status, self._read(response))
         except HTTPError as error:
             raise AuthorizationServerUnavailable(
                 f"No answer: {error}", url=self.url, original_error=error
@@ -90,7 +85,7 @@ class HTTPClient:
         return answer
 
     def json_object(self, body: bytes) -> dict[str, Any] | None:
-        """Return the JSON object that `body` is; None if it is none, or is too long."""
+        """Parse a JSON object; return None for anything else, and for a body that is too long."""
         return json_object(body) if len(body) <= self.max_bytes else None
 
     def _ask(
@@ -99,9 +94,8 @@ class HTTPClient:
         try:
             return self._send(method, headers, body)
         except ProtocolError as error:
-            # As a rule the other end has just closed a connection that was idle. Asking twice
-            # changes nothing there, so it is worth one more try; a timeout, or half of an answer,
-            # is not.
+            # Usually the server has just closed an idle connection. The requests are idempotent,
+            # so one retry is safe. A timeout or a partial response is not retried.
             if not is_unanswered(error):
                 raise
             return self._send(method, headers, body)
@@ -124,11 +118,11 @@ class HTTPClient:
         )
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """Read the body, and give its connection back to the pool."""
+        """Read the body, and return its connection to the pool."""
         try:
             body = response.read(self.max_bytes + 1)
             if len(body) > self.max_bytes:
-                # What is left of it would be taken for the beginning of the next answer.
+                # The unread rest would be taken for the beginning of the next response.
                 response.close()
             return body
         finally:
@@ -136,7 +130,7 @@ class HTTPClient:
 
 
 def json_object(text: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that `text` is; None if it is none, or may be nested too deeply."""
+    """Parse a JSON object; return None for anything else, and for one nested too deeply."""
     if is_nested_too_deeply(text):
         return None
     try:
@@ -147,10 +141,10 @@ def json_object(text: bytes) -> dict[str, Any] | None:
 
 
 def is_nested_too_deeply(text: bytes) -> bool:
-    """Return whether JSON may be nested deeper than the parser can go."""
+    """Return whether `text` may be nested deeper than the JSON parser allows."""
     return text.count(b"{") + text.count(b"[") > MAX_BRACKETS
 
 
 def _seconds(value: str) -> int | None:
-    """Return a Retry-After in seconds; None for a date, and for more than 99999 seconds."""
+    """Parse a Retry-After in seconds; return None for a date and for more than 99999 seconds."""
     return int(value) if value.isascii() and value.isdecimal() and len(value) < 6 else None

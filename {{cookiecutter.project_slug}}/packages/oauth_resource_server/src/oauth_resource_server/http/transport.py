@@ -1,4 +1,4 @@
-"""Makes urllib3 keep a deadline: by itself it limits the silence between two bytes only."""
+"""Deadlines for urllib3, whose own timeout limits only the silence between two bytes."""
 
 import http.client
 import io
@@ -15,7 +15,7 @@ from oauth_resource_server.resilience.deadline import remaining
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a socket as long as the deadline of this thread allows."""
+    """Reads from a socket until the deadline of the current request."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
@@ -29,7 +29,7 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         seconds = remaining()
         if seconds <= 0:
-            raise TimeoutError("timed out: the total time is over")
+            raise TimeoutError("timed out: the deadline has passed")
         limit = min(seconds, self._silence)
         self._sock.settimeout(None if limit == inf else limit)
         try:
@@ -61,10 +61,10 @@ class _SecureConnection(HTTPSConnection):
 
 
 def obey_deadlines(pool: HTTPConnectionPool) -> None:
-    """Let the connections of `pool` read no longer than `deadlines.within` says."""
+    """Make the connections of `pool` keep the deadline of `resilience.deadline`."""
     pool.ConnectionCls = _SecureConnection if pool.scheme == "https" else _Connection
 
 
 def is_unanswered(error: ProtocolError) -> bool:
-    """Return whether the other end hung up before it had sent a single byte."""
+    """Return whether the server closed the connection before the first byte of a response."""
     return isinstance(error.args[-1], RemoteDisconnected | BrokenPipeError)

@@ -1,15 +1,16 @@
-"""Whose tokens are accepted, and how it is found out whether one is good.
+"""Issuers of access tokens: their settings, and the validation of their tokens.
 
-In the order in which a token meets them, each importing from further down only::
+In the order in which a token passes them; each module imports only modules further down::
 
-    routing          which issuer may see it: the one it names, or those that may have minted it
-    issuer           one issuer: verifies, asks, or both; `probe` for health
-    jwt, jwks        the signature and the header (RFC 7515, RFC 8725); the keys (RFC 7517)
-    tokeninfo        Google's endpoint for opaque tokens, in the shape of RFC 7662
-    acceptance       whether a token that is genuine is meant for this resource server
-    claims           what the claims of each vendor come to: an `AccessToken`
-    environment      variables and a TOML file → tables of options
-    options          tables of options → the settings of each issuer
-    presets          the same for each vendor
-    settings         what there is to know about one issuer
+    route                        which issuers may see a token
+    issuer                       one issuer: introspection, signature, or both; `probe` for health
+    jwks, keys                   key sets (RFC 7517)
+    jwt                          header, signature and claims of a JWT (RFC 7515, RFC 8725)
+    introspection, tokeninfo     RFC 7662: ask, and judge the response; Google's endpoint
+    token_checks                 whether an authentic token is meant for this resource server
+    claims                       claims of any vendor → `AccessToken`
+    environment                  environment variables and TOML → tables of options
+    options                      tables of options → settings of each issuer
+    presets                      values of a vendor's console → settings of one issuer
+    settings                     settings of one issuer
 """

@@ -1,9 +1,6 @@
-"""Ask the authorization server about a token (RFC 7662 section 2).
+"""Token introspection (RFC 7662): ask the endpoint, and, separately, judge its response."""
 
-This module knows what is asked and nothing of what an answer means; ``issuers/judgement.py`` is the
-other way round.
-"""
-
+import logging
 from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -13,16 +10,26 @@ from oauth_resource_server.errors import (
     IntrospectionResponseInvalid,
 )
 from oauth_resource_server.http.client import HTTPClient
+from oauth_resource_server.issuers.claims import text, token_from_claims
+from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.token_checks import (
+    issuer_of,
+    rejection_reason,
+    sender_constraint,
+)
+from oauth_resource_server.tokens import AccessToken
+
+log = logging.getLogger(__name__)
 
 
 class IntrospectionClient:
-    """Asks one introspection endpoint.
+    """Client of one introspection endpoint. It does not interpret the responses.
 
     Args:
-        http: What reaches the endpoint.
+        http: Client for the URL of the endpoint.
         credentials: Client id and secret of this resource server (RFC 6749 section 2.3.1).
-        bearer_token: An access token to authenticate with in place of the credentials.
-        token_type_hint: What the issuer calls an access token (RFC 7662 section 2.1).
+        bearer_token: Access token to authenticate with, instead of `credentials`.
+        token_type_hint: RFC 7662 section 2.1.
     """
 
     def __init__(
@@ -34,7 +41,6 @@ class IntrospectionClient:
         token_type_hint: str = "access_token",  # noqa: S107
     ) -> None:
         self.http = http
-        self.url = http.url
         self._client_id = credentials[0] if credentials else ""
         self._hint = token_type_hint
         self._headers = {
@@ -44,29 +50,29 @@ class IntrospectionClient:
         }
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return the JSON object that the authorization server answers about `token`.
+        """Return the introspection response, a JSON object.
 
         Raises:
-            TokenValidationError: One of its subclasses; ``errors.py`` says which one when.
+            TokenValidationError: A subclass; see `oauth_resource_server.errors`.
         """
         form = urlencode({"token": token, "token_type_hint": self._hint})
-        answer = self.http.send("POST", self._headers, form)
-        if answer.status in (401, 403):
+        response = self.http.send("POST", self._headers, form)
+        if response.status in (401, 403):
             raise IntrospectionCredentialsRefused(
-                f"Status {answer.status}",
-                url=self.url,
-                status=answer.status,
+                f"Status {response.status}",
+                url=self.http.url,
+                status=response.status,
                 client_id=self._client_id,
             )
-        if answer.status != 200:
+        if response.status != 200:
             raise IntrospectionResponseInvalid(
-                f"Status {answer.status}", url=self.url, status=answer.status
+                f"Status {response.status}", url=self.http.url, status=response.status
             )
-        members = self.http.json_object(answer.body)
+        members = self.http.json_object(response.body)
         if members is None:
             raise IntrospectionResponseInvalid(
                 f"Not a JSON object of up to {self.http.max_bytes} bytes",
-                url=self.url,
+                url=self.http.url,
                 status=200,
             )
         return members
@@ -77,3 +83,70 @@ def _authorization(credentials: tuple[str, str] | None, bearer_token: str | None
         return f"Bearer {bearer_token}"
     pair = ":".join(quote_plus(part) for part in credentials)
     return f"Basic {b64encode(pair.encode()).decode()}"
+
+
+def judge_response(response: dict[str, Any], issuer: IssuerSettings) -> AccessToken | None:
+    """Return the token if the response describes an active one for this resource server.
+
+    Raises:
+        IntrospectionResponseInvalid: ``active`` is missing, or a member has the wrong type.
+    """
+    if not is_active(response, issuer):
+        return None
+    try:
+        named = text(response, "iss")
+        missing = not named and issuer.iss_may_be_missing
+        iss = issuer.iss if missing else issuer_of(response, issuer)
+        token = token_from_claims(response, issuer, named if iss is None else iss)
+    except ValueError as error:
+        url = issuer.introspection_url
+        raise IntrospectionResponseInvalid(str(error), url=url, status=200) from None
+    if token.is_expired():
+        return None
+    reason = (
+        (None if iss else f"expected the issuer {issuer.iss!r}, got {named!r}")
+        or rejection_reason(token, issuer)
+        or _wrong_member(response, issuer)
+        or sender_constraint(response)
+    )
+    return None if _is_refused(issuer, reason) else token
+
+
+def confirms(response: dict[str, Any], issuer: IssuerSettings) -> bool:
+    """Return whether the response leaves a verified JWT valid.
+
+    The claims of the JWT are signed, so the response counts only where it revokes the token or
+    constrains its sender, which lightweight tokens of Keycloak do not say themselves.
+
+    Raises:
+        IntrospectionResponseInvalid: ``active`` is missing or not a boolean.
+    """
+    return is_active(response, issuer) and not _is_refused(issuer, sender_constraint(response))
+
+
+def is_active(response: dict[str, Any], issuer: IssuerSettings) -> bool:
+    """Return the member ``active``.
+
+    Raises:
+        IntrospectionResponseInvalid: It is missing or not a boolean.
+    """
+    active = response.get("active")
+    if not isinstance(active, bool):
+        raise IntrospectionResponseInvalid(
+            "`active` is not true or false", url=issuer.introspection_url, status=200
+        )
+    return active
+
+
+def _is_refused(issuer: IssuerSettings, reason: str | None) -> bool:
+    if reason:
+        # The token may be valid elsewhere. If every token is refused, this line tells why.
+        log.warning("Refused an active token of %s: %s.", issuer.name or issuer.iss, reason)
+    return reason is not None
+
+
+def _wrong_member(response: dict[str, Any], issuer: IssuerSettings) -> str | None:
+    for name, values in issuer.answer:
+        if name in response and response[name] not in values:
+            return f"`{name}` is {response[name]!r}"
+    return None

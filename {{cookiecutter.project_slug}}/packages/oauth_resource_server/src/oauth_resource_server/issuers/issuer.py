@@ -1,4 +1,4 @@
-"""One issuer: whether a token of it is good, and what it stands for."""
+"""One issuer of the settings: validates its tokens by introspection, by signature, or by both."""
 
 import logging
 import time
@@ -8,18 +8,21 @@ from oauth_resource_server import metrics
 from oauth_resource_server.conf import Conf
 from oauth_resource_server.http.client import MAX_BODY_BYTES, HTTPClient
 from oauth_resource_server.issuers import jwks
-from oauth_resource_server.issuers.acceptance import issuer_of, objection
-from oauth_resource_server.issuers.claims import access_token, timestamp
-from oauth_resource_server.issuers.introspection import IntrospectionClient
-from oauth_resource_server.issuers.judgement import is_still_good, judge
+from oauth_resource_server.issuers.claims import timestamp, token_from_claims
+from oauth_resource_server.issuers.introspection import (
+    IntrospectionClient,
+    confirms,
+    judge_response,
+)
 from oauth_resource_server.issuers.jwt import (
     TokenRefused,
-    Unverified,
+    UnverifiedJWT,
     check_claims,
     check_signature,
     checked_algorithm,
 )
 from oauth_resource_server.issuers.settings import IssuerSettings, Strategy
+from oauth_resource_server.issuers.token_checks import TENANT, issuer_of, rejection_reason
 from oauth_resource_server.issuers.tokeninfo import TokenInfoClient
 from oauth_resource_server.resilience.circuit_breaker import CircuitBreaker
 from oauth_resource_server.tokens import AccessToken
@@ -30,22 +33,21 @@ log = logging.getLogger(__name__)
 
 
 class Client(Protocol):
-    """What can be asked about a token."""
+    """`IntrospectionClient` or `TokenInfoClient`."""
 
     http: HTTPClient
-    url: str
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return an answer of RFC 7662 section 2.2."""
+        """Return a response of RFC 7662 section 2.2."""
 
 
 class Issuer:
-    """One issuer of the settings, with the connections and keys that this process has for it.
+    """One issuer, with its connections and keys in this process.
 
     Attributes:
-        settings: What there is to know about it.
-        client: Asks it about a token; None where nobody is asked.
-        keys: Its key set; None where no signature is checked.
+        settings: The entry of the settings.
+        client: Introspection client; None for the strategy ``jwt``.
+        keys: Key set; None for strategies that verify no signature.
     """
 
     def __init__(self, settings: IssuerSettings, conf: Conf) -> None:
@@ -64,77 +66,76 @@ class Issuer:
 
     @property
     def identity(self) -> str:
-        """What its judgements depend on: with another audience or client they are others."""
+        """What its results depend on: another audience or client leads to other results."""
         client_id = self.settings.credentials[0] if self.settings.credentials else ""
         return f"{client_id} {self.settings!r}"
 
-    def judge(self, token: str, jwt: Unverified | None) -> AccessToken | None:
-        """Return what `token` stands for; None if it is no good here.
+    def validate(self, token: str, jwt: UnverifiedJWT | None) -> AccessToken | None:
+        """Return the access token; None if it is not valid here.
 
         Args:
-            token: As it stood in the header.
-            jwt: What it says of itself; None if it is opaque.
+            token: The string from the header.
+            jwt: Its parsed contents; None for an opaque token.
 
         Raises:
-            TokenValidationError: Nobody knows.
+            TokenValidationError: The issuer, or its keys, could not be reached.
         """
         if self.keys is None:
-            return judge(self.ask(token), self.settings)
-        verified = None if jwt is None else self._verified(token, jwt, self.keys)
-        if verified is None or self.client is None:
-            return verified  # Nobody is asked about a token that is garbage.
-        return verified if is_still_good(self.ask(token), self.settings) else None
+            return judge_response(self.ask(token), self.settings)
+        access_token = None if jwt is None else self._verify(token, jwt, self.keys)
+        if access_token is None or self.client is None:
+            return access_token  # A JWT that does not verify is not introspected.
+        return access_token if confirms(self.ask(token), self.settings) else None
 
     def ask(self, token: str) -> dict[str, Any]:
-        """Return what the issuer answers about `token`."""
-        assert self.client is not None  # noqa: S101 - the strategy asks
+        """Return the introspection response. The circuit breaker may prevent the request."""
+        assert self.client is not None  # noqa: S101 - by the strategy
         client, seconds = self.client, self._seconds
 
-        def ask() -> dict[str, Any]:
+        def timed() -> dict[str, Any]:
             with seconds.time():
                 return client.introspect(token)
 
-        return self.breaker(ask)
+        return self.breaker(timed)
 
     def probe(self) -> None:
-        """Do what judging a token would need.
+        """Use everything that the validation of a token needs.
 
         Raises:
             TokenValidationError: It does not work.
         """
         if self.client is not None:
-            judge(self.ask(PROBE_TOKEN), self.settings)
+            judge_response(self.ask(PROBE_TOKEN), self.settings)
         if self.keys is not None:
             self.keys.keys()
 
-    def _verified(self, token: str, jwt: Unverified, keys: jwks.KeySet) -> AccessToken | None:
-        genuine = False
+    def _verify(self, token: str, jwt: UnverifiedJWT, keys: jwks.KeySet) -> AccessToken | None:
+        authentic = False
         try:
             algorithm = checked_algorithm(jwt.header, self.settings)
             iss = issuer_of(jwt.claims, self.settings)
             if iss is None:
-                raise TokenRefused("its issuer is another")
+                raise TokenRefused("it is from another issuer")
             found = keys.find(jwt.kid, algorithm, timestamp(jwt.claims, "iat"))
-            # A key of Entra says which tenants it is for.
-            mine = [key.jwk for key in found if _is_of(key.issuer, iss, jwt)]
-            check_signature(token, mine, algorithm)
-            genuine = True
+            # A key of Entra ID may be restricted to the issuer of one tenant.
+            tenant = str(jwt.claims.get("tid"))
+            usable = [
+                key.jwk
+                for key in found
+                if key.issuer is None or key.issuer.replace(TENANT, tenant) == iss
+            ]
+            check_signature(token, usable, algorithm)
+            authentic = True
             check_claims(jwt.claims, self.settings, time.time())
-            access = access_token(jwt.claims, self.settings, iss)
-            if reason := objection(access, self.settings):
+            access_token = token_from_claims(jwt.claims, self.settings, iss)
+            if reason := rejection_reason(access_token, self.settings):
                 raise TokenRefused(reason)
         except (TokenRefused, ValueError) as refusal:
-            # Strangers can cause the others. Of a genuine one the owner of this API wants to know.
-            level = logging.WARNING if genuine else logging.DEBUG
+            # Anyone can cause the refusal of a forged token; of an authentic one the log must tell.
+            level = logging.WARNING if authentic else logging.DEBUG
             log.log(level, "Refused a JWT of %s: %s.", self.name, refusal)
             return None
-        return access
-
-
-def _is_of(key_issuer: str | None, iss: str, jwt: Unverified) -> bool:
-    if key_issuer is None:
-        return True
-    return key_issuer.replace("{tenantid}", str(jwt.claims.get("tid"))) == iss
+        return access_token
 
 
 def _client(settings: IssuerSettings, conf: Conf) -> Client:

@@ -1,4 +1,4 @@
-"""The key set of an issuer, fetched when it is needed and kept (RFC 7517 section 5)."""
+"""The key set of an issuer (RFC 7517 section 5), fetched on demand and cached."""
 
 import logging
 import time
@@ -22,31 +22,31 @@ MAX_BYTES = 256 * 1024  # Entra sends certificates along with two dozen keys.
 RENEW_SECONDS = 3600
 KEPT_SECONDS = 24 * 3600
 COOL_DOWN_SECONDS = 10
-SOUGHT_AT_ONCE = 3  # times, for keys that are not there
-SEEK_SECONDS = COOL_DOWN_SECONDS / SOUGHT_AT_ONCE
-LEEWAY = 30  # seconds, between the clocks of the issuer and of this machine
+REFETCH_BURST = 3  # for unknown key ids
+REFETCH_SECONDS = COOL_DOWN_SECONDS / REFETCH_BURST
+LEEWAY = 30  # seconds of tolerated clock skew
 
 log = logging.getLogger(__name__)
 
 
 class KeySet:
-    """Fetches the keys of one issuer as seldom as it can.
+    """Fetches the keys of one issuer as rarely as possible.
 
-    - Until it has them, every token waits for them: one thread fetches, the others wait.
-    - After `RENEW_SECONDS` a thread of its own fetches them anew, and nobody waits. A key that the
-      issuer withdraws is trusted for that long.
-    - When that fails the last set stays, for up to `KEPT_SECONDS`.
-    - A key that is not there is asked for at once, so a rotation refuses nobody; but for unknown
-      keys only `SOUGHT_AT_ONCE` times, and as often again in `COOL_DOWN_SECONDS`, or whoever makes
-      up key ids would decide how often. One that was made up delays no rotation. In between, a
-      token that is older than the set is no good, and of a newer one nobody knows.
+    - First use: one thread fetches the key set, the others wait for it.
+    - After `RENEW_SECONDS` a background thread fetches it again, and no request waits. A key that
+      the issuer withdraws is trusted for that long.
+    - If that fails, the previous key set is kept for up to `KEPT_SECONDS`.
+    - An unknown key id leads to an immediate refetch, so that a rotation refuses no token. These
+      refetches are limited to `REFETCH_BURST` in `COOL_DOWN_SECONDS`, so that made-up key ids
+      cannot trigger more. Beyond that, a token issued before the last fetch is invalid, and for a
+      newer one `SigningKeyUnknown` is raised.
 
     Args:
-        http: What reaches the key set.
-        breaker: Knows whether that makes sense at the moment.
-        name: Of the issuer, for the log and the metrics.
+        http: Client for the URL of the key set.
+        breaker: Circuit breaker of that URL.
+        name: Name of the issuer, for the log and the metrics.
         timer: Monotonic seconds.
-        clock: Unix seconds, because ``iat`` is compared with it.
+        clock: Unix seconds, to compare with ``iat``.
     """
 
     def __init__(
@@ -66,54 +66,54 @@ class KeySet:
         self._fetching = Lock()
         self._keys: tuple[Key, ...] = ()
         self._fetched_at = self._renewal_at = -inf
-        # When all of `SOUGHT_AT_ONCE` will be there again: all there is to know about a bucket.
+        # Token bucket of the refetches: the time at which it will be full again.
         self._full_at = -inf
         self._fetched_time = 0.0
 
     def find(self, kid: str | None, algorithm: str, issued: int | None = None) -> tuple[Key, ...]:
-        """Return the keys that can have signed a token; none if there is no such key.
+        """Return the keys that may have signed a token; empty if there is no such key.
 
         Args:
-            kid: As its header says.
-            algorithm: Likewise.
-            issued: Its ``iat``, which nobody has verified yet.
+            kid: ``kid`` of its header.
+            algorithm: ``alg`` of its header.
+            issued: Its ``iat``, not yet verified.
 
         Raises:
-            TokenValidationError: Nobody knows.
+            TokenValidationError: The key set cannot be fetched, or may be too old.
         """
         keys = self.keys()
         found = _fitting(keys, kid, algorithm)
-        return found or _fitting(self._newer_than(keys, issued), kid, algorithm)
+        return found or _fitting(self._refetched(keys, issued), kid, algorithm)
 
     def keys(self) -> tuple[Key, ...]:
         """Return all keys.
 
         Raises:
-            TokenValidationError: There are none, and they cannot be fetched.
+            TokenValidationError: There is no key set, and it cannot be fetched.
         """
         keys, now = self._keys, self._timer()
         if now >= self._fetched_at + KEPT_SECONDS:
             return self._fetch_once(keys)
         if now >= max(self._fetched_at, self._renewal_at) + RENEW_SECONDS:
-            self._renew_aside(now)
+            self._renew_in_background(now)
         return keys
 
-    def _newer_than(self, keys: tuple[Key, ...], issued: int | None) -> tuple[Key, ...]:
-        seconds = self._full_at + SEEK_SECONDS - COOL_DOWN_SECONDS - self._timer()
-        if seconds <= 1e-6:  # A rounding error is none.
-            return self._fetch_once(keys, sought=True)
+    def _refetched(self, keys: tuple[Key, ...], issued: int | None) -> tuple[Key, ...]:
+        seconds = self._full_at + REFETCH_SECONDS - COOL_DOWN_SECONDS - self._timer()
+        if seconds <= 1e-6:  # Rounding errors do not count.
+            return self._fetch_once(keys, is_refetch=True)
         if self._keys is not keys:
             return self._keys
         if issued is None or issued + LEEWAY < self._fetched_time:
             return ()
         raise SigningKeyUnknown(
-            "Its key is not in the key set, which was fetched a moment ago",
+            "Its key is not in the key set, which was fetched recently",
             url=self.http.url,
             retry_after=ceil(seconds),
         )
 
-    def _fetch_once(self, seen: tuple[Key, ...], *, sought: bool = False) -> tuple[Key, ...]:
-        """Fetch the keys, unless another thread has done so since `seen`."""
+    def _fetch_once(self, seen: tuple[Key, ...], *, is_refetch: bool = False) -> tuple[Key, ...]:
+        """Fetch the key set, unless another thread has replaced `seen` meanwhile."""
         if not self._fetching.acquire(timeout=min(max(0, remaining()), 60)):
             raise AuthorizationServerUnavailable(
                 "Another request has not got the key set in time", url=self.http.url
@@ -121,8 +121,8 @@ class KeySet:
         try:
             if self._keys is seen:
                 self._fetch()
-                if sought:
-                    self._full_at = max(self._timer(), self._full_at) + SEEK_SECONDS
+                if is_refetch:
+                    self._full_at = max(self._timer(), self._full_at) + REFETCH_SECONDS
             return self._keys
         finally:
             self._fetching.release()
@@ -142,17 +142,17 @@ class KeySet:
             reason = f"{error} (status {answer.status})"
             raise KeySetInvalid(reason, url=self.http.url, status=answer.status) from None
 
-    def _renew_aside(self, now: float) -> None:
+    def _renew_in_background(self, now: float) -> None:
         if not self._fetching.acquire(blocking=False):
             return
-        self._renewal_at = now - RENEW_SECONDS + COOL_DOWN_SECONDS  # When the next try may be.
+        self._renewal_at = now - RENEW_SECONDS + COOL_DOWN_SECONDS  # Time of the next try.
         Thread(target=self._renew, name=f"keys of {self._name}", daemon=True).start()
 
     def _renew(self) -> None:
         try:
             self._fetch()
         except TokenValidationError as error:
-            log.warning("The keys at %s stay as they were: %s", self.http.url, error)
+            log.warning("The key set at %s could not be renewed: %s", self.http.url, error)
         finally:
             self._fetching.release()
 

@@ -1,7 +1,7 @@
-"""Verify a JWT (RFC 7519) as RFC 8725 has it. Pure: the keys and the time are arguments.
+"""Verify a JWT (RFC 7519) by the rules of RFC 8725. Pure: keys and time are arguments.
 
-jwcrypto checks the signature; what is written here decides with which key and algorithm, and what
-the claims must be.
+jwcrypto verifies the signature. This module decides which keys and algorithms are allowed, and
+what the header and the claims must be.
 """
 
 import re
@@ -15,46 +15,45 @@ from jwcrypto.jwk import JWK
 from jwcrypto.jws import JWS
 
 from oauth_resource_server.http.client import is_nested_too_deeply, json_object
-from oauth_resource_server.issuers.acceptance import mismatch
 from oauth_resource_server.issuers.claims import timestamp
 from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.token_checks import wrong_claim
 
 MAX_HEADER_LENGTH = 2048  # characters
-# Between the clocks of the issuer and of this machine, in seconds. It is for `nbf` and `iat` only:
-# `exp` is taken at its word, for nothing that is remembered may live longer.
+# Tolerated clock skew in seconds, for `nbf` and `iat`. `exp` has none: no cached token outlives it.
 LEEWAY = 30
 COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
 
 
 class TokenRefused(Exception):
-    """The token is no good; says why, in words that hold no claim of a stranger."""
+    """The token is invalid. The message is for the log."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unverified:
-    """What a JWT says of itself, before anybody has looked at its signature."""
+class UnverifiedJWT:
+    """Header and claims of a JWT whose signature has not been verified."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
 
     @property
     def iss(self) -> str:
-        """The issuer that it names; empty when it names none."""
+        """The claim ``iss``; empty if it is missing."""
         iss = self.claims.get("iss")
         return iss if isinstance(iss, str) else ""
 
     @property
     def kid(self) -> str | None:
-        """The key that it names."""
+        """The key id of the header."""
         kid = self.header.get("kid")
         return kid if isinstance(kid, str) else None
 
 
-def parse(token: str) -> Unverified | None:
-    """Return header and claims of a JWT in compact form; None if `token` is none.
+def parse(token: str) -> UnverifiedJWT | None:
+    """Parse a JWT in compact serialization; return None for an opaque token.
 
     Raises:
-        TokenRefused: It may be one, and is too large to be read: nobody can say whose it is.
+        TokenRefused: It may be a JWT that is too large or nested too deeply to find its issuer.
     """
     parts = COMPACT.fullmatch(token)
     if parts is None:
@@ -64,7 +63,7 @@ def parse(token: str) -> Unverified | None:
     header, claims = (_decoded(parts[number]) for number in (1, 2))
     if header is None or claims is None or "alg" not in header:
         return None
-    return Unverified(header, claims)
+    return UnverifiedJWT(header, claims)
 
 
 def _decoded(part: str) -> dict[str, Any] | None:
@@ -73,36 +72,36 @@ def _decoded(part: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     if is_nested_too_deeply(text):
-        raise TokenRefused("it may be nested too deeply")
+        raise TokenRefused("it is nested too deeply")
     return json_object(text)
 
 
 def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
-    """Return the algorithm of a header that is good.
+    """Check the header, and return its algorithm.
 
     Raises:
-        TokenRefused: It is another, or there is something that must not be there.
+        TokenRefused: `alg` or `typ` is not allowed, or an extension is not supported.
     """
     algorithm = header.get("alg")
     if algorithm not in issuer.algorithms:
-        raise TokenRefused(f"its algorithm is none of {', '.join(issuer.algorithms)}")
+        raise TokenRefused(f"its algorithm is not one of {', '.join(issuer.algorithms)}")
     kind = header.get("typ", "")
     if not isinstance(kind, str) or kind.lower() not in issuer.types:
-        raise TokenRefused("its `typ` is not the one of an access token")
-    # Nothing that it calls critical is understood here (RFC 7515 section 4.1.11), and `b64` changes
-    # what is signed. `jku`, `jwk`, `x5u` and `x5c` are not looked at: keys come from the issuer.
+        raise TokenRefused("its `typ` is not that of an access token")
+    # No critical extension is supported (RFC 7515 section 4.1.11), and `b64` changes the signed
+    # bytes. `jku`, `jwk`, `x5u` and `x5c` are ignored: keys come from the issuer only.
     if "crit" in header or "b64" in header:
-        raise TokenRefused("its header asks for what is not supported")
+        raise TokenRefused("its header needs an extension that is not supported")
     if not isinstance(header.get("kid"), str | None):
         raise TokenRefused("its `kid` is not a string")
     return str(algorithm)
 
 
 def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:
-    """Check that one of `keys` has signed `token`.
+    """Verify the signature of `token` with one of `keys`.
 
     Raises:
-        TokenRefused: None of them has.
+        TokenRefused: It verifies with none of them.
     """
     for key in keys:
         jws = JWS()
@@ -112,15 +111,15 @@ def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:
         except (JWException, ValueError):
             continue
         return
-    raise TokenRefused("none of the keys that its header allows has signed it")
+    raise TokenRefused("its signature does not verify with the keys that its header allows")
 
 
 def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now: float) -> None:
-    """Check the times of a token that is genuine, and that it is an access token.
+    """Check the times of an authentic token, and that it is an access token.
 
     Raises:
-        TokenRefused: It is not good now, or no access token.
-        ValueError: A time is none.
+        TokenRefused: It is expired, not yet valid, or not an access token.
+        ValueError: A time is not a number of Unix seconds.
     """
     expires = timestamp(claims, "exp")
     if expires is None:
@@ -131,5 +130,5 @@ def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now: float) 
         begins = timestamp(claims, name)
         if begins is not None and begins > now + LEEWAY:
             raise TokenRefused(f"its `{name}` is in the future")
-    if reason := mismatch(claims, issuer):
+    if reason := wrong_claim(claims, issuer):
         raise TokenRefused(reason)

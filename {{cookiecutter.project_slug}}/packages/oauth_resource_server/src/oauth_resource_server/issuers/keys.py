@@ -1,4 +1,4 @@
-"""The public keys in what an issuer publishes: a JWK Set (RFC 7517), or certificates by key id."""
+"""Parse a key set: a JWK Set (RFC 7517), or an object of certificates by key id (Google)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from jwcrypto.jwk import JWK
 MAX_KEYS = 100
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
 CERTIFICATE = "-----BEGIN CERTIFICATE-----"
-# Type and curve that an algorithm needs (RFC 7518 section 3.1, RFC 8037, RFC 9864).
+# Key type and curves of an algorithm (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 RSA = re.compile(r"[RP]S(256|384|512)")
 CURVES = {
     "ES256": ("EC", ("P-256",)),
@@ -25,13 +25,13 @@ PUBLIC = ("kty", "kid", "n", "e", "crv", "x", "y")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key, and what the key set says of it.
+    """A public key.
 
     Attributes:
-        jwk: The public key.
-        kid: Its name; None for a key without one.
-        algorithm: The only one that it is for; None for any that fits its type.
-        issuer: The only issuer that it is for (Entra); None for any.
+        jwk: The key.
+        kid: Key id, or None.
+        algorithm: The only algorithm it may be used with; None for all of its key type.
+        issuer: The only issuer it may be used for (Entra ID); None for all.
     """
 
     jwk: JWK
@@ -40,7 +40,7 @@ class Key:
     issuer: str | None = None
 
     def fits(self, kid: str | None, algorithm: str) -> bool:
-        """Return whether it can have made a signature of a token with this header."""
+        """Return whether it may have signed a token with this header."""
         if kid is not None and kid != self.kid:
             return False
         if self.algorithm is not None and self.algorithm != algorithm:
@@ -52,13 +52,13 @@ class Key:
 
 
 def keys_of(document: Mapping[str, Any] | None) -> tuple[Key, ...]:
-    """Return the keys of `document` that can check signatures. What is not known is left out.
+    """Return the keys of `document` that can verify signatures. Skip all others.
 
     Raises:
-        ValueError: It is no key set, or there is no such key in it.
+        ValueError: `document` is not a key set, or has no such key.
     """
     if not document:
-        raise ValueError("it is no key set")
+        raise ValueError("it is not a key set")
     members = document.get("keys")
     if isinstance(members, list):
         keys = tuple(_usable(_key(one) for one in members[:MAX_KEYS] if isinstance(one, dict)))
@@ -66,9 +66,9 @@ def keys_of(document: Mapping[str, Any] | None) -> tuple[Key, ...]:
         pairs = list(document.items())[:MAX_KEYS]
         keys = tuple(_usable(_key_of_certificate(kid, pem) for kid, pem in pairs))
     else:
-        raise ValueError("it is no key set")
+        raise ValueError("it is not a key set")
     if not keys:
-        raise ValueError("there is no usable key in it")
+        raise ValueError("it has no usable key")
     return keys
 
 
@@ -87,14 +87,14 @@ def _key(members: dict[str, Any]) -> Key | None:
     if operations is not None and (not isinstance(operations, list) or "verify" not in operations):
         return None
     try:
-        # Only what makes a public key: `alg` and `use` are looked at here, the rest is not needed.
+        # Only the members of a public key. `alg` and `use` are checked here.
         jwk = JWK(**{name: members[name] for name in PUBLIC if name in members})
         jwk.get_op_key("verify", jwk.get("crv"))
     except (JWException, ValueError, TypeError, KeyError):
         return None
     kid, algorithm, issuer = (members.get(name) for name in ("kid", "alg", "issuer"))
     if not isinstance(issuer, str | None):
-        return None  # Whom it is for cannot be known.
+        return None  # The restriction is unreadable.
     return Key(jwk, kid=kid, algorithm=algorithm, issuer=issuer)
 
 

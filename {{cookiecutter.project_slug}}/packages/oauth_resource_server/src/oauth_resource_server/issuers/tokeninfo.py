@@ -1,7 +1,4 @@
-"""Ask Google about an opaque access token: tokeninfo, in the shape of RFC 7662.
-
-The token goes into a header and not into the URL, as in Google's own library for Node.js.
-"""
+"""Google's tokeninfo endpoint for opaque access tokens, adapted to RFC 7662."""
 
 import time
 from typing import Any
@@ -11,37 +8,39 @@ from oauth_resource_server.http.client import HTTPClient
 
 
 class TokenInfoClient:
-    """Asks tokeninfo.
+    """Client of tokeninfo.
 
     Args:
-        http: What reaches it.
+        http: Client for its URL.
     """
 
     def __init__(self, http: HTTPClient) -> None:
         self.http = http
-        self.url = http.url
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return what is said about `token`, as an introspection endpoint would say it.
+        """Return the members of a response of RFC 7662 section 2.2.
 
         Raises:
-            TokenValidationError: One of its subclasses; ``errors.py`` says which one when.
+            TokenValidationError: A subclass; see `oauth_resource_server.errors`.
         """
+        # In a header and not in the URL, as in google-auth-library-nodejs.
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        answer = self.http.send("POST", headers, "")
-        if answer.status in (400, 401):
-            return {"active": False}  # Nobody authenticates here: it can only be the token.
-        members = self.http.json_object(answer.body) if answer.status == 200 else None
+        response = self.http.send("POST", headers, "")
+        if response.status in (400, 401):
+            return {"active": False}  # There are no other credentials.
+        members = self.http.json_object(response.body) if response.status == 200 else None
         if members is None:
             raise IntrospectionResponseInvalid(
-                f"Status {answer.status}, no tokeninfo", url=self.url, status=answer.status
+                f"Status {response.status}, not tokeninfo",
+                url=self.http.url,
+                status=response.status,
             )
         seconds = str(members.pop("expires_in", ""))
         if "exp" not in members and seconds.isascii() and seconds.isdecimal():
             members["exp"] = int(time.time()) + int(seconds[:9])
         if "exp" not in members:
-            raise IntrospectionResponseInvalid("No `exp`", url=self.url, status=200)
+            raise IntrospectionResponseInvalid("No `exp`", url=self.http.url, status=200)
         return {**members, "active": True}

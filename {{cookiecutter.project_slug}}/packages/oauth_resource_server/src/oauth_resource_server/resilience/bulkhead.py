@@ -1,4 +1,4 @@
-"""How many threads of a process may wait for authorization servers at once."""
+"""Bulkhead: bounds the threads of a process that wait for authorization servers."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 0.5
 
 @dataclass(slots=True)
 class _Queue:
-    """How many wait for one issuer, when one got an answer, and whether the last one did not."""
+    """Threads with a slot for one issuer, time of its last answer, outcome of the last request."""
 
     inside: int = 0
     moved_at: float = 0.0
@@ -27,39 +27,38 @@ class _Queue:
 class Bulkhead:
     """Keeps threads free for requests that need no introspection.
 
-    `places` threads may wait, each for up to `seconds` in all. When every place is taken, the next
-    one waits at the door, where it makes a difference whether its issuer answers: while those who
-    wait for it get answers, a place will soon be free. When there was none for `patience` seconds
-    the issuer stalls, and whoever comes for it is turned away at once, until somebody who found a
-    place gets an answer again.
+    When all slots are taken, the next thread waits while its issuer answers the threads inside,
+    because a slot will be free soon. If the issuer has not answered for `patience` seconds, or its
+    last request met an outage, threads that find no slot are rejected immediately, until a thread
+    with a slot gets an answer again.
 
-    All issuers share the places. One whose last question met an outage leaves `reserved` of them to
-    the others. So it is in their way once, for as long as that question takes.
+    All issuers share the slots. An issuer whose last request met an outage leaves `reserved` slots
+    to the others.
 
     Args:
-        places: Threads; at most half of those that the process has.
-        seconds: From the door to the answer.
-        reserved: Places; where there is one issuer only, 0.
+        slots: Number of threads; at most half of the threads of the process.
+        seconds: Deadline from the request for a slot to the answer.
+        reserved: Number of slots; 0 if there is one issuer only.
     """
 
-    def __init__(self, places: int = 4, seconds: float = 3, reserved: int = 0) -> None:
-        self._places = places
+    def __init__(self, slots: int = 4, seconds: float = 3, reserved: int = 0) -> None:
+        self._slots = slots
         self._seconds = seconds
         self._reserved = reserved
-        self._door = Condition()
+        self._changed = Condition()
         self._inside = 0
         self._queues: dict[str, _Queue] = {}
 
     @contextmanager
-    def place(self, issuer: str = "", patience: float = PATIENCE_SECONDS) -> Iterator[None]:
-        """Take a place, and set the deadline of everything that is done there.
+    def slot(self, issuer: str = "", patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+        """Take a slot, and set the deadline of everything in the block.
 
         Args:
-            issuer: Who is waited for.
-            patience: Seconds to wait at the door while nobody who waits for it gets an answer.
+            issuer: Name of the issuer that will be asked.
+            patience: Seconds to wait for a slot while the issuer answers no other thread.
 
         Raises:
-            AuthorizationServerSkipped: There was none.
+            AuthorizationServerSkipped: There was no free slot.
         """
         with within(self._seconds):
             queue = self._enter(issuer, patience)
@@ -73,29 +72,29 @@ class Bulkhead:
                 self._leave(queue, stalls)
 
     def _enter(self, issuer: str, patience: float) -> _Queue:
-        with self._door:
+        with self._changed:
             queue = self._queues.setdefault(issuer, _Queue())
             if not queue.inside and not queue.stalls:
                 queue.moved_at = time.monotonic()
-            while not self._has_place_for(queue):
+            while not self._has_slot_for(queue):
                 seconds = queue.moved_at + patience - time.monotonic()
                 if min(seconds, remaining()) <= 0:
                     raise AuthorizationServerSkipped("Too many requests wait for it already")
-                self._door.wait(min(seconds, remaining()))
+                self._changed.wait(min(seconds, remaining()))
             self._inside += 1
             queue.inside += 1
             return queue
 
-    def _has_place_for(self, queue: _Queue) -> bool:
-        most = max(1, self._places - self._reserved) if queue.stalls else self._places
-        return self._inside < self._places and queue.inside < most
+    def _has_slot_for(self, queue: _Queue) -> bool:
+        most = max(1, self._slots - self._reserved) if queue.stalls else self._slots
+        return self._inside < self._slots and queue.inside < most
 
     def _leave(self, queue: _Queue, stalls: bool) -> None:
-        with self._door:
+        with self._changed:
             self._inside -= 1
             queue.inside -= 1
             queue.stalls = stalls
             if not stalls:
                 queue.moved_at = time.monotonic()
-            # Not one of them: it might wait for another issuer, and still have to.
-            self._door.notify_all()
+            # `notify` could wake a thread whose issuer must leave the slot to others.
+            self._changed.notify_all()

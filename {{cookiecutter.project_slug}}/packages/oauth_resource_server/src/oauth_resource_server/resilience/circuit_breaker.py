@@ -1,4 +1,4 @@
-"""A circuit breaker: an authorization server that does not answer is left alone for a while."""
+"""Circuit breaker: stops requests to an authorization server that does not answer."""
 
 import logging
 import time
@@ -21,22 +21,21 @@ log = logging.getLogger(__name__)
 
 
 class CircuitBreaker:
-    """Lets questions through while they are answered; fails in microseconds while they are not.
+    """Fails in microseconds while the authorization server does not answer.
 
-    It is closed until `outages` questions in a row have met an outage. Then it is open: nobody
-    asks. After a delay one question goes through as a probe (half-open). If that is answered, the
-    breaker closes; if not, the delay doubles, up to `max_delay`. Nothing else has to happen for it
-    to recover, and an authorization server that was down from the beginning is no special case.
+    Closed: requests pass. After `outages` outages in a row it opens: no request passes. After a
+    delay it is half-open: one request passes as a probe. An answer closes the breaker, another
+    outage doubles the delay, up to `max_delay`.
 
     An outage is `AuthorizationServerUnavailable`: no answer, 5xx or 429. Any other answer closes
-    the breaker, also one that refuses our credentials or is not RFC 7662: it comes fast, so it
-    costs no thread, and it says what is wrong better than "unavailable" would.
+    the breaker, also a refusal of the credentials or a response that is not RFC 7662: it comes
+    fast and names the problem.
 
     Args:
-        outages: In a row, from all threads.
-        max_delay: Seconds between two probes, at most.
-        url: What is asked, for the error and the log.
-        name: Of what is asked, for the metrics.
+        outages: Number of outages in a row, of all threads.
+        max_delay: Maximum seconds between two probes.
+        url: URL of the requests, for errors and the log.
+        name: Label of the metric.
         timer: Monotonic seconds.
     """
 
@@ -60,30 +59,30 @@ class CircuitBreaker:
         self._probe_at = 0.0
         self._probing = False
 
-    def __call__(self, ask: Callable[[], T]) -> T:
-        """Return what `ask` returns.
+    def __call__(self, request: Callable[[], T]) -> T:
+        """Return the result of `request`.
 
         Raises:
-            AuthorizationServerSkipped: The breaker is open; `ask` was not called.
+            AuthorizationServerSkipped: The breaker is open; `request` was not called.
         """
         is_probe = self._admit()
         try:
-            result = ask()
+            result = request()
         except AuthorizationServerUnavailable as error:
-            self._not_answered(is_probe, error)
+            self._record_outage(is_probe, error)
             raise
         except TokenValidationError:
-            self._answered()
+            self._record_answer()
             raise
         finally:
-            # Whatever ends a probe, SystemExit included, the next one must be possible.
+            # Also after SystemExit the next probe must be possible.
             if is_probe:
                 self._probing = False
-        self._answered()
+        self._record_answer()
         return result
 
     def _admit(self) -> bool:
-        """Return whether this question is the probe."""
+        """Return whether this request is the probe."""
         if self._outages < self._limit:
             return False
         with self._lock:
@@ -95,23 +94,23 @@ class CircuitBreaker:
                 self._state.set(metrics.HALF_OPEN)
                 return True
         raise AuthorizationServerSkipped(
-            "It has not answered lately", url=self._url, retry_after=max(1, ceil(seconds))
+            "The circuit is open", url=self._url, retry_after=max(1, ceil(seconds))
         )
 
-    def _not_answered(self, is_probe: bool, error: AuthorizationServerUnavailable) -> None:
+    def _record_outage(self, is_probe: bool, error: AuthorizationServerUnavailable) -> None:
         with self._lock:
             self._outages += 1
             opens = self._outages == self._limit
             if not opens and not is_probe:
-                return  # Not enough yet; or one that was asked before the breaker opened.
+                return  # Below the limit, or sent before the breaker opened.
             self._delay = FIRST_DELAY_SECONDS if opens else 2 * self._delay
             self._delay = min(self._delay, self._max_delay)
             self._probe_at = self._timer() + self._delay
             self._state.set(metrics.OPEN)
         if opens:
-            log.warning("%s is left alone for a while: %s", self._url, error)
+            log.warning("The circuit breaker of %s opens: %s", self._url, error)
 
-    def _answered(self) -> None:
+    def _record_answer(self) -> None:
         if not self._outages:
             return
         with self._lock:
@@ -119,4 +118,4 @@ class CircuitBreaker:
             self._outages = 0
             self._state.set(metrics.CLOSED)
         if was_open:
-            log.warning("%s answers again.", self._url)
+            log.warning("The circuit breaker of %s closes.", self._url)

@@ -1,4 +1,4 @@
-"""How long a request may still wait for the authorization server, whoever it is that waits."""
+"""Deadline of the current request: how long it may still wait for authorization servers."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _end: ContextVar[float] = ContextVar("end", default=inf)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let everything in the block end `seconds` from now, or earlier if that was said before."""
+    """Set the deadline of the block, unless an outer one is earlier."""
     token = _end.set(min(_end.get(), time.monotonic() + seconds))
     try:
         yield
@@ -20,5 +20,5 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def remaining() -> float:
-    """Return the seconds that are left; 0 or less when there are none, infinity without a limit."""
+    """Return the seconds until the deadline; negative after it, infinite without one."""
     return _end.get() - time.monotonic()

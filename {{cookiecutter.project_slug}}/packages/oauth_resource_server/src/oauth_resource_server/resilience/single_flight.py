@@ -1,4 +1,4 @@
-"""Single flight: threads that need the same answer at the same time ask once."""
+"""Single flight: threads that need the same answer at the same time share one request."""
 
 from collections.abc import Callable
 from copy import copy
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Flight(Generic[T]):
-    """One question on its way; `retry` is the one that follows when it has failed."""
+    """One request. `retry` is the request that follows a failed one."""
 
     def __init__(self, *, is_retry: bool = False) -> None:
         self.is_retry = is_retry
@@ -24,28 +24,26 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Lets one thread ask about a key while the others wait for what it brings.
+    """Lets one thread per key make a request while the others wait for its result.
 
-    The rule, for the threads that meet in one process:
-
-    - The first one leads. What it brings is for all that came in the meantime.
-    - A follower waits no longer than its own deadline.
-    - A leader that fails, fails alone: it may have run out of its own time. One of its followers
-      asks once more, for all of them and for whoever comes meanwhile, and the outcome of that,
-      answer or error, is everybody's: 200 followers of a failed leader are one more question.
-      When the breaker is open, that one costs nothing either.
-    - Nothing outlives its flight: the next one to come leads again.
+    - The first thread leads. The threads that come before it has finished follow, and get its
+      result.
+    - A follower waits until its own deadline.
+    - An error of the leader is not passed on: the leader may have had less time left. One follower
+      retries, for all of them and for threads that come meanwhile, and its outcome, result or
+      error, is passed on. 200 followers of a failed leader make one more request.
+    - Results are not stored: the next thread leads again.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._flights: dict[bytes, _Flight[T]] = {}
 
-    def __call__(self, key: bytes, ask: Callable[[], T]) -> T:
-        """Return what `ask` returns here or in another thread.
+    def __call__(self, key: bytes, request: Callable[[], T]) -> T:
+        """Return the result of `request`, called in this thread or in another one.
 
         Raises:
-            AuthorizationServerUnavailable: The time of this thread was over before.
+            AuthorizationServerUnavailable: The deadline of this thread has passed.
         """
         with self._lock:
             flight = self._flights.get(key)
@@ -53,17 +51,17 @@ class SingleFlight(Generic[T]):
             if flight is None:
                 flight = self._flights[key] = _Flight()
         if leads:
-            return self._lead(key, flight, ask)
+            return self._lead(key, flight, request)
         metrics.shared_flights.inc()
-        return self._follow(key, flight, ask)
+        return self._follow(key, flight, request)
 
     def __contains__(self, key: bytes) -> bool:
-        """Return whether somebody asks about it at this moment."""
+        """Return whether a request for `key` is on its way."""
         return key in self._flights
 
-    def _lead(self, key: bytes, flight: _Flight[T], ask: Callable[[], T]) -> T:
+    def _lead(self, key: bytes, flight: _Flight[T], request: Callable[[], T]) -> T:
         try:
-            flight.result = ask()
+            flight.result = request()
         except BaseException as error:
             flight.error = error
             raise
@@ -75,27 +73,27 @@ class SingleFlight(Generic[T]):
         return flight.result
 
     def _follow(
-        self, key: bytes, flight: _Flight[T], ask: Callable[[], T], *, again: bool = False
+        self, key: bytes, flight: _Flight[T], request: Callable[[], T], *, again: bool = False
     ) -> T:
         if not flight.landed.wait(max(0, remaining())):
             raise AuthorizationServerUnavailable("Another request has not got the answer in time")
         if flight.error is None:
             return flight.result
         if flight.is_retry or again:
-            raise _own(flight.error)
+            raise _copy_for_thread(flight.error)
         with self._lock:
             leads = flight.retry is None
             if flight.retry is None:
-                # Who has come since then may be leading a flight already: that will do as well.
+                # A later thread may lead a flight for this key already. Its result will do.
                 leads = key not in self._flights
                 flight.retry = self._flights.setdefault(key, _Flight(is_retry=True))
         if leads:
-            return self._lead(key, flight.retry, ask)
-        return self._follow(key, flight.retry, ask, again=True)
+            return self._lead(key, flight.retry, request)
+        return self._follow(key, flight.retry, request, again=True)
 
 
-def _own(error: BaseException) -> Exception:
-    """Return the error for another thread. One object would collect the tracebacks of all."""
+def _copy_for_thread(error: BaseException) -> Exception:
+    """Copy the error: one object would collect the tracebacks of all threads."""
     if isinstance(error, Exception):
         return copy(error)
     return AuthorizationServerUnavailable("Another request was stopped before it got the answer")

@@ -1,6 +1,6 @@
-"""Authentication for Django REST Framework: from the header of a request to its access token.
+"""Bearer token authentication for Django REST Framework.
 
-The answers are those of RFC 6750 section 3.1, and 503 when nobody can say what they should be.
+Errors are answered as in RFC 6750 section 3.1, and with 503 if a token could not be validated.
 """
 
 from __future__ import annotations
@@ -19,36 +19,31 @@ from oauth_resource_server import responses
 from oauth_resource_server.errors import ResourceOwnerRefused, TokenValidationError
 from oauth_resource_server.tokens import AccessToken
 from oauth_resource_server.users import local_user
-from oauth_resource_server.validation import (
-    MAX_TOKEN_LENGTH,
-    is_well_formed,
-    remembered,
-    validate,
-)
+from oauth_resource_server.validation import MAX_TOKEN_LENGTH, is_well_formed, validate
 
 MISPLACED = "Send the access token in the Authorization header only."
 MALFORMED = "The Authorization header is not `Bearer` and one token."
 
 
 class InvalidRequest(APIException):
-    """400: the request carries a token in a way that it must not, or none where it claims one."""
+    """400: a malformed Authorization header, or a token outside of it."""
 
     status_code = 400
 
     def __init__(self, request: Request, detail: str) -> None:
         super().__init__(responses.body(responses.INVALID_REQUEST, detail))
-        # The framework adds the header to a 401 by itself, to a 400 only what it finds here.
+        # The framework sets WWW-Authenticate of a 401 itself, and of a 400 from this attribute.
         self.auth_header = responses.challenge(
             request, error=responses.INVALID_REQUEST, error_description=detail
         )
 
 
 class InvalidToken(AuthenticationFailed):
-    """401: the token is no good, or its owner may not use it here."""
+    """401: the token is invalid, or its local user is refused."""
 
     def __init__(self, request: Request, detail: str) -> None:
         super().__init__(responses.body(responses.INVALID_TOKEN, detail))
-        # Where `authenticate_header` looks, here and in DOT.
+        # Read by `authenticate_header`, here and in DOT.
         request.oauth2_error = {  # type: ignore[attr-defined]
             "error": responses.INVALID_TOKEN,
             "error_description": detail,
@@ -56,7 +51,7 @@ class InvalidToken(AuthenticationFailed):
 
 
 class TemporarilyUnavailable(APIException):
-    """503: the token may be good. Logs why; the framework sends `wait`, in seconds."""
+    """503: the token may be valid. The framework sends `wait` as Retry-After."""
 
     status_code = 503
 
@@ -66,11 +61,11 @@ class TemporarilyUnavailable(APIException):
 
 
 class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type: ignore[misc]
-    """Accepts a bearer token in the Authorization header; refuses one anywhere else.
+    """Accepts a bearer token in the Authorization header, and refuses one anywhere else.
 
-    ``request.auth`` becomes an `AccessToken`. ``request.user`` becomes the local user, which costs
-    no query until it is touched, or an ``AnonymousUser`` where no person stands behind the token.
-    DOT's permissions know the class as one of theirs, but the request does not go through oauthlib.
+    ``request.auth`` is an `AccessToken`. ``request.user`` is the local user, queried at its first
+    use, or an ``AnonymousUser`` for a client credentials token. DOT's permissions accept the class
+    as one of their own, but the request does not go through oauthlib.
     """
 
     def authenticate(
@@ -86,23 +81,23 @@ class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type:
         token = bearer_token(request)
         if token is None:
             return None
-        access_token = remembered(token) or _introspected(request, token)
+        access_token = _validated(request, token)
         if access_token.is_machine:
             return AnonymousUser(), access_token
         return SimpleLazyObject(partial(_user, request, access_token)), access_token
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401; without an error when there was no token."""
+        """Return the challenge of a 401; without an error if there was no token."""
         return responses.challenge(request, **getattr(request, "oauth2_error", {}))
 
 
 def bearer_token(request: Request) -> str | None:
-    """Return the token in the header (RFC 6750 section 2.1); None for none or another scheme.
+    """Return the token of the header (RFC 6750 section 2.1); None without one.
 
     Raises:
-        InvalidRequest: There is something else after ``Bearer``, or a token outside the header.
+        InvalidRequest: The header is malformed, or there is a token outside of it.
     """
-    # Not `request.META`, for which the framework would look in several places first.
+    # `request.META` would be slower: the framework looks it up in several places.
     meta = request._request.META
     if (query := meta.get("QUERY_STRING")) and _is_in_query(query):
         raise InvalidRequest(request, MISPLACED)
@@ -119,18 +114,18 @@ def bearer_token(request: Request) -> str | None:
 
 
 def _is_in_query(query: str) -> bool:
-    """Return whether there is a token in the URL (section 2.3), however its name is written."""
+    """Return whether the URL carries a token (section 2.3), also if its name is percent-encoded."""
     return ("access_token" in query or "%" in query) and "access_token" in QueryDict(query)
 
 
 def _is_in_form(content_type: str, request: Request) -> bool:
-    """Return whether there is one in the body (section 2.2), whatever the parsers of the view."""
+    """Return whether the body carries a token (section 2.2), whatever parsers the view has."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return False
     return "access_token" in QueryDict(request.body)
 
 
-def _introspected(request: Request, token: str) -> AccessToken:
+def _validated(request: Request, token: str) -> AccessToken:
     view = request.parser_context.get("view")
     try:
         access_token = validate(

@@ -1,4 +1,4 @@
-"""The ``EXCEPTION_HANDLER`` of Django REST Framework: a 403 for lack of scope says which scope."""
+"""``EXCEPTION_HANDLER`` of Django REST Framework that names the missing scope in a 403."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ from oauth_resource_server.tokens import AccessToken
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer `exc` as the framework does; add the challenge of RFC 6750 section 3.1 to a 403.
+    """Answer `exc` as the framework does, and add the challenge of RFC 6750 section 3.1 to a 403.
 
-    An introspection error that a view or another authentication class lets out becomes a 503.
+    A `TokenValidationError` of a view or of another authentication class becomes a 503.
     """
     if isinstance(exc, TokenValidationError):
         exc = TemporarilyUnavailable(exc)
@@ -29,7 +29,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if response is None:
         return None
     if isinstance(exc, TemporarilyUnavailable):
-        # `report` has logged it, in words that help. Django's own line would be a second error.
+        # `report` has logged it. Django would log a second line.
         response._has_been_logged = True  # type: ignore[attr-defined]
     if response.status_code == 403:
         request, view = context["request"], context["view"]
@@ -44,14 +44,14 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def missing_scopes(request: Request, view: Any) -> list[str]:
-    """Return the scopes that would have satisfied the permission of `view` that denied `request`.
+    """Return the scopes that the permission that denied `request` requires.
 
-    Empty when it was denied for another reason, or when more scope would not have helped.
+    Empty if it was denied for another reason, or if the token carries them.
     """
     token = request.auth
     if isinstance(token, AccessToken):
         for permission in view.get_permissions():
-            # The first one that denies has decided, as in `APIView.check_permissions`.
+            # The first permission that denies decides, as in `APIView.check_permissions`.
             if not permission.has_permission(request, view):
                 scopes = _scopes(permission, request, view)
                 return [] if token.is_valid(scopes) else scopes
@@ -59,12 +59,12 @@ def missing_scopes(request: Request, view: Any) -> list[str]:
 
 
 def _scopes(permission: Any, request: Request, view: Any) -> list[str]:
-    """Return the scopes that the denying `permission` asks for. One under a `~` asks for none."""
+    """Return the scopes that the denying `permission` requires. A negated one requires none."""
     if isinstance(permission, AND | OR):
         first, second = permission.op1, permission.op2  # type: ignore[union-attr]
         if isinstance(permission, OR):
             return _scopes(first, request, view) or _scopes(second, request, view)
-        # The second may rely on the first, and was not asked if the first has denied.
+        # The second may rely on the first, and is not evaluated if the first denies.
         first_denies = not first.has_permission(request, view)
         return _scopes(first if first_denies else second, request, view)
     if isinstance(permission, TokenHasScope):

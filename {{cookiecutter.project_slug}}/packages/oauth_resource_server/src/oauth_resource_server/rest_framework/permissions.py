@@ -1,6 +1,6 @@
-"""Who may call a view. For scopes take DOT's ``TokenHasScope`` and ``TokenHasReadWriteScope``.
+"""Permissions by kind of token. For scopes use DOT's ``TokenHasScope``, ``TokenHasReadWriteScope``.
 
-None of these touches the user, so none of them costs a query.
+None of them reads the user, so none of them costs a query.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from oauth_resource_server.tokens import AccessToken
 
 
 class TokenRequired(BasePermission):
-    """Any valid access token. One of DOT's own counts too, for a project on its stock classes."""
+    """Any valid access token, also one of DOT's stock classes."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         token: Any = request.auth
@@ -20,7 +20,7 @@ class TokenRequired(BasePermission):
 
 
 class PersonRequired(BasePermission):
-    """A valid access token that a person stands behind."""
+    """A valid access token of a person."""
 
     message = "This needs an access token of a person."
 
@@ -30,7 +30,7 @@ class PersonRequired(BasePermission):
 
 
 class MachineRequired(BasePermission):
-    """A valid access token of a client that acts for itself, as with client credentials."""
+    """A valid access token of a client that acts for itself (client credentials grant)."""
 
     message = "This needs an access token of a client that acts for itself."
 

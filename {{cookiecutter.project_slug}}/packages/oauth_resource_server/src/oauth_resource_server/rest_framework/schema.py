@@ -1,4 +1,4 @@
-"""What drf-spectacular writes about access tokens; imported only where it is installed."""
+"""OpenAPI security schemes for drf-spectacular. Imported only if it is installed."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ from oauth_resource_server.issuers.presets import BUNDLED
 
 
 class TokenIntrospectionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Two ways to send a token: OAuth 2.0, whose scopes come from the DOT permissions of a view,
-    and a field of the documentation page to paste one into.
+    """Two security schemes: OAuth 2.0 with the scopes of DOT's permissions, and a bearer token to
+    paste into the documentation page.
     """
 
     target_class = "oauth_resource_server.rest_framework.authentication.BearerTokenAuthentication"
     name = ["oauth2", "bearer"]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        """Return the scopes of an operation; none for one that any token may call."""
+        """Return the scopes of an operation; none if any token may call it."""
         scheme: Any = DjangoOAuthToolkitScheme(self.target)  # type: ignore[no-untyped-call]
-        # DOT's extension says nothing about a view without a scope, as if it were open.
+        # DOT's extension returns nothing for a view without scopes, as if it were public.
         needed = scheme.get_security_requirement(auto_schema) or {"oauth2": []}
         return [*(needed if isinstance(needed, list) else [needed]), {"bearer": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        """Return the OpenAPI security schemes: where the first issuer gives out tokens."""
+        """Return the OpenAPI security schemes, with the endpoints of the first issuer."""
         bearer = {"type": "http", "scheme": "bearer"}
         issuer = read_issuers(conf())[0]
         if issuer.preset != BUNDLED:

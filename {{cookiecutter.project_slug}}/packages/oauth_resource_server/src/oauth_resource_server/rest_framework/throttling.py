@@ -1,4 +1,4 @@
-"""A rate for each client, whose machines may share an address or have many."""
+"""Throttling per OAuth client. Clients may share an address, or use many."""
 
 from hashlib import sha256
 from typing import Any
@@ -8,9 +8,9 @@ from rest_framework.throttling import SimpleRateThrottle
 
 
 class ClientRateThrottle(SimpleRateThrottle):
-    """Counts the requests of a ``client_id``, or of an address when there is no token.
+    """Counts requests per ``client_id``; without a token, per address.
 
-    The rate is ``DEFAULT_THROTTLE_RATES["client"]``, in the words of Django REST Framework.
+    The rate is ``DEFAULT_THROTTLE_RATES["client"]``.
     """
 
     scope = "client"
@@ -18,6 +18,6 @@ class ClientRateThrottle(SimpleRateThrottle):
     def get_cache_key(self, request: Request, view: Any) -> str:
         client_id = getattr(request.auth, "client_id", "")
         ident = f"client {client_id}" if client_id else f"address {self.get_ident(request)}"
-        # A digest, because a client_id may hold what a cache does not take in a key.
+        # A digest, because a client_id may hold characters that are invalid in a cache key.
         digest = sha256(ident.encode()).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": digest}

@@ -38,7 +38,7 @@ def access_token(
         "iat": now,
         "iss": conf().issuer,
         "aud": tuple(filter(None, [conf().audience])),
-        "rest": json.dumps(more) if more else "",
+        "extra_claims_json": json.dumps(more) if more else "",
     }
     return AccessToken(sub=sub, client_id=client_id, **(defaults | claims))
 

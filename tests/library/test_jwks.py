@@ -13,7 +13,7 @@ from oauth_resource_server import (
     KeySetInvalid,
     SigningKeyUnknown,
 )
-from oauth_resource_server.http.client import Answer, json_object
+from oauth_resource_server.http.client import Response, json_object
 from oauth_resource_server.issuers import jwks
 from oauth_resource_server.issuers.keys import keys_of
 from oauth_resource_server.resilience.circuit_breaker import CircuitBreaker
@@ -131,7 +131,7 @@ class Http:
         self.asked += 1
         if self.fails:
             raise AuthorizationServerUnavailable("down")
-        return Answer(200, json.dumps(self.document).encode())
+        return Response(200, json.dumps(self.document).encode())
 
     json_object = staticmethod(json_object)
 
@@ -305,7 +305,7 @@ def test_the_last_keys_stay_when_the_new_ones_are_none(http, keys, clock, caplog
     keys.find("one", "RS256")
     wait_for_threads()
     assert kids(keys.find("one", "RS256")) == ["one"]
-    assert "stay as they were" in caplog.text
+    assert "could not be renewed" in caplog.text
 
 
 def test_they_do_not_stay_for_ever(http, keys, clock):

@@ -12,7 +12,7 @@ from oauth_resource_server.resilience.deadline import remaining
 
 @pytest.fixture
 def room():
-    return Bulkhead(places=2, seconds=60)
+    return Bulkhead(slots=2, seconds=60)
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def full(room):
     """Both places are taken, and nobody has got an answer for a while."""
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(room.place())
+            stack.enter_context(room.slot())
         nothing_moved_for_a_while(room)
         yield stack
 
@@ -32,7 +32,7 @@ def nothing_moved_for_a_while(room):
 
 def is_turned_away(room, issuer=""):
     try:
-        with room.place(issuer):
+        with room.slot(issuer):
             return False
     except AuthorizationServerSkipped:
         return True
@@ -43,12 +43,12 @@ def test_there_is_a_place(room):
 
 
 def test_a_place_has_a_deadline(room):
-    with room.place():
+    with room.slot():
         assert 0 < remaining() <= 60
 
 
 def test_the_deadline_ends_with_the_place(room):
-    with room.place():
+    with room.slot():
         pass
     assert remaining() > 1_000_000
 
@@ -58,10 +58,10 @@ def test_whoever_comes_when_nothing_moves_is_turned_away(room, full):
 
 
 def test_after_an_outage_a_place_is_one_but_nobody_waits_for_it(room):
-    with pytest.raises(AuthorizationServerUnavailable), room.place():
+    with pytest.raises(AuthorizationServerUnavailable), room.slot():
         raise AuthorizationServerUnavailable("down")
     nothing_moved_for_a_while(room)
-    with room.place(), room.place():
+    with room.slot(), room.slot():
         assert is_turned_away(room)
 
 
@@ -72,7 +72,7 @@ def test_places_are_free_again(room, full):
 
 def test_a_place_is_free_again_after_an_error(room):
     for _ in range(9):
-        with pytest.raises(ValueError, match="no"), room.place():
+        with pytest.raises(ValueError, match="no"), room.slot():
             raise ValueError("no")
     assert room._inside == 0
 
@@ -81,7 +81,7 @@ def test_whoever_comes_while_it_moves_waits_for_a_place(room):
     inside, go = Event(), Event()
 
     def stay():
-        with room.place(patience=60):
+        with room.slot(patience=60):
             inside.set()
             go.wait(30)
 
@@ -98,7 +98,7 @@ def test_there_are_never_more_inside_than_places(room):
     numbers = []
 
     def stay():
-        with room.place(patience=60):
+        with room.slot(patience=60):
             numbers.append(room._inside)
 
     threads = [Thread(target=stay) for _ in range(50)]
@@ -110,11 +110,11 @@ def test_there_are_never_more_inside_than_places(room):
 
 
 def test_threads_stay_free_while_the_authorization_server_stalls():
-    room, go, inside, turned_away = Bulkhead(places=4), Event(), [], []
+    room, go, inside, turned_away = Bulkhead(slots=4), Event(), [], []
 
     def ask(_):
         try:
-            with room.place(patience=0.05):
+            with room.slot(patience=0.05):
                 inside.append(1)
                 go.wait(30)
         except AuthorizationServerSkipped:
@@ -133,15 +133,15 @@ def test_threads_stay_free_while_the_authorization_server_stalls():
 @pytest.fixture
 def shared():
     """A room in which "slow" has just met an outage, and one more waits for it."""
-    room = Bulkhead(places=2, seconds=3, reserved=1)
+    room = Bulkhead(slots=2, seconds=3, reserved=1)
     meet_an_outage(room)
-    with room.place("slow"):
+    with room.slot("slow"):
         nothing_moved_for_a_while(room)
         yield room
 
 
 def meet_an_outage(room):
-    with pytest.raises(AuthorizationServerUnavailable), room.place("slow"):
+    with pytest.raises(AuthorizationServerUnavailable), room.slot("slow"):
         raise AuthorizationServerUnavailable("down")
 
 
@@ -150,33 +150,33 @@ def test_an_issuer_that_stalls_leaves_a_place_to_the_others(shared):
 
 
 def test_answers_of_another_issuer_are_no_reason_to_wait_for_it(shared):
-    with shared.place("other"):
+    with shared.slot("other"):
         pass
     assert is_turned_away(shared, "slow")
 
 
 def test_there_are_never_more_places_than_before(shared):
-    with shared.place("other"):
+    with shared.slot("other"):
         nothing_moved_for_a_while(shared)
         assert is_turned_away(shared, "other")
 
 
 def test_while_an_issuer_answers_it_may_have_every_place():
-    room = Bulkhead(places=2, reserved=1)
-    with room.place("slow"), room.place("slow"):
+    room = Bulkhead(slots=2, reserved=1)
+    with room.slot("slow"), room.slot("slow"):
         pass
 
 
 def test_when_it_answers_again_it_may_have_every_place():
-    room = Bulkhead(places=2, reserved=1)
+    room = Bulkhead(slots=2, reserved=1)
     meet_an_outage(room)
-    with room.place("slow"):
+    with room.slot("slow"):
         pass
-    with room.place("slow"), room.place("slow"):
+    with room.slot("slow"), room.slot("slow"):
         pass
 
 
 def test_a_single_place_is_for_all():
-    room = Bulkhead(places=1, reserved=1)
+    room = Bulkhead(slots=1, reserved=1)
     meet_an_outage(room)
     assert not is_turned_away(room, "slow")

@@ -1,0 +1,157 @@
+"""`InvalidTokenRateLimit` bounds the introspection requests of one address; `clock` is the time."""
+
+from types import SimpleNamespace
+
+import pytest
+from oauth_resource_server import TooManyInvalidTokens
+from oauth_resource_server.resilience import rate_limit
+from oauth_resource_server.resilience.rate_limit import InvalidTokenRateLimit, client_address
+
+
+@pytest.fixture
+def clock():
+    return SimpleNamespace(now=1_000.0)
+
+
+@pytest.fixture
+def limit(clock):
+    return InvalidTokenRateLimit(rate=10, burst=20, timer=lambda: clock.now)
+
+
+@pytest.fixture
+def charged(limit):
+    """Return a function: charge an address some times; how many charges were accepted."""
+
+    def charged(address, times):
+        accepted = 0
+        for _ in range(times):
+            try:
+                limit.charge(address)
+                accepted += 1
+            except TooManyInvalidTokens:
+                pass
+        return accepted
+
+    return charged
+
+
+def test_a_burst_is_accepted(charged):
+    assert charged("a", 30) == 20
+
+
+def test_then_a_bounded_number_per_second_is_accepted(charged, clock):
+    charged("a", 30)
+    clock.now += 1
+    assert charged("a", 30) == 10
+
+
+def test_200_invalid_tokens_a_second_are_at_most_20_requests_a_second(charged, clock):
+    accepted = 0
+    for _ in range(2_000):
+        accepted += charged("a", 1)
+        clock.now += 1 / 200
+    assert accepted <= 20 * 10
+
+
+def test_the_bucket_is_full_again_after_a_while(charged, clock):
+    charged("a", 30)
+    clock.now += 2
+    assert charged("a", 30) == 20
+
+
+def test_addresses_have_separate_buckets(charged):
+    charged("a", 30)
+    assert charged("b", 30) == 20
+
+
+def test_a_refund_undoes_a_charge(charged, limit):
+    charged("a", 20)
+    limit.refund("a")
+    assert charged("a", 30) == 1
+
+
+def test_a_refund_to_an_unknown_address_changes_nothing(charged, limit):
+    limit.refund("a")
+    assert charged("a", 30) == 20
+
+
+def test_a_check_charges_nothing(charged, limit):
+    for _ in range(100):
+        limit.check("a")
+    assert charged("a", 30) == 20
+
+
+def test_a_check_fails_when_the_bucket_is_empty(charged, limit):
+    charged("a", 20)
+    with pytest.raises(TooManyInvalidTokens):
+        limit.check("a")
+
+
+def test_the_error_has_the_seconds_to_wait(charged, limit):
+    charged("a", 20)
+    with pytest.raises(TooManyInvalidTokens) as raised:
+        limit.check("a")
+    assert raised.value.retry_after == 1
+
+
+def test_the_number_of_addresses_is_bounded(charged, limit, monkeypatch):
+    monkeypatch.setattr(rate_limit, "MAX_ADDRESSES", 10)
+    for number in range(100):
+        charged(f"{number}", 1)
+    assert len(limit._full_at) == 10
+
+
+def test_the_log_has_one_line_per_minute(charged, clock, caplog):
+    for _ in range(3):
+        charged("a", 500)
+        charged("b", 500)
+        clock.now += 31
+    assert len(caplog.messages) == 2
+
+
+# Client addresses.
+
+
+def meta(address, forwarded=None):
+    return {"REMOTE_ADDR": address} | (
+        {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded is not None else {}
+    )
+
+
+@pytest.mark.parametrize("forwarded", [None, "", "1.2.3.4"])
+def test_a_forwarded_address_is_ignored_by_default(forwarded):
+    assert client_address(meta("10.0.0.1", forwarded)) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (1, "6.6.6.6, 1.2.3.4", "1.2.3.4"),
+        (2, "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
+        (3, "1.2.3.4", "1.2.3.4"),
+        (1, None, "10.0.0.1"),
+    ],
+)
+def test_a_forwarded_address_counts_behind_a_configured_proxy(
+    settings, proxies, forwarded, address
+):
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": proxies}
+    assert client_address(meta("10.0.0.1", forwarded)) == address
+
+
+def test_a_64_bit_network_of_ipv6_is_one_address():
+    addresses = {client_address(meta(f"2001:db8:1:2::{number}")) for number in (1, 2, 3)}
+    assert addresses == {"2001:0db8:0001:0002"}
+
+
+def test_a_mapped_ipv4_address_is_an_address_of_its_own():
+    assert client_address(meta("::ffff:1.2.3.4")) != client_address(meta("::ffff:1.2.3.5"))
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "x" * 999])
+def test_a_string_that_is_not_an_address_is_cut_off(address):
+    assert client_address(meta(address)) == address[:45]
+
+
+def test_a_request_may_have_no_address():
+    assert client_address({}) == ""
