@@ -1,10 +1,12 @@
 """A generated project passes its own checks. Each test here works on real projects."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
 from stack import (
+    ROOT,
     has_compose,
     make,
     output_of,
@@ -49,9 +51,33 @@ def manage(project, service, *arguments, **variables):
     return process.stdout if process.returncode else ""
 
 
+def run_end_to_end(project):
+    """Run the tests of ``tests/end_to_end`` against the services of `project`."""
+    folder = project / "tests"
+    shutil.copytree(ROOT / "tests" / "end_to_end", folder, dirs_exist_ok=True)
+    names = [path.name for path in (ROOT / "tests" / "end_to_end").glob("test_*.py")]
+    paths = [folder, project / "scripts", project / "deploy"]
+    return subprocess.run(
+        [
+            project / ".venv" / "bin" / "python",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "infrastructure",
+            *names,
+        ],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+    ).returncode
+
+
 class TestDefaultAnswers:
     def test_its_own_tests_pass(self, default_project):
         assert make(default_project, "test").returncode == 0
+
+    def test_the_end_to_end_tests_of_the_template_pass(self, default_project):
+        assert run_end_to_end(default_project) == 0
 
     def test_its_own_lint_passes(self, default_project):
         assert make(default_project, "lint").returncode == 0
@@ -109,6 +135,7 @@ def test_the_tests_of_a_project_with_django_6_1_pass(bake):
     for script in (["add_resource_server.py", "orders", "inventory"], ["init_env.py"]):
         subprocess.run([python, f"scripts/{script[0]}", *script[1:]], cwd=project, check=True)
     assert make(project, "test", f"PYTHON={python}", env=environment).returncode == 0
+    assert run_end_to_end(project) == 0
 
 
 def test_resource_servers_that_are_added_later_pass_the_smoke_flow(installed):

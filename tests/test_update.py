@@ -1,23 +1,43 @@
-"""A project made by cruft takes a newer version of the template without a conflict."""
+"""A project made by cruft takes a newer version of the template, with the edits of its owner."""
 
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
+from stack import ROOT, copy_template, make, running, use_free_ports
 
 GIT = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.com"]
+# The first commit with the layout of packages/oauth_resource_server and packages/service_kit.
+OLDER = "OLDER_COMMIT"
+SETTINGS = "resource_servers/orders/config/settings.py"
+VIEW = '''
+
+class StockView(APIView):
+    """Added by the owner of the project."""
+
+    def get(self, request: Request) -> Response:
+        return Response({"stock": 7})
+'''
 
 
-@pytest.fixture
-def commit():
-    """Return a function that commits all that stands in a folder."""
+def git(folder, *arguments, check=True, **options):
+    """Run git in a folder."""
+    return subprocess.run([*GIT, *arguments], cwd=folder, check=check, **options)
 
-    def commit(folder, message):
-        for arguments in ("init --quiet", "add --all", "commit --quiet --message"):
-            words = [*GIT, *arguments.split(), *[message] * arguments.endswith("message")]
-            subprocess.run(words, cwd=folder, check=True)
 
-    return commit
+def commit(folder, message):
+    """Commit everything in a folder, which becomes a repository if it is none."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+
+
+def has_commit(name):
+    """Return whether the checkout holds a commit, which a shallow clone may not."""
+    found = subprocess.run([*GIT, "cat-file", "-e", name], cwd=ROOT, capture_output=True)
+    return found.returncode == 0
 
 
 @pytest.fixture
@@ -32,25 +52,65 @@ def cruft(cookiecutter_config):
 
 
 @pytest.fixture
-def own_template(bake, template, tmp_path):
-    """Return a copy of the template that a test may change."""
-    import shutil
+def older_template(tmp_path):
+    """Return a repository with the template as it was at the commit OLDER."""
+    folder = tmp_path / "gatehouse"
+    folder.mkdir()
+    archive = git(ROOT, "archive", OLDER, stdout=subprocess.PIPE).stdout
+    subprocess.run(["tar", "--extract"], cwd=folder, input=archive, check=True)
+    commit(folder, "One version")
+    return folder
 
-    return shutil.copytree(template, tmp_path / "gatehouse")
+
+def edit(path, pattern, replacement):
+    """Replace the one place in a file that matches."""
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.M)
+    assert count == 1
+    path.write_text(text, encoding="utf-8")
 
 
-def test_an_update_leaves_no_conflict_and_keeps_the_secrets(own_template, commit, cruft, tmp_path):
-    commit(own_template, "One version")
-    cruft(tmp_path, "create", str(own_template), "--no-input")
+def add_what_an_owner_adds(project):
+    """Add a view with its address, a scope, and a setting of the owner."""
+    api = project / "resource_servers" / "orders" / "api"
+    views = api / "views.py"
+    views.write_text(views.read_text(encoding="utf-8") + VIEW, encoding="utf-8")
+    edit(api / "urls.py", r"^from api.views import ItemViewSet,", r"\g<0> StockView,")
+    edit(api / "urls.py", r"^(urlpatterns = \[\n)", r'\1    path("stock/", StockView.as_view()),\n')
+    manifest = project / "resource_servers" / "orders" / "resource_server.toml"
+    edit(manifest, r'^("orders:write" = .*)$', r'\1\n"orders:refund" = "Refund your orders"')
+    settings = project / SETTINGS
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(f"{text}\nSTOCK_WARNING = 3\n", encoding="utf-8")
+
+
+def take_newer_version(template):
+    """Commit the template as it is now over the older one."""
+    for path in template.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(copy_template(template.parent / "newer"), template, dirs_exist_ok=True)
+    commit(template, "The next version")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_commit(OLDER), reason="this clone has not the whole history")
+def test_a_project_with_edits_of_its_owner_is_brought_up_to_date(older_template, cruft, tmp_path):
+    cruft(tmp_path, "create", str(older_template), "--no-input")
     project = tmp_path / "my_platform"
     commit(project, "Generate")
     secrets = (project / ".env").read_bytes()
+    add_what_an_owner_adds(project)
+    commit(project, "Add the stock of orders")
+    take_newer_version(older_template)
 
-    readme = own_template / "{{cookiecutter.project_slug}}" / "README.md"
-    readme.write_text(readme.read_text(encoding="utf-8") + "\nA newer line.\n", encoding="utf-8")
-    commit(own_template, "The next version")
     cruft(project, "update", "--skip-apply-ask")
 
     assert list(project.rglob("*.rej")) == []
-    assert (project / "README.md").read_text(encoding="utf-8").endswith("A newer line.\n")
+    assert git(project, "grep", "-l", "^<<<<<<< ", check=False).returncode == 1
+    assert (project / SETTINGS).read_text(encoding="utf-8").endswith("\nSTOCK_WARNING = 3\n")
     assert (project / ".env").read_bytes() == secrets
+    use_free_ports(project)
+    for target in ("install", "lint", "test"):
+        make(project, target, check=True)
+    with running(project):
+        make(project, "smoke", check=True)

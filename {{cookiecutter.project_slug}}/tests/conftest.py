@@ -1,7 +1,6 @@
 """The services as real processes on free ports, with their own `.env`, databases, keys and clients.
 
-The stack is what `make run` starts. A test that stops a service, or changes its variables, starts a
-`Server` of its own beside the stack.
+The stack is what `make run` starts.
 """
 
 import os
@@ -104,57 +103,6 @@ class Stack:
         return browser.log_in(self.env["DEMO_USERNAME"], self.env["DEMO_PASSWORD"])
 
 
-class Server:
-    """A service that a test starts for itself, in a process group of its own.
-
-    Args:
-        stack: The services that it uses.
-        folder: The folder of the service.
-        log: The file for its output.
-        variables: Variables that differ from those of the stack.
-    """
-
-    def __init__(self, stack, folder, log, **variables):
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.folder, self.log = ROOT / folder, log
-        self.environment = stack.environment | stack.env | {"WEB_RELOAD": "false"} | variables
-
-    def launch(self):
-        """Start it without waiting."""
-        with self.log.open("a") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, ROOT / "deploy" / "serve.py", self.url.removeprefix("http://")],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait(self):
-        """Return when it answers."""
-        until(lambda: answers(f"{self.url}/health/live"), START_SECONDS)
-
-    def send(self, number):
-        """Send a signal to all of its processes."""
-        os.killpg(self.process.pid, number)
-
-    def stop(self, number=signal.SIGTERM):
-        """End all of its processes."""
-        self.send(number)
-        self.process.wait(timeout=30)
-
-    def __enter__(self):
-        self.launch()
-        self.wait()
-        return self
-
-    def __exit__(self, *exception):
-        if self.process.poll() is None:
-            self.send(signal.SIGCONT)
-            self.stop()
-
-
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory):
     """Return the environment of a stack that shares nothing with the one of `make run`."""
@@ -220,13 +168,6 @@ def second():
     if len(MANIFESTS) < 2:
         pytest.skip("this project has one resource server")
     return MANIFESTS[1]
-
-
-@pytest.fixture
-def resource_server(stack, first, tmp_path):
-    """Return a function that describes one more process of a resource server."""
-    folder = f"resource_servers/{first['name']}"
-    return lambda **variables: Server(stack, folder, tmp_path / "log", **variables)
 
 
 @pytest.fixture

@@ -101,8 +101,9 @@ def problem_with_values(parameters: QueryDict) -> str | None:
     """Return what is wrong with the first parameter that is out of bounds, None if none is."""
     for name, values in parameters.lists():
         limit = MAX_LENGTHS.get(name, MAX_LENGTH)
-        if len(values) > 1 and name not in REPEATABLE:
-            return f"The parameter {name[:100]} is repeated."  # RFC 6749 section 3.1
+        # RFC 6749 section 3.1. Clients such as Authlib repeat `client_id` with the same value.
+        if len({*values}) > 1 and name not in REPEATABLE:
+            return f"The parameter {name[:100]} has several values."
         if sum(map(len, values)) > limit:
             return f"The parameter {name[:100]} has more than {limit} characters."
         if any("\0" in value for value in values):

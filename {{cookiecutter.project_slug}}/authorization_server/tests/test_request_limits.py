@@ -87,10 +87,10 @@ def test_an_unknown_parameter_is_bounded():
 
 
 @pytest.mark.parametrize("path", ["/o/token/", "/o/device-authorization/"])
-def test_a_repeated_parameter_is_refused(path):
+def test_a_parameter_with_several_values_is_refused(path):
     response = post_form(path, {"client_id": ["demo-device", "demo-browser"]})
     assert response.status_code == 400
-    assert response.json()["error_description"] == "The parameter client_id is repeated."
+    assert response.json()["error_description"] == "The parameter client_id has several values."
 
 
 @pytest.mark.parametrize("claims", ["not json", "[" * 4000])

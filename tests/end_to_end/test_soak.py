@@ -15,7 +15,8 @@ from threading import Barrier, Event, Lock
 
 import pytest
 import requests
-from conftest import Server, until
+from conftest import until
+from infrastructure import Server
 
 SECONDS = min(float(os.environ.get("SOAK_SECONDS", "6")), 300)
 PAUSE_SECONDS = 0.01  # between two requests of a thread
