@@ -114,13 +114,9 @@ def test_the_introspection_secret_before_a_rotation_is_refused(platform):
     old = read_env(platform.project)["ORDERS_INTROSPECTION_CLIENT_SECRET"]
     follow(platform, "Rotate a secret", 0)
     url = platform.url(AUTHORIZATION_SERVER, "/o/introspect/")
-    answer = ask("POST", url, basic("orders-introspection", old), fields={"token": "any"})
+    headers = make_headers(basic_auth=f"orders-introspection:{old}")
+    answer = ask("POST", url, headers, fields={"token": "any"}, encode_multipart=False)
     assert answer.status == 401
-
-
-def basic(name, password):
-    """Return the header of HTTP Basic authentication."""
-    return make_headers(basic_auth=f"{name}:{password}")
 
 
 # --- Backup and restore ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ def fail(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("api", "0001_initial")]
+    dependencies = [("api", "{latest}")]
     operations = [migrations.RunPython(fail)]
 """
 NEW_PASSWORDS = ["POSTGRES_PASSWORD", "VALKEY_PASSWORD", "ORDERS_DATABASE_URL", "ORDERS_CACHE_URL"]
@@ -96,11 +96,13 @@ def failed_step(grown_stack):
         last line of the step that failed.
     """
     stack = grown_stack
-    path = stack.project / "resource_servers" / ADDED / "api" / "migrations" / "0002_broken.py"
+    folder = stack.project / "resource_servers" / ADDED / "api" / "migrations"
+    latest = max(path.stem for path in folder.glob("0*.py"))
+    path = folder / "9999_broken.py"
     with stack.spoiled():
         # As if both were new: nothing of them runs.
         stack.compose("rm", "--force", "--stop", ADDED, f"{ADDED}-migrate")
-        path.write_text(BROKEN_MIGRATION, encoding="utf-8")
+        path.write_text(BROKEN_MIGRATION.format(latest=latest), encoding="utf-8")
         try:
             plain = stack.compose("up", "--wait", check=False)
             listens = stack.compose("ps", "--quiet", ADDED).stdout.strip()
