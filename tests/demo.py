@@ -1,6 +1,6 @@
-"""``make demo``: generate a project, start it, try the whole flow against it, and stop it.
+"""``make demo``: generate a project, start it, run the smoke flow against it, and stop it.
 
-The project is left in ``build/demo`` to be looked at; the next demo makes it anew.
+The project remains in ``build/demo`` until the next demo.
 """
 
 import shutil
@@ -17,7 +17,7 @@ BUILD = ROOT / "build" / "demo"
 
 @contextmanager
 def step(title):
-    """Print what is done, and how long it took."""
+    """Print the title of a step and its duration."""
     print(f"\n=== {title}", flush=True)
     start = time.monotonic()
     yield
@@ -25,25 +25,25 @@ def step(title):
 
 
 def make_or_exit(project, target):
-    """Run a target of the generated `project`; exit with 1 when it fails."""
+    """Run a target of the generated `project`; exit with code 1 if it fails."""
     if make(project, target).returncode:
-        sys.exit(f"`make {target}` failed in {project}; the reason stands above.")
+        sys.exit(f"`make {target}` failed in {project}: see above.")
 
 
 def main():
-    """Do all of it; exit 1 at the first step that fails."""
+    """Run every step; exit with code 1 at the first failure."""
     start = time.monotonic()
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     with step("cookiecutter: generate a project with the default answers"):
         template = copy_template(BUILD)
         project = Path(cookiecutter(str(template), no_input=True, output_dir=str(BUILD)))
-    with step("make install: its environment"):
+    with step("make install: install its dependencies"):
         make_or_exit(project, "install")
     with step("make run: start its services, and stop them at the end"), running(project):
-        with step("make smoke: try the whole flow against them"):
+        with step("make smoke: run the smoke flow against them"):
             make_or_exit(project, "smoke")
-    print(f"\nAll of it took {time.monotonic() - start:.0f} s. The project is in {project}.")
+    print(f"\nThe demo took {time.monotonic() - start:.0f} s. The project is in {project}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run a generated project as its user would: ``make`` in its folder, Ctrl-C to stop."""
+"""Run a generated project like its user: ``make`` in its folder, Ctrl-C to stop."""
 
 import os
 import random
@@ -18,18 +18,18 @@ LEFTOVERS = (
     *(".git", ".venv", "build", "__pycache__", ".*_cache"),
     *(".env", ".secrets", "backups", "*.sqlite3*"),
 )
-# With all that `make install` downloads for the first time.
+# Includes the first downloads of `make install`.
 START_SECONDS = 600
 STOP_SECONDS = 120
-# Below those that the system gives to sockets that ask for none, so that nobody has one by chance.
+# Below the ephemeral ports of the system.
 PORTS = range(20_000, 32_000)
 MAX_WORKERS = 8
 
 
 def copy_template(folder):
-    """Copy the template into `folder` without what linting and testing it in place leaves behind.
+    """Copy the template into `folder` without caches and databases of working on it.
 
-    Cookiecutter copies whatever it finds, so a cache in the tree would be part of a project.
+    Cookiecutter would copy them into the project.
     """
     return Path(
         shutil.copytree(ROOT, folder / "gatehouse", ignore=shutil.ignore_patterns(*LEFTOVERS))
@@ -84,7 +84,7 @@ def running(project, **options):
         deadline = time.monotonic() + START_SECONDS
         while not all(map(ready, urls(project))):
             if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit("`make run` did not get ready; the reason stands above.")
+                sys.exit("`make run` did not become ready: see above.")
             time.sleep(0.2)
         yield process
     finally:
@@ -94,7 +94,7 @@ def running(project, **options):
 
 
 def own_ports():
-    """Return an iterator over ports in any order, each once; another worker has others."""
+    """Return an iterator over the ports of this worker in random order."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     ports = PORTS[worker % MAX_WORKERS :: MAX_WORKERS]
     return iter(random.sample(ports, len(ports)))
@@ -104,7 +104,7 @@ OWN_PORTS = own_ports()
 
 
 def free_port():
-    """Return a TCP port that nobody listens on now, and that nobody else here gets."""
+    """Return a free TCP port that no other test gets."""
     for port in OWN_PORTS:
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
@@ -112,7 +112,7 @@ def free_port():
 
 
 def use_free_ports(project):
-    """Give each service in the `.env` of `project` a port that nobody listens on now."""
+    """Give each service in the `.env` of `project` a free port."""
     path = project / ".env"
     text = path.read_text(encoding="utf-8")
     for old in re.findall(r"^\w+_PORT=(\d+)$", text, flags=re.M):

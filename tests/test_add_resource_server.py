@@ -81,7 +81,7 @@ def includes_of(project, file="compose.yml"):
 
 
 def undo(project, name):
-    """Follow the steps that ``--help`` lists."""
+    """Follow the first steps of "Remove one" in docs/resource_servers.md."""
     shutil.rmtree(project / "resource_servers" / name)
     for path in project.glob(f".secrets/{name.upper()}_*"):
         path.unlink()
@@ -346,20 +346,6 @@ def test_one_in_the_middle_can_be_undone(add, bare_project):
     after = contents_of(bare_project)
     changed = [name for name in before if sorted(before[name]) != sorted(after[name])]
     assert changed == []
-
-
-def test_the_help_says_how_to_undo_it(add):
-    text = add("--help").stdout
-    words = (
-        "resource_servers/NAME",
-        "Procfile",
-        "compose.yml",
-        "compose.override.yml",
-        ".env.example",
-        ".secrets/NAME_*",
-        "ensure_clients --prune",
-    )
-    assert [word for word in words if word not in text] == []
 
 
 def test_what_people_have_written_survives(add, hand_edited):

@@ -1,7 +1,7 @@
-"""`scripts/smoke.py` accepts the right answers only, and says in one sentence what else it got.
+"""`scripts/smoke.py` accepts only right answers, and reports a wrong one in one sentence.
 
-The platform here is one small HTTP server that answers as the contract says, unless a test has it
-answer something else; the real services answer in the project's tests.
+The services are one small HTTP server that answers by the contract, unless a test changes its
+answer. The tests of a project run the flow against the real services.
 """
 
 import base64
@@ -64,7 +64,7 @@ WRONG_ANSWERS = {
 
 
 class Platform:
-    """What the small server knows: who has which token, and how a test wants it to answer."""
+    """The state of the small server: its tokens, its items, and the changes of a test."""
 
     def __init__(self):
         self.requests = []
@@ -78,7 +78,7 @@ class Platform:
         self.unavailable = 0
 
     def answer(self, method, target, headers, body):
-        """Return status, challenge and JSON body, wrong where a test wants it."""
+        """Return status, challenge and JSON body, with the change of the test."""
         self.requests.append(f"{method} {target.path}")
         if self.wrong_from is not None and len(self.requests) >= self.wrong_from:
             return 418, "", {}
@@ -88,7 +88,7 @@ class Platform:
         return status, challenge, answer
 
     def right_answer(self, method, target, headers, body):
-        """Return what the contract says."""
+        """Return the answer of the contract."""
         if target.path.endswith("/health/ready"):
             self.unready -= 1
             return (503 if self.unready >= 0 else 200), "", {}
@@ -127,13 +127,13 @@ class Platform:
             seconds, self.late = self.late, 0
             time.sleep(seconds)
         elif words[1] in self.revoked or not scopes:
-            return 401, 'Bearer realm="r", error="invalid_token"', {"detail": "No good."}
+            return 401, 'Bearer realm="r", error="invalid_token"', {"detail": "It is not valid."}
         if request == "POST items/" and f"{name}:write" not in scopes:
             return 403, f'Bearer error="insufficient_scope", scope="{name}:write"', {}
         return self.items(name, request, target, body)
 
     def items(self, name, request, target, body):
-        """Answer one request that is allowed."""
+        """Answer one authorized request."""
         if request == "POST items/":
             self.names[name] = json.loads(body)["name"]
             return 201, "", {"id": 1}
@@ -323,7 +323,7 @@ def test_a_late_answer_about_a_revoked_token_counts_from_when_it_was_asked_for(s
     assert smoke(RESOURCE_SERVER_TOKEN_CACHING_SECONDS="0.1").returncode == 0
 
 
-# --- Nobody there ---------------------------------------------------------------------------------
+# --- No answer ------------------------------------------------------------------------------------
 
 
 def test_no_answer_says_what_to_start(smoke, project):
@@ -468,7 +468,7 @@ def test_a_token_is_read_from_the_file_that_is_named(smoke, other_issuer, tmp_pa
 
 
 def test_a_token_that_is_refused_ends_it(smoke, other_issuer):
-    run = smoke(ISSUERS="okta", SMOKE_TOKEN="of-nobody")
+    run = smoke(ISSUERS="okta", SMOKE_TOKEN="unknown")
     assert (run.returncode, "got 401 no sub no iss" in run.stderr) == (1, True)
 
 

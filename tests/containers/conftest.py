@@ -1,6 +1,6 @@
-"""One generated project and its containers for the whole suite, and nothing of them left behind.
+"""One generated project and its containers for the whole suite, removed at the end.
 
-A test finds every service running and leaves it so; what stops or spoils something does it in
+Every service runs before and after each test; a test that stops or breaks something uses
 ``Stack.spoiled``.
 """
 
@@ -67,7 +67,7 @@ def added(first_up):
 
 
 def give_free_port(project, name):
-    """Let the resource server `name` listen on a port of this machine that nobody has."""
+    """Give the resource server `name` a free port."""
     path = project / ".env"
     text, prefix = path.read_text(encoding="utf-8"), name.upper().replace("-", "_")
     old = read_env(project)[f"{prefix}_PORT"]

@@ -47,7 +47,7 @@ class Load:
 
     def __exit__(self, *exception):
         if not any(exception):
-            with suppress(TimeoutError):  # Whoever looks at `answers` sees what came instead.
+            with suppress(TimeoutError):  # The test looks at `answers`.
                 self.wait_for_more()
         self._over.set()
         for thread in self._threads:

@@ -1,4 +1,4 @@
-"""What the container suite looks with sees what it looks for. No engine is needed."""
+"""The helpers of the container suite, tested without an engine."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ esac
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    """Return a function that puts a client of Docker in the place of all others."""
+    """Return a function that replaces the client of Docker."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     def client(**says):

@@ -309,7 +309,7 @@ def test_a_service_is_told_who_asks_and_how(echoed):
 
 
 def test_who_forges_an_address_is_limited_all_the_same(production):
-    # Twenty bad tokens at once are the share of one address, and ten a second; believed, each of
+    # One address may send a burst of twenty bad tokens, and ten a second; believed, each of
     # these is another. They are many, and over open connections, so that no machine is too slow.
     host, path = f"inventory.{DOMAIN}", "/api/whoami/"
 

@@ -36,7 +36,7 @@ def load(remembering):
 
 
 def accepts_new_tokens(stack, service):
-    """Return whether a token that nobody has seen is accepted."""
+    """Return whether a new token is accepted."""
     with suppress(AssertionError, HTTPError):  # No token yet, or no answer.
         headers = stack.token(f"{service}:read")
         return ask("GET", stack.url(service, "/api/whoami/"), headers).status == 200

@@ -68,7 +68,7 @@ def in_one_piece(application: "WSGIApplication") -> "WSGIApplication":
 
 
 def number(name: str, default: int) -> int:
-    """Return the number, one at least, that the variable `name` is set to."""
+    """Return the value of a variable, a number of at least 1."""
     value = os.environ.get(name, "").strip() or str(default)
     if not value.isdecimal() or int(value) < 1:
         sys.exit(f"{name} is {value!r}, not a number that is 1 or more.")
@@ -76,17 +76,17 @@ def number(name: str, default: int) -> int:
 
 
 def is_reloading() -> bool:
-    """Return whether to start again when a file changes: where people write, not in an image."""
+    """Return whether the service restarts after a change of a file, in development only."""
     wanted = os.environ.get("WEB_RELOAD", "true").lower() != "false"
     is_development = os.environ.get("ENVIRONMENT") == "development"
     return wanted and is_development and find_spec("watchfiles") is not None
 
 
 def reloading() -> dict[str, Any]:
-    """Return for which changes the service starts again: of its code, and of what it reads.
+    """Return the options for restarts after a change of the code, or of the manifests.
 
-    The authorization server reads the manifests. A resource server that is added is one change: its
-    folder gets its name.
+    The authorization server reads the manifests. Adding a resource server is one change: the rename
+    of its folder.
     """
     from watchfiles import DefaultFilter
 
@@ -103,26 +103,25 @@ def reloading() -> dict[str, Any]:
         "reload": True,
         "reload_paths": [Path(name) for name in own] + [RESOURCE_SERVERS] * reads_manifests,
         "reload_filter": Sources,
-        # It waits for the next change instead.
+        # A worker that fails to start waits for the next change.
         "reload_ignore_worker_failure": True,
     }
 
 
 def server(host: str, port: int) -> Any:
-    """Return the server that is to listen at the IP address `host`."""
+    """Return the server for an IP address and a port."""
     return Granian(
         "config.wsgi",
         host,
         port,
         interface=Interfaces.WSGI,
-        # What stands in front speaks HTTP/1.1 to us, and resource servers do.
+        # Proxies and resource servers send HTTP/1.1.
         http=HTTPModes.http1,
         websockets=False,
-        # One process is what SQLite wants. With PostgreSQL: one for each core.
+        # One for SQLite; with PostgreSQL, one for each core.
         workers=number("WEB_CONCURRENCY", 1),
-        # Both roles wait for something: the database, the other role. More threads than these take
-        # turns too often. They are started as they are needed, and stay, as each has a connection
-        # to the database.
+        # They wait for the database and for the other role; more threads lose time in switching.
+        # They are started on demand and kept, because each has a database connection.
         blocking_threads=number("WEB_THREADS", 4),
         blocking_threads_idle_timeout=600,
         # Connections of one worker; as many again wait to be accepted.
@@ -137,8 +136,8 @@ def server(host: str, port: int) -> Any:
         ),
         # Seconds for requests to finish. honcho kills after 5, Docker after 10.
         workers_kill_timeout=4,
-        # A worker that dies is replaced; one that dies again within 5 s ends the service, so that
-        # whoever watches it knows.
+        # A worker that dies is replaced. A second death within 5 s ends the service, which the
+        # process manager notices.
         respawn_failed_workers=True,
         # Access logs are for the proxy in front; any value turns them on here.
         log_access=bool(os.environ.get("WEB_ACCESS_LOG")),
@@ -148,7 +147,7 @@ def server(host: str, port: int) -> Any:
 
 
 def main() -> None:
-    """Serve at the address that the command names: an IP address, a colon and a port."""
+    """Serve at the address of the command line: an IP address, a colon and a port."""
     host, _, port = "".join(sys.argv[1:]).rpartition(":")
     host = host.strip("[]")
     if not (host and port.isdecimal()):

@@ -32,25 +32,13 @@ SKELETON = ROOT / "scripts" / "resource_server_skeleton"
 LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*_cache", "staticfiles", "*.sqlite3*")
 # One level deeper than manifests are searched, so that an incomplete copy is not found.
 UNFINISHED = RESOURCE_SERVERS / ".unfinished"
-UNDO = """\
-to undo it for the resource server NAME, while no service runs:
-  1. delete the folder resource_servers/NAME
-  2. delete its line in Procfile, and its line below `include:` in compose.yml and in
-     compose.override.yml
-  3. delete its section in .env.example and in .env, from the blank line above its heading on
-  4. delete .secrets/NAME_*, with NAME in upper case and _ for -, and run `make install`
-  5. .venv/bin/python authorization_server/manage.py ensure_clients --prune
-  6. delete its database: var/NAME.sqlite3*, unless it has another
-In containers: docs/resource_servers.md.
-"""
 
 
 def main() -> None:
     """Add the resource servers that the command line names."""
     parser = argparse.ArgumentParser(
         description="Add resource servers to the project. A second run changes nothing.",
-        epilog=UNDO,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="How to change and remove one: docs/resource_servers.md",
     )
     parser.add_argument("names", metavar="NAME", nargs="+", help="billing, order-history, ...")
     names = parser.parse_args().names
