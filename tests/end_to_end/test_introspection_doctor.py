@@ -7,6 +7,8 @@ import pytest
 from _names import env_prefix
 from conftest import ROOT
 
+WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"
+
 
 @pytest.fixture
 def doctor(stack, first):
@@ -40,7 +42,7 @@ def test_a_stack_that_runs_has_no_problem(doctor):
 
 def test_a_wrong_secret_is_the_one_problem_and_its_line_is_named(doctor, first):
     name = f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"
-    done = doctor(**{name: "wrong-" * 8})
+    done = doctor(**{name: WRONG_SECRET})
     assert (done.returncode, [name in line for line in problems(done)]) == (1, [True])
 
 

@@ -5,6 +5,8 @@ import requests
 from _names import env_prefix
 from conftest import free_port, get_once, until
 
+WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"
+
 
 @pytest.fixture
 def token(stack, first):
@@ -23,7 +25,7 @@ def cut_off(resource_server):
 def refused(resource_server, first):
     """Start a resource server whose introspection secret is wrong."""
     name = f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"
-    with resource_server(**{name: "wrong-" * 8}) as server:
+    with resource_server(**{name: WRONG_SECRET}) as server:
         yield server
 
 
@@ -65,4 +67,4 @@ def test_refused_credentials_are_one_line_in_the_log_with_the_client_id(
 
 def test_no_token_and_no_secret_is_in_the_log(refused, token):
     errors_of(refused, token)
-    assert [word for word in (token, "wrong-wrong-") if word in refused.log.read_text()] == []
+    assert [word for word in (token, WRONG_SECRET) if word in refused.log.read_text()] == []

@@ -139,6 +139,11 @@ def test_a_factory_that_cannot_be_imported_is_found(configure):
     assert found() == ["E010"]
 
 
+def test_a_function_for_request_headers_must_exist(configure):
+    configure(REQUEST_HEADERS="api.headers")
+    assert found() == ["E016"]
+
+
 def test_no_message_holds_a_secret(configure):
     configure(**{PAIR: ("id", "very-secret", "very-secret"), TOKEN: "very-secret"})
     assert not [message for message in check_settings([]) if "very-secret" in str(message)]

@@ -1,14 +1,13 @@
-"""`/health/live` says that the process runs, `/health/ready` that it can do its work."""
+"""`health.ready` answers 503 when an issuer cannot be used because of a setting."""
 
 import pytest
-from django.db import DatabaseError, connection
 from oauth_resource_server.django import health
 
-LIVE, READY = "/health/live", "/health/ready"
+READY = "/health/ready"
 
 
 @pytest.fixture
-def ready(anonymous, db):
+def ready(anonymous):
     """Return a function that asks, and returns status and JSON."""
 
     def ready():
@@ -18,17 +17,8 @@ def ready(anonymous, db):
     return ready
 
 
-def test_it_is_alive(anonymous):
-    assert anonymous.get(LIVE).json() == {"status": "ok"}
-
-
-def test_it_is_alive_without_an_authorization_server(authorization_server, anonymous):
-    authorization_server.stop()
-    assert anonymous.get(LIVE).status_code == 200
-
-
 def test_it_is_ready(authorization_server, ready):
-    assert ready() == (200, {"status": "ok", "database": "ok", "authorization_server": "ok"})
+    assert ready() == (200, {"status": "ok", "authorization_server": "ok"})
 
 
 def test_being_ready_takes_a_real_introspection(authorization_server, ready):
@@ -49,7 +39,7 @@ def test_it_stays_ready_when_the_authorization_server_is_down(authorization_serv
     authorization_server.answer_with(status)
     assert ready() == (
         200,
-        {"status": "ok", "database": "ok", "authorization_server": "unreachable"},
+        {"status": "ok", "authorization_server": "unreachable"},
     )
 
 
@@ -76,26 +66,9 @@ def test_it_is_not_ready_when_the_url_is_no_introspection_endpoint(
     assert (code, "RFC 7662" in answer["authorization_server"]) == (503, True)
 
 
-def test_it_is_not_ready_without_a_database(authorization_server, ready):
-    def refuse(*args):
-        raise DatabaseError("gone")
-
-    with connection.execute_wrapper(refuse):
-        assert ready() == (
-            503,
-            {
-                "status": "not ready",
-                "database": "does not answer",
-                "authorization_server": "ok",
-            },
-        )
+def test_the_answer_is_not_cached(authorization_server, anonymous):
+    assert "no-store" in anonymous.get(READY).headers["Cache-Control"]
 
 
-@pytest.mark.parametrize("address", [LIVE, READY])
-def test_the_answer_is_not_cached(authorization_server, anonymous, db, address):
-    assert "no-store" in anonymous.get(address).headers["Cache-Control"]
-
-
-@pytest.mark.parametrize("address", [LIVE, READY])
-def test_it_can_only_be_read(anonymous, address):
-    assert anonymous.post(address).status_code == 405
+def test_it_can_only_be_read(anonymous):
+    assert anonymous.post(READY).status_code == 405

@@ -95,16 +95,17 @@ def test_special_characters_in_credentials_are_encoded_as_rfc_6749_says(authoriz
     assert basic(header) == "a%3Ab:c%2Bd+%25%2F%C3%A9"
 
 
-def test_it_sends_the_identifier_of_the_request_that_it_is_for(
-    authorization_server, client_with, settings
-):
-    middleware = "oauth_resource_server.request_id.RequestIdMiddleware"
-    settings.MIDDLEWARE = [middleware, *settings.MIDDLEWARE]
-    client_with(TOKEN).get("/default/", headers={"X-Request-ID": "abc"})
+def test_it_sends_the_headers_of_the_setting(authorization_server, client_with, configure):
+    configure(REQUEST_HEADERS=f"{__name__}.request_headers")
+    client_with(TOKEN).get("/default/")
     assert authorization_server.requests[0].headers["X-Request-ID"] == "abc"
 
 
-def test_it_sends_none_outside_of_a_request(sent):
+def request_headers():
+    return {"X-Request-ID": "abc"}
+
+
+def test_it_sends_no_further_headers_without_the_setting(sent):
     assert "X-Request-ID" not in sent.headers
 
 

@@ -13,7 +13,6 @@ documents = [
 urlpatterns = [
     path("", include((documents, "oauth2_provider"))),
     path("metrics", metrics.view),
-    path("health/live", health.live),
     path("health/ready", health.ready),
     *(path(f"{name}/", view) for name, view in views.VIEWS.items()),
 ]

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from accounts.signing_key import read_signing_key
 from service_kit import env
 from service_kit.logging import LEVELS, logging_config
+from service_kit.security import RFC9700
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = BASE_DIR.parent
@@ -23,9 +24,7 @@ env.read_env_file(PROJECT_DIR / ".env")
 
 ENVIRONMENT = env.choice("ENVIRONMENT", "production", "development")
 PRODUCTION = ENVIRONMENT == "production"
-DEBUG = env.flag("DEBUG")
-if PRODUCTION and DEBUG:
-    raise ImproperlyConfigured("DEBUG=true publishes settings: it is for development only.")
+DEBUG = env.debug(production=PRODUCTION)
 
 SECRET_KEY = env.secret("AUTHORIZATION_SERVER_SECRET_KEY")
 DATA_DIR = Path(env.text("DATA_DIR", str(PROJECT_DIR / "var")))
@@ -34,12 +33,12 @@ DATA_DIR = Path(env.text("DATA_DIR", str(PROJECT_DIR / "var")))
 AUTHORIZATION_SERVER_URL = env.base_url("AUTHORIZATION_SERVER_URL", https_only=PRODUCTION)
 INTERNAL_URL = env.base_url("AUTHORIZATION_SERVER_INTERNAL_URL", AUTHORIZATION_SERVER_URL)
 
-ALLOWED_HOSTS = [
-    env.host_of(AUTHORIZATION_SERVER_URL),
-    env.host_of(INTERNAL_URL),
-    *env.words("AUTHORIZATION_SERVER_ALLOWED_HOSTS"),
-    *([] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]),
-]
+ALLOWED_HOSTS = env.allowed_hosts(
+    "AUTHORIZATION_SERVER_ALLOWED_HOSTS",
+    AUTHORIZATION_SERVER_URL,
+    INTERNAL_URL,
+    local=not PRODUCTION,
+)
 CSRF_TRUSTED_ORIGINS = [AUTHORIZATION_SERVER_URL]
 
 try:
@@ -178,7 +177,7 @@ if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]
         f"{OIDC_RSA_PRIVATE_KEY_FILE} has no signing key: run `manage.py ensure_signing_key`."
     )
 
-OAUTH2_PROVIDER: dict[str, Any] = {
+OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     "APPLICATION_ADMIN_CLASS": "client_registry.admin.ApplicationAdmin",
     "OAUTH2_VALIDATOR_CLASS": "oauth.validator.RegisteredClientValidator",
     "SCOPES_BACKEND_CLASS": "client_registry.scopes.ManifestScopes",
@@ -188,22 +187,10 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "ID_TOKEN_EXPIRE_SECONDS": 600,
     "REFRESH_TOKEN_EXPIRE_SECONDS": 14 * 24 * 3600,
     "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
-    "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "ROTATE_REFRESH_TOKEN": True,
     "PKCE_REQUIRED": True,
     # Native applications need http for their loopback address (RFC 8252 section 7.3).
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if PRODUCTION else ["https", "http"],
-    # RFC 9700, best current practice.
-    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
-    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
-    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
-    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
-    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
-    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
-    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
-    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
     # Metadata (RFC 8414): only what the endpoints accept.
     "OAUTH2_GRANT_TYPES_SUPPORTED": [
         "authorization_code",

@@ -124,11 +124,20 @@ def test_a_base_url_has_one_spelling(url, expected):
     assert env.base_url("ONE") == expected
 
 
-@pytest.mark.parametrize(
-    ("url", "host"), [("http://a.example:8000", "a.example"), ("http://[::1]", "[::1]")]
-)
-def test_the_host_of_a_base_url_is_one_for_allowed_hosts(url, host):
-    assert env.host_of(url) == host
+def test_hosts_are_those_of_the_urls_and_the_listed_ones():
+    os.environ["ONE"] = "b.example, c.example"
+    hosts = env.allowed_hosts("ONE", "http://a.example:8000", "http://[::1]", local=False)
+    assert hosts == ["a.example", "[::1]", "b.example", "c.example"]
+
+
+def test_development_allows_the_names_of_this_machine():
+    assert env.allowed_hosts("ONE", local=True) == ["localhost", "127.0.0.1", "[::1]"]
+
+
+def test_production_refuses_debug():
+    os.environ["DEBUG"] = "true"
+    assert env.debug(production=False)
+    assert "DEBUG=true" in refusal(env.debug, production=True)
 
 
 REFUSED = {
@@ -146,7 +155,6 @@ REFUSED = {
     "a short secret": (env.secret, "0123456789abcdef", [], "too easy to guess"),
     "a secret of one letter": (env.secret, "a" * 50, [], "too easy to guess"),
     "no secret": (env.secret, "", [], "is not set"),
-    "a cache": (env.cache_url, "valkey", [], "begins with redis://"),
     "a database": (env.database, "nowhere", [None], "expected the URL of a database"),
     "an unknown database": (env.database, "odd://hidden@x/y", [None], "the URL of a database"),
     "a database port": (
@@ -211,7 +219,18 @@ def test_postgresql_prepares_statements_unless_the_url_says_otherwise(query, thr
     assert config["OPTIONS"] == {"prepare_threshold": threshold}
 
 
-def test_the_url_of_a_cache_is_optional():
-    assert env.cache_url("ONE") == ""
+def test_a_cache_is_optional():
+    assert env.redis_cache("ONE", key_prefix="orders", serializer="json") is None
+
+
+def test_a_cache_has_its_own_keys_and_serializer():
     os.environ["ONE"] = "rediss://valkey:6379/1"
-    assert env.cache_url("ONE") == "rediss://valkey:6379/1"
+    config = env.redis_cache("ONE", key_prefix="orders", serializer="json")
+    assert (config["LOCATION"], config["KEY_PREFIX"]) == ("rediss://valkey:6379/1", "orders")
+    assert config["OPTIONS"]["serializer"] == "json"
+
+
+def test_a_cache_of_another_kind_is_refused():
+    os.environ["ONE"] = "memcached://me:hidden@host"
+    message = refusal(env.redis_cache, "ONE", key_prefix="orders", serializer="json")
+    assert ("begins with redis://" in message, "hidden" in message) == (True, False)

@@ -4,7 +4,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from oauth_resource_server import metrics
-from oauth_resource_server.django import health, metadata
+from oauth_resource_server.django import metadata
 
 # RFC 9728 metadata. DOT's `resource_metadata` challenge looks up this name and namespace. The other
 # URLs of DOT belong to an authorization server.
@@ -18,6 +18,4 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
     path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
-    path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready, name="health-ready"),
 ]

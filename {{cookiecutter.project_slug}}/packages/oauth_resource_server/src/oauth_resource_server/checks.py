@@ -29,6 +29,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Return the problems of the settings."""
     conf = read_conf()
     checks = [_check_numbers, _check_users, _check_shared_cache, _check_networks]
+    checks.append(_check_request_headers)
     if _uses_bundled(conf):
         checks += [_check_url, _check_credentials, _check_issuer]
     if (conf.url and conf.issuer) or not _uses_bundled(conf):
@@ -88,6 +89,14 @@ def _check_numbers(conf: Conf) -> Iterator[CheckMessage]:
             if type(value) not in (int, float) or not least <= value <= most:
                 name = one.metadata["setting"]
                 yield _error(9, f"{name} is {value!r}, not a number from {least} to {most}.")
+
+
+def _check_request_headers(conf: Conf) -> Iterator[CheckMessage]:
+    if conf.request_headers:
+        try:
+            import_string(conf.request_headers)
+        except ImportError as error:
+            yield _error(16, f"REQUEST_HEADERS cannot be imported: {error}.")
 
 
 def _check_users(conf: Conf) -> Iterator[CheckMessage]:

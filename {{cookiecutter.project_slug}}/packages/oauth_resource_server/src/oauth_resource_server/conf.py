@@ -122,6 +122,7 @@ class Conf:
     metrics_networks: Sequence[str] = _setting("METRICS_NETWORKS", PRIVATE_NETWORKS)
     users: str = _setting("USERS", "create")
     user_factory: str | None = _setting("USER_FACTORY", None)
+    request_headers: str | None = _setting("REQUEST_HEADERS", None)
     issuers: Any = _setting("ISSUERS", None, secret=True)
 
     @property

@@ -79,6 +79,13 @@ def flag(name: str) -> bool:
     return choice(name, "false", "true") == "true"
 
 
+def debug(*, production: bool) -> bool:
+    """Return DEBUG, which production refuses."""
+    if flag("DEBUG") and production:
+        raise ImproperlyConfigured("DEBUG=true publishes settings: it is for development only.")
+    return flag("DEBUG")
+
+
 def number(name: str, default: int, *, minimum: int = 0) -> int:
     """Return a whole number of at least `minimum`."""
     value = text(name, str(default))
@@ -117,10 +124,10 @@ def base_url(name: str, default: str | None = None, *, https_only: bool = False)
     return url
 
 
-def host_of(url: str) -> str:
-    """Return the host of a base URL as ALLOWED_HOSTS spells it, an IPv6 address in brackets."""
-    match = BASE_URL.fullmatch(url)
-    return match[2] if match else ""
+def allowed_hosts(name: str, *urls: str, local: bool) -> list[str]:
+    """Return the hosts of base URLs, those that `name` lists, and with `local` this machine's."""
+    hosts = [match[2] for url in urls if (match := BASE_URL.fullmatch(url))]
+    return [*hosts, *words(name), *(("localhost", "127.0.0.1", "[::1]") if local else ())]
 
 
 def database(name: str, default: Path) -> dict[str, Any]:
@@ -162,11 +169,25 @@ def make_private_file(path: Path) -> None:
         path.touch(mode=0o600)
 
 
-def cache_url(name: str) -> str:
-    """Return a ``redis://`` or ``rediss://`` URL; "" if `name` is unset."""
+def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any] | None:
+    """Return an entry of CACHES for the URL in `name`, which has a password; None if it is unset.
+
+    Args:
+        name: The variable.
+        key_prefix: The beginning of every key, to which the server can restrict its user.
+        serializer: With Django's default, pickle, write access to the cache would run code here.
+    """
     url = text(name, "")
-    if url and not url.startswith(("redis://", "rediss://")):
+    if not url:
+        return None
+    if not url.startswith(("redis://", "rediss://")):
         raise ImproperlyConfigured(
             f"{name}: expected a URL that begins with redis:// or rediss://."
         )
-    return url
+    timeouts = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": key_prefix,
+        "OPTIONS": {"serializer": serializer, **timeouts},
+    }

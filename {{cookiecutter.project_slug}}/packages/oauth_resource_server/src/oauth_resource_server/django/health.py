@@ -1,12 +1,10 @@
-"""Health endpoints: liveness and readiness."""
+"""The state of each issuer, for the health endpoints of a project."""
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
 
 from cachetools import TTLCache, cached
-from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -24,53 +22,39 @@ from oauth_resource_server.responses import report
 
 KEPT_SECONDS = 5
 
-log = logging.getLogger(__name__)
 
+def issuer_states() -> dict[str, str]:
+    """Return by the name of each issuer "ok", "unreachable" or what is wrong.
 
-@never_cache
-@require_safe
-def live(request: HttpRequest) -> JsonResponse:
-    """Answer 200: the process runs."""
-    return JsonResponse({"status": "ok"})
+    A state is kept for KEPT_SECONDS.
+    """
+    return {name: probe() for name, probe in _probes().items()}
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if the database answers and every issuer is configured correctly, else 503.
+    """Answer 200 with `issuer_states`, or 503 if one is neither "ok" nor "unreachable".
 
-    An unreachable authorization server is not an error here: it would take every resource server
-    out of service, although cached tokens still work.
+    While an authorization server is down, cached tokens are still accepted, so the resource server
+    stays in service.
     """
-    parts = {"database": _database()}
-    parts |= {name: state() for name, state in issuer_states().items()}
-    is_ready = set(parts.values()) <= {"ok", "unreachable"}
+    states = issuer_states()
+    is_ready = {"ok", "unreachable"}.issuperset(states.values())
     status = "ok" if is_ready else "not ready"
-    return JsonResponse({"status": status, **parts}, status=200 if is_ready else 503)
-
-
-def _database() -> str:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error as error:
-        log.error("The database does not answer: %s", error)
-        return "does not answer"
-    return "ok"
+    return JsonResponse({"status": status, **states}, status=200 if is_ready else 503)
 
 
 @PerProcess
-def issuer_states() -> dict[str, Callable[[], str]]:
-    """Return by issuer name a function that probes the issuer, cached for KEPT_SECONDS."""
+def _probes() -> dict[str, Callable[[], str]]:
+    def cached_probe(issuer: Issuer) -> Callable[[], str]:
+        states: TTLCache[object, str] = TTLCache(maxsize=1, ttl=KEPT_SECONDS)
+        return cached(states, lock=Lock())(partial(_state_of, issuer))
 
-    def state_of(issuer: Issuer) -> Callable[[], str]:
-        answers: TTLCache[object, str] = TTLCache(maxsize=1, ttl=KEPT_SECONDS)
-        return cached(answers, lock=Lock())(partial(_ask, issuer))
-
-    return {issuer.name: state_of(issuer) for issuer in configured_issuers().all}
+    return {issuer.name: cached_probe(issuer) for issuer in configured_issuers().all}
 
 
-def _ask(issuer: Issuer) -> str:
+def _state_of(issuer: Issuer) -> str:
     try:
         issuer.probe()
     except TokenValidationError as error:
@@ -78,8 +62,8 @@ def _ask(issuer: Issuer) -> str:
         if isinstance(error, AuthorizationServerUnavailable):
             return "unreachable"
         if isinstance(error, IntrospectionCredentialsRefused):
-            return "refuses the credentials of this resource server; its log says more"
+            return "refuses the credentials of this resource server; see its log"
         if isinstance(error, KeySetInvalid):
-            return "has no usable keys; the log of this resource server says more"
-        return "does not follow RFC 7662; the log of this resource server says more"
+            return "has no usable keys; see the log of this resource server"
+        return "does not answer as RFC 7662 requires; see the log of this resource server"
     return "ok"

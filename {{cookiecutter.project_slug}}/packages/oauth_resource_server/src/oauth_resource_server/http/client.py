@@ -1,21 +1,29 @@
 """HTTP client for one URL of an authorization server: pooled, with deadlines and a size limit."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import urllib3
+from django.utils.module_loading import import_string
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from oauth_resource_server.conf import PerProcess, conf
 from oauth_resource_server.errors import AuthorizationServerUnavailable
 from oauth_resource_server.http.transport import is_unanswered, obey_deadlines
-from oauth_resource_server.request_id import outgoing_headers
 from oauth_resource_server.resilience.deadline import remaining, within
 
 MAX_BODY_BYTES = 64 * 1024
 # Python's JSON parser raises RecursionError for deeply nested documents.
 MAX_BRACKETS = 1000
+
+
+@PerProcess
+def request_headers() -> Callable[[], Mapping[str, str]]:
+    """Return the function that REQUEST_HEADERS names; `dict`, which adds no header, without it."""
+    path = conf().request_headers
+    return import_string(path) if path else dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ class HTTPClient:
             method,
             self._target,
             body=body,
-            headers={**headers, **outgoing_headers()},
+            headers={**headers, **request_headers()()},
             redirect=False,
             retries=False,
             preload_content=False,
