@@ -130,7 +130,11 @@ class Smoke:
             "data": {"grant_type": "client_credentials", "scope": " ".join(scopes)},
         }
         some = Something()
-        expected = {"token_type": "Bearer", "expires_in": some, "access_token": some}
+        expected: dict[str, Any] = {
+            "token_type": "Bearer",
+            "expires_in": some,
+            "access_token": some,
+        }
         url = f"{self.issuer}/o/token/"
         token = self.ask(f"token for {what}", "POST", url, request, status=200, **expected)
         revocation = self.revocation_of(token["access_token"])

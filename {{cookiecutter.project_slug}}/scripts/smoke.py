@@ -92,8 +92,9 @@ def try_resource_server(smoke: Smoke, server: Service, full: Header, read_only: 
     what = f"{server.name}: create with the token for reading"
     if read_only:
         request = {"headers": read_only, "json": {"name": "smoke-refused"}}
-        refused = {"error": "insufficient_scope", "scope": f"{server.name}:write"}
-        smoke.ask(what, "POST", items, request, status=403, **refused)
+        scope = f"{server.name}:write"
+        error = "insufficient_scope"
+        smoke.ask(what, "POST", items, request, status=403, error=error, scope=scope)
     else:
         smoke.report(what, "skipped: SMOKE_READ_TOKEN is not set")
 
