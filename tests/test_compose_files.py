@@ -208,6 +208,13 @@ def test_a_token_of_the_maximum_length_passes_the_proxy_and_the_servers(project)
     assert form <= body * 1024
 
 
+def test_the_proxy_and_the_authorization_server_have_the_same_limit_of_a_body(project):
+    proxy = (project / "deploy" / "nginx" / "nginx.conf").read_text(encoding="utf-8")
+    server = (project / "authorization_server" / "oauth" / "requests.py").read_text("utf-8")
+    (kib,) = re.findall(r"MAX_BODY_SIZE = (\d+) \* 1024", server)
+    assert f"client_max_body_size {kib}k;" in proxy
+
+
 def test_the_proxy_knows_the_domain_of_the_project(bake):
     project = bake({"domain": "shop.example.org"})
     text = (project / "deploy" / "nginx" / "nginx.conf").read_text(encoding="utf-8")

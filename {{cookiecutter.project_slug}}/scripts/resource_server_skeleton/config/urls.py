@@ -1,8 +1,9 @@
 """URLs of this resource server."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
+from api.schema import SchemaView
 from oauth_resource_server import metrics
 from oauth_resource_server.django import metadata
 
@@ -14,7 +15,7 @@ protected_resource_metadata = [
 
 urlpatterns = [
     path("api/", include("api.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
     path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
