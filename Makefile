@@ -36,10 +36,11 @@ test-containers: install  ## run a generated project in containers; skipped wher
 test-fast: install  ## run the tests that start no service
 	pytest -n 2 --dist loadscope -m "not slow"
 
-lint: install  ## check style, and the types of the library
+lint: install  ## check style, and the types and the layers of the library
 	ruff check . $(LIBRARY)
 	ruff format --check . $(LIBRARY)
 	cd tests && uv run --project library --quiet --locked mypy --config-file library/pyproject.toml --cache-dir ../build/mypy
+	cd tests && PYTHONPATH=../$(LIBRARY)/src uv run --project library --quiet --locked lint-imports --no-cache library/pyproject.toml
 
 audit: install  ## look for known vulnerabilities of the locked dependencies
 	@found=$$(uv audit --frozen --preview-features audit-command 2>&1) && echo "$$found" || { echo "$$found"; \

@@ -1,6 +1,7 @@
 """The distribution: its public names, docstrings and dependencies."""
 
 import ast
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -37,3 +38,14 @@ def test_the_tests_have_the_dependencies_of_the_library():
     library = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     mine = tomllib.loads(Path(__file__).with_name("pyproject.toml").read_text(encoding="utf-8"))
     assert mine["dependency-groups"]["library"] == library["project"]["dependencies"]
+
+
+@pytest.mark.parametrize("line", ["", "def late(): from oauth_resource_server import metrics"])
+def test_the_layers_refuse_an_import_in_the_wrong_direction(line, tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "oauth_resource_server")
+    with open(tmp_path / "oauth_resource_server" / "tokens.py", "a", encoding="utf-8") as tokens:
+        tokens.write(line)
+    contracts = Path(__file__).with_name("pyproject.toml")
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+    command = [lint_imports, "--no-cache", contracts]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == bool(line)
