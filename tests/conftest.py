@@ -22,7 +22,7 @@ from stack import copy_template
 sys.dont_write_bytecode = True
 
 # `make test-library` runs the one; a generated project runs the other, see test_project.py.
-collect_ignore = ["library", "end_to_end"]
+collect_ignore = ["library", "overlay"]
 PARSERS = {
     "toml": tomllib.loads,
     "lock": tomllib.loads,

@@ -51,23 +51,23 @@ def manage(project, service, *arguments, **variables):
     return process.stdout if process.returncode else ""
 
 
-def run_end_to_end(project):
-    """Run the tests of ``tests/end_to_end`` against the services of `project`."""
-    folder = project / "tests"
-    shutil.copytree(ROOT / "tests" / "end_to_end", folder, dirs_exist_ok=True)
-    names = [path.name for path in (ROOT / "tests" / "end_to_end").glob("test_*.py")]
-    paths = [folder, project / "scripts", project / "deploy"]
+OVERLAY = ROOT / "tests" / "overlay"
+OVERLAYS = ["authorization_server", "packages/service_kit", "tests"]
+
+
+def run_overlay(project, folder):
+    """Add the tests of the template for one suite of a project, run them, return the exit code.
+
+    Projects carry the tests of what their owner changes. The tests of the machinery lie in
+    ``tests/overlay``, whose folders have the names of a project's.
+    """
+    shutil.copytree(OVERLAY / folder, project / folder, dirs_exist_ok=True)
+    added = [path.relative_to(OVERLAY / folder) for path in (OVERLAY / folder).rglob("test_*.py")]
+    options = ["-p", "infrastructure"] if folder == "tests" else []
+    paths = [project / name for name in ("tests", "scripts", "deploy")] if options else []
     return subprocess.run(
-        [
-            project / ".venv" / "bin" / "python",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "infrastructure",
-            *names,
-        ],
-        cwd=folder,
+        [project / ".venv" / "bin" / "python", "-m", "pytest", "--quiet", *options, *added],
+        cwd=project / folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
     ).returncode
 
@@ -75,9 +75,6 @@ def run_end_to_end(project):
 class TestDefaultAnswers:
     def test_its_own_tests_pass(self, default_project):
         assert make(default_project, "test").returncode == 0
-
-    def test_the_end_to_end_tests_of_the_template_pass(self, default_project):
-        assert run_end_to_end(default_project) == 0
 
     def test_its_own_lint_passes(self, default_project):
         assert make(default_project, "lint").returncode == 0
@@ -124,6 +121,10 @@ class TestDefaultAnswers:
         left = [path for path in listing if path.startswith((".venv", "var", ".env"))]
         assert [path for path in left if path != ".env.example"] == []
 
+    @pytest.mark.parametrize("folder", OVERLAYS)
+    def test_the_tests_of_the_template_pass(self, default_project, folder):
+        assert run_overlay(default_project, folder) == 0
+
 
 def test_the_tests_of_a_project_with_django_6_1_pass(bake):
     python = python_for_django_6_1()
@@ -135,7 +136,7 @@ def test_the_tests_of_a_project_with_django_6_1_pass(bake):
     for script in (["add_resource_server.py", "orders", "inventory"], ["init_env.py"]):
         subprocess.run([python, f"scripts/{script[0]}", *script[1:]], cwd=project, check=True)
     assert make(project, "test", f"PYTHON={python}", env=environment).returncode == 0
-    assert run_end_to_end(project) == 0
+    assert [folder for folder in OVERLAYS if run_overlay(project, folder)] == []
 
 
 def test_resource_servers_that_are_added_later_pass_the_smoke_flow(installed):

@@ -5,10 +5,9 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from accounts.signing_key import ensure_signing_key, problem_with
 from django.core.management import CommandError
 from jwcrypto import jwk
-
-from accounts.signing_key import ensure_signing_key, problem_with
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from client_registry.management.commands import clear_tokens
 from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
-
-from client_registry.management.commands import clear_tokens
 from tests.flows import is_active, machine_token, start_device
 
 YESTERDAY = timezone.now() - timedelta(days=1)

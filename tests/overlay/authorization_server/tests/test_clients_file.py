@@ -1,11 +1,10 @@
 """``clients.toml`` declares clients, and is refused with file, client and key."""
 
 import pytest
-from django.conf import settings
-
 from client_registry.declarations import read_declarations
 from client_registry.errors import RegistryError
 from client_registry.manifests import read_manifests, resource_servers
+from django.conf import settings
 
 CLIENT = """
 [shop]

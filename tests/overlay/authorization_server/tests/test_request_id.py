@@ -5,7 +5,6 @@ import logging
 import os
 
 import pytest
-
 from service_kit.request_id import HEADER, RequestIdFilter
 
 RIGHT = os.environ["ORDERS_INTROSPECTION_CLIENT_SECRET"]

@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from client_registry.hashers import verify_secret
+from client_registry.models import RegisteredClient
 from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from oauth2_provider.models import AccessToken, Application
-
-from client_registry.hashers import verify_secret
-from client_registry.models import RegisteredClient
 from tests.flows import machine_token, secret_of
 
 NAMES = {

@@ -3,11 +3,10 @@
 import io
 
 import pytest
-from django.db import OperationalError, connection
-from django.test import Client, RequestFactory
-
 from client_registry import hashers
 from config.wsgi import application
+from django.db import OperationalError, connection
+from django.test import Client, RequestFactory
 from introspection import endpoint, lookup, question
 from tests.flows import FORM, basic, bearer, introspect, machine_token, post_form
 

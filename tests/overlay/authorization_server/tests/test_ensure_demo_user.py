@@ -3,9 +3,8 @@
 import os
 
 import pytest
-from django.core.management import CommandError
-
 from accounts.models import User
+from django.core.management import CommandError
 
 EMAIL, PASSWORD = os.environ["DEMO_USERNAME"], os.environ["DEMO_PASSWORD"]
 pytestmark = pytest.mark.django_db

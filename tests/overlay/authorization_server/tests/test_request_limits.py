@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from django.test import Client
-from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
-
 from client_registry.models import RegisteredClient
+from django.test import Client
 from oauth.requests import MAX_BODY_SIZE, MAX_LENGTHS
+from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
 from tests.flows import (
     CHALLENGE,
     FORM,

@@ -6,7 +6,6 @@ import pytest
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
-
 from service_kit import health
 
 LIVE, READY = "/health/live", "/health/ready"

@@ -1,10 +1,9 @@
 """The token endpoint dispatches the grants that the metadata offer, and no other."""
 
 import pytest
+from accounts.models import User
 from django.contrib.auth import hashers
 from oauth2_provider.models import Application
-
-from accounts.models import User
 from tests.flows import request_token
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -65,7 +64,9 @@ def test_a_client_with_the_password_grant_does_not_change_that(carol, hashes):
 
 
 def test_the_setting_of_the_metadata_alone_brings_no_password_grant_back(carol, hashes, settings):
-    settings.OAUTH2_PROVIDER |= {"OAUTH2_GRANT_TYPES_SUPPORTED": ["password"]}
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {
+        "OAUTH2_GRANT_TYPES_SUPPORTED": ["password"]
+    }
     assert try_password(PASSWORD).status_code == 400
     assert hashes == []
 

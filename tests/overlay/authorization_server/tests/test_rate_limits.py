@@ -3,16 +3,15 @@
 from threading import Event, Thread
 
 import pytest
+from accounts import backends, rate_limits
+from accounts.models import RateLimit, User
+from accounts.rate_limits import Bucket
 from django.contrib.auth import hashers
 from django.contrib.auth.backends import ModelBackend
 from django.core.management import call_command
 from django.test import Client
-from oauth2_provider.models import DeviceGrant
-
-from accounts import backends, rate_limits
-from accounts.models import RateLimit, User
-from accounts.rate_limits import Bucket
 from oauth import endpoints
+from oauth2_provider.models import DeviceGrant
 from tests.flows import start_device
 
 PASSWORD = "correct horse battery staple"

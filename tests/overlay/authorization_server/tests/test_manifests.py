@@ -1,10 +1,9 @@
 """The manifests of resource servers are read once, and refused with file and key."""
 
 import pytest
-from django.core.checks import run_checks
-
 from client_registry.errors import RegistryError
 from client_registry.manifests import read_manifests, resource_servers
+from django.core.checks import run_checks
 
 MANIFEST = """
 name = "billing"

@@ -12,7 +12,6 @@ from statistics import median
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver
-
 from oauth.requests import MAX_BODY_SIZE
 from tests.flows import FORM, basic, bearer
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
-
 from service_kit.request_id import HEADER, RequestIdMiddleware, identified, outgoing_headers
 
 

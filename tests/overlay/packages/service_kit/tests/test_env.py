@@ -5,7 +5,6 @@ import stat
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-
 from service_kit import env
 
 

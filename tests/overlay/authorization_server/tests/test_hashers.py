@@ -3,12 +3,11 @@
 import hashlib
 
 import pytest
+from accounts.models import User
+from client_registry.hashers import MachineSecretHasher, verify_secret
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.core.checks import run_checks
 from oauth2_provider.models import Application
-
-from accounts.models import User
-from client_registry.hashers import MachineSecretHasher, verify_secret
 
 MACHINE = "client_registry.hashers.MachineSecretHasher"
 PBKDF2 = "django.contrib.auth.hashers.PBKDF2PasswordHasher"

@@ -5,7 +5,6 @@ import logging
 import logging.config
 
 import pytest
-
 from service_kit.logging import logging_config
 from service_kit.request_id import identified
 
