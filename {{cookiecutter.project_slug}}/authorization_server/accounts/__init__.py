@@ -1,2 +1,4 @@
-"""The people who sign in here (resource owners, RFC 6749 section 1.1), and the key that signs for
-them. A person's primary key is the ``sub`` in every token."""
+"""Users (resource owners, RFC 6749 section 1.1), their sign-in, and the key that signs ID tokens.
+
+The primary key of a user is the ``sub`` of every token.
+"""

@@ -1,5 +1,4 @@
-"""People on the administration site: Django's own pages, with an e-mail address in place of a
-user name."""
+"""Users on the administration site: Django's pages, with the e-mail address as the user name."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin

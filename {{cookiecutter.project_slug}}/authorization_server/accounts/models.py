@@ -1,4 +1,4 @@
-"""The person: an e-mail address to sign in with, and a UUID by which everybody else knows them."""
+"""The user model: an e-mail address to sign in with, and a UUID as the identifier in tokens."""
 
 import uuid
 from typing import Any
@@ -10,9 +10,10 @@ from django.utils import timezone
 
 
 class LowerCaseEmailField(models.EmailField):
-    """An address stored in lower case, so that capitals make neither a second account nor a typo.
+    """An e-mail address that is stored in lower case.
 
-    Django calls ``to_python`` for lookups too, which thus find it by the index on every database.
+    Django calls ``to_python`` for lookups as well, so that they are case-insensitive and use the
+    index on every database.
     """
 
     def to_python(self, value: Any) -> Any:
@@ -21,12 +22,12 @@ class LowerCaseEmailField(models.EmailField):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes people and administrators; ``createsuperuser`` uses it too."""
+    """Create users and administrators; ``createsuperuser`` uses it too."""
 
     use_in_migrations = True
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make a person. Without `password` they cannot sign in until one is set."""
+        """Create a user. Without `password`, the user cannot sign in until one is set."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=email, **fields)
@@ -36,13 +37,13 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make a person who may do everything on the administration site."""
+        """Create a user with all permissions on the administration site."""
         fields |= {"is_staff": True, "is_superuser": True}
         return self.create_user(email, password, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Somebody who signs in. `id` is their ``sub``: it never changes and is never used again."""
+    """A user. `id` is the ``sub`` of tokens: it never changes and is never reused."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = LowerCaseEmailField("e-mail address", unique=True)
@@ -70,11 +71,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def get_full_name(self) -> str:
-        """Return the name, or the address of somebody who has given none."""
+        """Return the name, or the e-mail address if there is no name."""
         return self.name or self.email
 
     def get_short_name(self) -> str:
-        """Return what :meth:`get_full_name` does; the administration site greets with it."""
+        """Return the full name, with which the administration site greets."""
         return self.get_full_name()
 
 

@@ -1,7 +1,7 @@
-"""A deactivated account loses at once what was issued for it.
+"""Revocation of all tokens and codes of an account when it is deactivated.
 
-Introspection refuses such tokens in any case; this ends the refresh tokens and the codes, too, so
-that nothing comes back to life when the account is activated again.
+Introspection refuses tokens of inactive accounts in any case. Revocation keeps them from being
+valid again when the account is reactivated.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from accounts.models import User
 def revoke_everything(user: User) -> None:
     """Delete the access tokens, ID tokens and codes of `user`, and revoke the refresh tokens.
 
-    A revoked refresh token stays as a row: its reuse has to be noticed (RFC 9700 section 4.14.2).
+    Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
     """
     for model in (AccessToken, IDToken, Grant, DeviceGrant):
         model.objects.filter(user=user).delete()
@@ -29,6 +29,6 @@ def revoke_everything(user: User) -> None:
 
 @receiver(post_save, sender=User)
 def revoke_on_deactivation(instance: User, **kwargs: Any) -> None:
-    """Run whenever somebody inactive is saved: it changes nothing the second time."""
+    """Revoke whenever an inactive user is saved; a second run changes nothing."""
     if not instance.is_active:
         revoke_everything(instance)

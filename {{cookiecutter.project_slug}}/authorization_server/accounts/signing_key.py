@@ -1,4 +1,4 @@
-"""The RSA key that signs ID tokens: made once, and never overwritten."""
+"""The RSA key that signs ID tokens. It is generated once and never overwritten."""
 
 import os
 import secrets
@@ -8,18 +8,18 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from jwcrypto import jwk
 
-KEY_SIZE = 3072  # bits: what NIST SP 800-57 asks for beyond 2030
+KEY_SIZE = 3072  # bits: NIST SP 800-57 for use beyond 2030
 SMALLEST_KEY_SIZE = 2048  # bits: RFC 7518 section 3.3
 
 
 def ensure_signing_key(path: Path) -> bool:
-    """Make a key in `path`, readable by its owner only, unless something is there.
+    """Write a new key to `path`, readable by its owner only, unless the file exists.
 
-    The key appears in one step: a process that is killed leaves no half of one, and of several
-    processes at the same time one wins, with whose key the others go on.
+    The file appears atomically. Of several concurrent processes one creates it, and the others use
+    its key.
 
     Returns:
-        Whether this call has made it.
+        Whether this call has created the file.
     """
     if path.exists():
         return False
@@ -31,7 +31,7 @@ def ensure_signing_key(path: Path) -> bool:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
-        # A link, because a rename would replace the key of a process that was faster.
+        # A rename would replace the key of a process that was faster; a link fails.
         os.link(draft, path)
     except FileExistsError:
         return False
@@ -50,10 +50,10 @@ def read_signing_key(path: Path) -> str:
         raise ImproperlyConfigured(f"{path} cannot be read: {error}") from None
 
 
-# Reading and checking an RSA key takes a third of a second.
+# Parsing and checking an RSA key takes a third of a second of CPU.
 @lru_cache(maxsize=1)
 def problem_with(pem: str) -> str | None:
-    """Say what is wrong with `pem` as the key that signs; None: nothing."""
+    """Return why `pem` cannot sign ID tokens, None if it can."""
     if not pem:
         return "There is none."
     try:

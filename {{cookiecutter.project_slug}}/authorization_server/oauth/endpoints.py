@@ -1,6 +1,6 @@
-"""Endpoints of django-oauth-toolkit (3.4), where they answer otherwise than the RFCs ask for.
+"""Views of django-oauth-toolkit (3.4) that are overridden to follow the RFCs.
 
-Each of the repairs has a test; what a later release of the toolkit does by itself can go.
+Each override has a test, so that it can be deleted once the toolkit passes it.
 """
 
 import json
@@ -26,10 +26,9 @@ from accounts.rate_limits import Bucket, RateLimited, client_address
 from client_registry.credentials import CLIENT_ID
 from client_registry.models import active_registration
 
-# By client and address: 20 codes, and one more every 30 s. Codes expire after half an hour, so that
-# at most 80 of them are pending.
+# By client and address. Codes expire after 30 minutes, so that at most 80 are pending.
 DEVICE_CODES = Bucket("device codes", burst=20, seconds=30)
-# By person who is signed in: wrong codes.
+# By signed-in user; only wrong codes count.
 USER_CODES = Bucket("user codes", burst=10, seconds=30)
 
 
@@ -37,21 +36,21 @@ class AuthorizationView(views.AuthorizationView):
     """The authorization endpoint (RFC 6749 section 3.1)."""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the consent page, always: no parameter of the client may leave it out."""
+        """Ignore ``approval_prompt``, by which a client could skip the consent page."""
         parameters = request.GET.copy()
         parameters.pop("approval_prompt", None)
         request.GET = parameters  # type: ignore[assignment]
         return super().get(request, *args, **kwargs)
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
-        """Refuse a form that was sent with the client_id of nobody."""
+        """Refuse a tampered form with an unknown client_id."""
         try:
             return super().form_valid(form)
         except Application.DoesNotExist:
-            raise BadRequest("There is no such client.") from None
+            raise BadRequest("Unknown client_id.") from None
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
-        """Add ``iss`` to errors as well, where a client looks for it too (RFC 9207 section 2)."""
+        """Add ``iss`` to error responses as well (RFC 9207 section 2)."""
         issuer = oauth2_settings.OIDC_ISS_ENDPOINT
         if not re.search(r"[?&]iss=", redirect_to):
             redirect_to = add_params_to_uri(redirect_to, [("iss", issuer)])
@@ -61,12 +60,12 @@ class AuthorizationView(views.AuthorizationView):
 class TokenView(views.TokenView):
     """The token endpoint (RFC 6749 section 3.2).
 
-    Device codes take the same path as all other grants: the toolkit's view would answer before the
-    client is authenticated, and was written for an oauthlib that did not ask about them.
+    Device codes take the same path as all other grants: the toolkit's view looks them up before the
+    client is authenticated.
     """
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        # oauthlib validates a password first, and looks afterwards whether the grant is allowed.
+        # oauthlib checks a password before it checks whether the client may use the grant.
         if request.POST.get("grant_type") in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED:
             response: HttpResponse = self.authorization_flow_token_response(request)
         else:
@@ -83,7 +82,7 @@ class DeviceAuthorizationView(views.DeviceAuthorizationView):
     """The device authorization endpoint (RFC 8628 section 3.1)."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Issue codes for the validated scopes; the toolkit stores the parameter as it came."""
+        """Store the scopes as validated; the toolkit stores the raw parameter."""
         headers, content, status = self.create_device_authorization_response(request)
         headers = {**headers, "Cache-Control": "no-store"}
         if status != 200:
@@ -102,10 +101,10 @@ class DeviceAuthorizationView(views.DeviceAuthorizationView):
 
 
 class DeviceUserCodeView(views.DeviceUserCodeView):
-    """The page for the code that a device shows (RFC 8628 section 3.3)."""
+    """The page on which a user enters the code of a device (RFC 8628 section 3.3)."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Limit wrong codes (RFC 8628 section 5.1); a right one gives back what it has taken."""
+        """Limit wrong codes by user (RFC 8628 section 5.1); right ones are not counted."""
         USER_CODES.take(str(request.user.pk))
         return super().post(request, *args, **kwargs)
 
@@ -118,7 +117,7 @@ class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
     """The end session endpoint (OpenID Connect RP-Initiated Logout 1.0)."""
 
     def get_request_application(self, id_token: Any, client_id: str | None) -> Application | None:
-        """Refuse the client_id of nobody, and a client that is switched off."""
+        """Refuse unknown and inactive clients."""
         application = None
         if not client_id or re.fullmatch(CLIENT_ID, client_id):
             with suppress(Application.DoesNotExist):

@@ -1,4 +1,4 @@
-"""The discovery documents, with what django-oauth-toolkit (3.4) leaves out or has wrong."""
+"""Discovery documents, with the members that django-oauth-toolkit (3.4) omits or has wrong."""
 
 import json
 from typing import Any
@@ -11,14 +11,14 @@ class ServerMetadataView(OAuthServerMetadataView):
     """OAuth 2.0 Authorization Server Metadata (RFC 8414)."""
 
     def document(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what clients may know about this server."""
+        """Return the metadata."""
         document: dict[str, Any] = json.loads(super().get(request).content)
         return document | {
             # RFC 8628 section 4
             "device_authorization_endpoint": self._get_endpoint_url(
                 request, "device-authorization", required=True
             ),
-            # Not those of the token endpoint: no credentials in the body, but a bearer token.
+            # The introspection endpoint accepts no credentials in the body, but a bearer token.
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "Bearer"],
         }
 
@@ -27,7 +27,7 @@ class ServerMetadataView(OAuthServerMetadataView):
 
 
 class OpenIDConfigurationView(ConnectDiscoveryInfoView):
-    """OpenID Connect Discovery 1.0: the same server, and what it does for OpenID Connect.
+    """OpenID Connect Discovery 1.0: the RFC 8414 metadata and the members of OpenID Connect.
 
     Without ``grant_types_supported`` a client has to assume the implicit grant (section 3).
     """
@@ -41,5 +41,5 @@ class OpenIDConfigurationView(ConnectDiscoveryInfoView):
 
 
 def public(document: dict[str, Any]) -> JsonResponse:
-    """Return `document` for scripts on any web page to read."""
+    """Return a response that scripts of any origin may read (CORS)."""
     return JsonResponse(document, headers={"Access-Control-Allow-Origin": "*"})

@@ -1,6 +1,6 @@
-"""What this server accepts, where django-oauth-toolkit (3.4) would accept more.
+"""Request validation that is stricter than that of django-oauth-toolkit (3.4).
 
-`_save_bearer_token` is the one place that every token passes, of every grant type.
+Tokens of all grant types pass `_save_bearer_token`.
 """
 
 import re
@@ -30,7 +30,7 @@ DEVICE_STATUS = {
 
 
 def is_active_user(user: Any) -> bool:
-    """Return whether `user` is somebody who is here and active. Machines have no user."""
+    """Return whether `user` is an active user. Tokens of machines have no user."""
     return isinstance(user, User) and user.is_active
 
 
@@ -42,10 +42,10 @@ def unique(scopes: Collection[str]) -> list[str]:
 class RegisteredClientValidator(OAuth2Validator):
     """django-oauth-toolkit's OAUTH2_VALIDATOR_CLASS."""
 
-    # ---- Who asks ----
+    # ---- Client authentication ----
 
     def _load_application(self, client_id: str | None, request: Request) -> Application | None:
-        """Load only clients that are registered and active."""
+        """Load registered, active clients only."""
         known = re.fullmatch(CLIENT_ID, client_id or "") is not None
         application = super()._load_application(client_id, request) if known else None
         request.client = application if active_registration(application) else None
@@ -58,7 +58,7 @@ class RegisteredClientValidator(OAuth2Validator):
         """Refuse every password: only the login pages take one (RFC 9700 section 2.4)."""
         return False
 
-    # ---- What they ask for ----
+    # ---- Requests ----
 
     def validate_scopes(
         self, client_id: str, scopes: Collection[str], client: Any, request: Request, *args: Any
@@ -74,19 +74,19 @@ class RegisteredClientValidator(OAuth2Validator):
         if not audiences.issuperset(resources):
             raise errors.CustomOAuth2Error(
                 error="invalid_target",
-                description="There is no such resource server.",
+                description="Unknown resource server.",
                 request=request,
             )
 
     def _create_authorization_code(
         self, request: Request, code: dict[str, str], expires: Any = None
     ) -> Grant:
-        """Check the resource before the person is sent back, not only when the code is used."""
+        """Validate the resource in the authorization request, not only when the code is used."""
         self._validate_resource_uris(request, request.resource or [])
         return super()._create_authorization_code(request, code, expires)
 
     def validate_device_code(self, client_id: str, code: str, request: Request) -> str | None:
-        """Return how far the person is (RFC 8628 section 3.5); None: not a code of this client."""
+        """Return the state of a device code (RFC 8628 section 3.5), None for unknown codes."""
         grants = DeviceGrant.objects.select_related("user")
         grant = grants.filter(device_code=code, client_id=request.client.client_id).first()
         if grant is None:
@@ -96,12 +96,12 @@ class RegisteredClientValidator(OAuth2Validator):
         request.user, request.scopes = grant.user, grant.scope.split()
         return DEVICE_STATUS.get(grant.status)
 
-    # ---- What they get ----
+    # ---- Tokens ----
 
     def _save_bearer_token(
         self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any
     ) -> None:
-        """Refuse what has changed since the code or the refresh token was issued."""
+        """Repeat the checks of user and scopes, which may have changed since the grant."""
         if request.grant_type != "client_credentials" and not is_active_user(request.user):
             raise errors.InvalidGrantError("The user is not active.", request=request)
         # A refresh may repeat scopes, which oauthlib does not hand to `validate_scopes`.
@@ -115,9 +115,9 @@ class RegisteredClientValidator(OAuth2Validator):
         super()._save_bearer_token(token, request, *args, **kwargs)
 
     def _use_up_device_code(self, request: Request) -> None:
-        """End the code with the transaction that stores its token: of two requests, one fails.
+        """Expire the code in the transaction that stores its token: a concurrent request fails.
 
-        The row stays, because the page that says "connected" reads it.
+        The row stays for the page that shows the status of the device.
         """
         now = timezone.now()
         unused = DeviceGrant.objects.filter(device_code=request.device_code, expires__gt=now)
@@ -127,22 +127,22 @@ class RegisteredClientValidator(OAuth2Validator):
     # ---- OpenID Connect ----
 
     def validate_silent_login(self, request: Request) -> bool:
-        """Go on: the view has the session, and answers login_required where there is none."""
+        """Accept ``prompt=none``: the view checks the session and answers login_required."""
         return True
 
     def validate_silent_authorization(self, request: Request) -> bool:
-        """Return whether nobody has to consent; if somebody has, the error is consent_required."""
+        """Return whether the client needs no consent; False results in consent_required."""
         return bool(request.client.skip_authorization)
 
     def _get_key_for_token(self, token: str) -> Any:
-        """Return the key of the client that an ID token hint names, None if it names none."""
+        """Return the key to verify an ID token hint, None if the hint is malformed."""
         try:
             return super()._get_key_for_token(token)
         except (ValueError, TypeError, ImproperlyConfigured):
             return None
 
     def validate_bearer_token(self, token: str, scopes: Any, request: Request) -> bool:
-        """Accept an access token at the UserInfo endpoint, which is for people only."""
+        """Accept only access tokens of active users, at the UserInfo endpoint."""
         return (
             super().validate_bearer_token(token, scopes, request)
             and is_active_user(request.user)
@@ -150,6 +150,6 @@ class RegisteredClientValidator(OAuth2Validator):
         )
 
     def get_additional_claims(self) -> dict[str, Callable[[Request], str]]:
-        """Return the claims next to ``sub``. Nobody has verified the e-mail address, so no claim
-        says so."""
+        """Return the claims next to ``sub``. E-mail addresses are not verified, so there is no
+        ``email_verified``."""
         return {"email": lambda r: r.user.email, "name": lambda r: r.user.get_full_name()}

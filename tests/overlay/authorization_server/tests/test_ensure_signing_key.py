@@ -69,7 +69,7 @@ def test_a_key_in_the_environment_is_enough(path, run, settings):
 
 def test_a_folder_that_cannot_be_made_is_one_line(path, run):
     path.parent.write_text("a file")
-    with pytest.raises(CommandError, match="cannot be made") as raised:
+    with pytest.raises(CommandError, match="cannot be written") as raised:
         run("ensure_signing_key")
     assert "\n" not in str(raised.value)
 

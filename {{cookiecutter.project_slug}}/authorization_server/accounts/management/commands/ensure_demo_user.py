@@ -9,13 +9,13 @@ from service_kit import env
 
 
 class Command(BaseCommand):
-    help = "Make the user DEMO_USERNAME with DEMO_PASSWORD, in development only."
+    help = "Create the user DEMO_USERNAME with DEMO_PASSWORD, in development only."
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = env.text("DEMO_USERNAME", "")
         user = User.objects.filter(email=email).first()
         if settings.ENVIRONMENT != "development":
-            # Its password has been in the .env of a developer.
+            # Its password is in the .env of a developer.
             if user and user.is_active:
                 raise CommandError(f"{email} is a demo user, and active: deactivate it.")
             self.stdout.write("demo user: none, outside of development")
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             self.stdout.write(f"demo user: {self.ensure(user, email)}, {email}")
 
     def ensure(self, user: User | None, email: str) -> str:
-        """Return what was done: created, updated or unchanged."""
+        """Create or update the user. Return "created", "updated" or "unchanged"."""
         try:
             password = env.secret("DEMO_PASSWORD")
         except ImproperlyConfigured as error:

@@ -8,8 +8,8 @@ from accounts.signing_key import ensure_signing_key
 
 
 class Command(BaseCommand):
-    help = "Make the key that signs ID tokens, unless there is one."
-    # The check that there is a key would keep this from making it.
+    help = "Generate the key that signs ID tokens, unless it exists."
+    # A system check (accounts.E001) fails while there is no key.
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -20,5 +20,5 @@ class Command(BaseCommand):
         try:
             made = ensure_signing_key(path)
         except OSError as error:
-            raise CommandError(f"The signing key cannot be made: {error}") from error
+            raise CommandError(f"The signing key cannot be written: {error}") from error
         self.stdout.write(f"signing key: {'created' if made else 'unchanged'}, {path}")
