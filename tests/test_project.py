@@ -52,7 +52,7 @@ def manage(project, service, *arguments, **variables):
 
 
 OVERLAY = ROOT / "tests" / "overlay"
-OVERLAYS = ["authorization_server", "packages/service_kit", "tests"]
+OVERLAYS = ["authorization_server", "packages/service_kit", "resource_servers/orders", "tests"]
 
 
 def run_overlay(project, folder):

@@ -3,11 +3,15 @@
 The API documentation shows the docstrings of the views.
 """
 
+from typing import Any, ClassVar
+
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
 from oauth2_provider.contrib.rest_framework import TokenHasReadWriteScope
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
@@ -94,3 +98,19 @@ class ItemViewSet(ModelViewSet[Item]):
             raise ValidationError(taken, code="unique") from error
 
     perform_update = perform_create
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document, rendered once per process: it takes 20 ms of CPU and needs no token."""
+
+    documents: ClassVar[dict[str, tuple[Any, dict[str, str]]]] = {}
+
+    def get(self, request: Request) -> HttpResponse:
+        renderer = request.accepted_renderer
+        if renderer.media_type not in self.documents:
+            response = super().get(request)  # type: ignore[no-untyped-call]
+            content = renderer.render(response.data, renderer.media_type, {})
+            headers = dict(response.headers) | {"Content-Type": renderer.media_type}
+            self.documents[renderer.media_type] = content, headers
+        content, headers = self.documents[renderer.media_type]
+        return HttpResponse(content, headers=headers)

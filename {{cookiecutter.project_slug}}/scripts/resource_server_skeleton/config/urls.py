@@ -3,7 +3,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularSwaggerView
 
-from api.schema import SchemaView
+from api.views import SchemaView
 from oauth_resource_server import metrics
 from oauth_resource_server.django import metadata
 

@@ -1,14 +1,14 @@
 """`/api/items/` separates the items of each subject and needs the scope of the method."""
 
 import pytest
+from django.conf import settings
 
 from api.models import Item
 from oauth_resource_server.testing import access_token
 
-from .conftest import WRITE
-
 pytestmark = pytest.mark.django_db
 ITEMS = "/api/items/"
+WRITE = settings.OAUTH2_PROVIDER["WRITE_SCOPE"]
 
 
 @pytest.fixture

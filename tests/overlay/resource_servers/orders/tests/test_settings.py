@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from config import settings
 
 BASE_DIR = Path(__file__).parents[1]
