@@ -144,7 +144,7 @@ def test_only_missing_names_are_added(init_env, env, example):
 def test_added_names_bring_their_comments(init_env, env):
     env.write_text("DEMO_USERNAME=maria@example.com\n", encoding="utf-8")
     init_env()
-    assert "\n# The password of that person" in env.read_text(encoding="utf-8")
+    assert "\n# The password of the demo person" in env.read_text(encoding="utf-8")
 
 
 def test_a_name_that_is_given_as_a_file_is_not_missing(init_env, env):

@@ -117,16 +117,18 @@ def assignments(text: str) -> Iterator[tuple[str, str, str]]:
     lines = ""
     for line in text.splitlines(keepends=True):
         lines += line
-        if match := ASSIGNMENT.fullmatch(line.rstrip("\r\n")):
+        if match := ASSIGNMENT.fullmatch(line.strip()):
             yield match[1], unquoted(match[2]), lines
             lines = ""
 
 
 def unquoted(value: str) -> str:
-    """Return a value without surrounding blanks and quotes."""
-    value = value.strip()
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if quoted else value
+    """Return a value as django-environ reads it: without quotes, and escapes in double ones."""
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        value = value[1:-1]
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\([^rnt])", r"\1", value[1:-1])
+    return value.strip()
 
 
 def variables(text: str) -> dict[str, str]:

@@ -58,7 +58,10 @@ class Smoke:
             server for server in self.all_servers if trusts_authorization_server(server, variables)
         ]
         services = [AUTHORIZATION_SERVER] * bool(self.servers) + self.all_servers
-        self.urls = {service: setting(variables, f"{service.prefix}_URL") for service in services}
+        self.urls = {
+            service: setting(variables, f"{service.prefix}_URL").removesuffix("/")
+            for service in services
+        }
         self.caching_seconds = float(variables.get("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", "60"))
 
     @property

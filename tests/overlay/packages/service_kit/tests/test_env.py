@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -67,6 +68,29 @@ def test_a_line_that_is_no_assignment_is_refused_without_its_text(tmp_path):
     (tmp_path / "env").write_text("ONE=1\nMY-SECRET=hidden\n")
     message = refusal(env.read_env_file, tmp_path / "env")
     assert ("line 2" in message, "hidden" in message) == (True, False)
+
+
+def test_the_scripts_read_the_same_values_from_a_file(tmp_path, monkeypatch):
+    lines = [
+        "ONE=plain",
+        "export TWO=a b \r",
+        "  THREE='single \\ quoted'",
+        'FOUR="double \\" \\x \\n quoted"',
+        """FIVE='"both"'""",
+        'SIX="open',
+        "SEVEN=a=b#c",
+        "EIGHT=",
+        'NINE= "blank"',
+        "TEN='",
+    ]
+    (tmp_path / "env").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "scripts")
+    import _project
+
+    env.read_env_file(tmp_path / "env")
+    values = _project.variables("\n".join(lines))
+    assert len(values) == len(lines)
+    assert values == {name: env.text(name, "") for name in values}
 
 
 # Values of each kind.
