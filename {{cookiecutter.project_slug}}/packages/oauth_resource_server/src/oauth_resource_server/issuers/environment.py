@@ -29,7 +29,7 @@ def issuers_from_environment(
     of one resource server (``ORDERS_ISSUERS``, ``ORDERS_OKTA_AUDIENCE``) takes precedence.
 
     Args:
-        env: ``environ.FileAwareEnv()``: called with a name and a ``default``.
+        env: A function of a name and a ``default``, such as ``environ.FileAwareEnv()``.
         prefix: The prefix of this resource server's variables: ``ORDERS``.
         folder: The base of a relative path in ``ISSUERS_CONFIG``.
 
