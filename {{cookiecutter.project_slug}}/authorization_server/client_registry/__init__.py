@@ -1,6 +1,6 @@
-"""Which resource servers, scopes and clients there are: declared in TOML files, never clicked.
+"""Resource servers, scopes and clients, declared in TOML files.
 
-In the order in which things depend on each other: `manifests` (resource servers and scopes),
-`declarations` (clients), `client_secrets`, `models`, `scopes`, `registration` (makes the database
-agree with the files), `oauth2_validator` (makes the protocol agree with the database).
+In the order of their dependencies: `schema` (reads TOML), `manifests` (resource servers and their
+scopes), `models`, `scopes`, `declarations` (clients), `credentials` (of clients, from the
+environment), `registration` (writes what is declared into the database).
 """

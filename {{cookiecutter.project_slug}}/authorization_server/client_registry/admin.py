@@ -1,4 +1,4 @@
-"""Clients on the administration site: to look at, and to switch off in an emergency."""
+"""Clients on the administration site: read-only, but for the emergency switch."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from client_registry.models import RegisteredClient
 
 
 class DeclaredAdmin(admin.ModelAdmin):
-    """A page without the buttons to add and to delete: ``ensure_clients`` does both."""
+    """A page without adding and deleting, which ``ensure_clients`` does."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False

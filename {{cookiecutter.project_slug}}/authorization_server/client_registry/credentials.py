@@ -1,11 +1,10 @@
-"""Read client_ids and secrets from the environment, and refuse what is not safe.
+"""Read client_ids and secrets from the environment, and refuse unsafe ones.
 
-No message says anything about a secret but what is wrong with it.
+An error says what is wrong with a secret, and shows no part of it.
 """
 
 import re
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,12 +14,13 @@ from client_registry.errors import RegistryError
 from service_kit import env
 
 CLIENT_ID = r"[A-Za-z0-9_-]{1,100}"
+UUID = r"(-*[0-9A-Fa-f]){32}-*"
 SECRET_BITS = 256
 
 
 @dataclass(frozen=True)
 class Client:
-    """A declared client and its credentials. `secret` is "" where it is public."""
+    """A declared client and its credentials. `secret` is "" for a public client."""
 
     declaration: ClientDeclaration
     client_id: str
@@ -31,73 +31,54 @@ def read_clients(declarations: Iterable[ClientDeclaration]) -> list[Client]:
     """Return the `declarations` with their credentials, NAME_CLIENT_ID and NAME_CLIENT_SECRET.
 
     Raises:
-        RegistryError: some are missing, not safe or used twice. It names them all.
+        RegistryError: Some are missing, unsafe or used twice. The message has all problems.
     """
     clients: list[Client] = []
     problems: list[str] = []
+    names: dict[str, str] = {}  # by client_id and by secret
     for declaration in declarations:
         try:
-            client = read_client(declaration)
+            client_id = read_client_id(declaration.variable("ID"))
+            has_secret = declaration.is_confidential
+            secret = read_secret(declaration.variable("SECRET")) if has_secret else ""
         except (ImproperlyConfigured, RegistryError) as error:
             problems.append(str(error).rstrip("."))
             continue
-        problems += [problem for other in clients for problem in clashes(client, other)]
-        clients.append(client)
+        for suffix, value in ("ID", client_id), ("SECRET", secret):
+            name = names.setdefault(value, declaration.name)
+            if value and name != declaration.name:
+                problems.append(f"{declaration.variable(suffix)} is used by {name} already")
+        clients.append(Client(declaration, client_id, secret))
     if problems:
         raise RegistryError("; ".join(problems))
     return clients
 
 
-def read_client(declaration: ClientDeclaration) -> Client:
-    """Return one client with its credentials."""
-    client_id = read_client_id(declaration.variable("ID"))
-    secret = read_secret(declaration.variable("SECRET")) if declaration.is_confidential else ""
-    return Client(declaration, client_id, secret)
-
-
-def clashes(client: Client, other: Client) -> Iterator[str]:
-    """Say what both clients have that only one may have."""
-    mine, theirs = client.declaration, other.declaration
-    if client.client_id == other.client_id:
-        yield f"{mine.variable('ID')} is the client_id of {theirs.name}, too"
-    if client.secret and client.secret == other.secret:
-        yield f"{mine.variable('SECRET')} is the secret of {theirs.name}, too"
-
-
 def read_client_id(variable: str) -> str:
-    """Return the client_id in `variable`: 1 to 100 characters of ``[A-Za-z0-9_-]``, no UUID.
+    """Return the client_id in `variable`: 1 to 100 characters of ``[A-Za-z0-9_-]``, not a UUID.
 
-    It is the ``sub`` of the client's own tokens, and must never look like that of a person. Pages
-    of the device flow have it in their path, which rules out the dot.
+    It is the ``sub`` of the client's own tokens, which must not look like the one of a person. URLs
+    of the device flow have it in their path, where Django's slugs allow no dot.
     """
     client_id = env.text(variable)
     if not re.fullmatch(CLIENT_ID, client_id):
         raise RegistryError(f"{variable} is not 1 to 100 letters, digits, '_' and '-'")
-    if is_uuid(client_id):
+    if re.fullmatch(UUID, client_id):
         raise RegistryError(f"{variable} is a UUID, which only people have")
     return client_id
 
 
-def is_uuid(text: str) -> bool:
-    """Return whether `text` is a UUID in any of its spellings."""
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
 def read_secret(variable: str) -> str:
-    """Return the secret in `variable`: at least 256 bits as ``[A-Za-z0-9_-]``, not repeated.
+    """Return the secret in `variable`: at least 256 bits of ``[A-Za-z0-9_-]``.
 
-    These characters mean the same in a shell, in TOML and in a form (RFC 6749 section 2.3.1).
+    These characters need no quoting in a shell, TOML or a form (RFC 6749 section 2.3.1).
     """
     secret = env.secret(variable)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", secret):
         raise RegistryError(f"{variable} has other characters than A-Z, a-z, 0-9, '_' and '-'")
     bits = len(secret) * (4 if re.fullmatch(r"[0-9A-Fa-f]+", secret) else 6)
     if bits < SECRET_BITS:
-        raise RegistryError(f"{variable} has fewer than {SECRET_BITS} bits: take 43 characters")
+        raise RegistryError(f"{variable} has fewer than {SECRET_BITS} bits: use 43 characters")
     if secret in (secret + secret)[1:-1]:
         raise RegistryError(f"{variable} repeats itself: it is not random")
     return secret

@@ -1,8 +1,8 @@
-"""The one error of this app."""
+"""The error of this app."""
 
 
 class RegistryError(ValueError):
-    """What is declared is not valid, or cannot be registered.
+    """A declaration is not valid, or cannot be registered.
 
     The message is one line that names the file and key, or the variable. It never holds a secret.
     """

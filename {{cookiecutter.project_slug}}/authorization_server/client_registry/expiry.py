@@ -10,10 +10,10 @@ from accounts.models import RateLimit
 
 
 def clear() -> None:
-    """Delete it in batches, so that nobody else waits for long.
+    """Delete it in batches, so that other writers do not wait for long.
 
-    `clear_expired` of django-oauth-toolkit keeps what can still be of use: refresh tokens that were
-    used, by which a thief is noticed, and access tokens as long as their refresh token lives.
+    `clear_expired` of django-oauth-toolkit keeps used refresh tokens, by which a reuse is detected,
+    and access tokens with a refresh token that has not expired.
     """
     clear_expired()
     clear_device_grants()
@@ -21,7 +21,7 @@ def clear() -> None:
 
 
 def clear_device_grants() -> None:
-    """Delete the codes of devices, which the toolkit never does."""
+    """Delete expired device codes, which `clear_expired` leaves."""
     expired = DeviceGrant.objects.filter(expires__lt=timezone.now())
     size = oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE
     while batch := list(expired.values_list("pk", flat=True)[:size]):

@@ -1,32 +1,45 @@
-"""The resource servers, each described by its own ``resource_server.toml``, the manifest.
+"""The resource servers, each described by its manifest, ``resource_server.toml``.
 
-They are read once per process: a resource server that is added is there after the next start.
+Manifests are read once per process: a new resource server is there after the next start.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 from django.conf import settings
 
 from client_registry.errors import RegistryError
-from client_registry.tables import Table, read_toml
+from client_registry.schema import Table, check, check_text, parse, read_toml
 
 # An absolute URI with a host and no fragment (RFC 8707 section 2), and without user information.
 AUDIENCE = r"[a-z][a-z0-9+.-]*://[^\s#@/?]+([/?][^\s#]*)?"
 
 
-@dataclass(frozen=True)
-class ResourceServer:
-    """An API that accepts access tokens, and what people are told about its scopes."""
+class ResourceServer(Table, frozen=True):
+    """An API that accepts access tokens, and the descriptions of its scopes for people.
+
+    Its scopes begin with its name, so each scope belongs to one resource server.
+    """
 
     name: str
     title: str
     audience: str
     scopes: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        expected = "lower-case letters, digits and '-'"
+        check_text("name", self.name, r"[a-z]([a-z0-9-]*[a-z0-9])?", expected)
+        check_text("title", self.title)
+        check_text("audience", self.audience, AUDIENCE, "a URI with a host, no user, no fragment")
+        check(bool(self.scopes), "scopes", "at least one", dict(self.scopes))
+        expected = f"'{self.name}:' and letters, digits or _.:-"
+        for scope, description in self.scopes.items():
+            check_text("scopes", scope, rf"{self.name}:[A-Za-z0-9_.:-]+", expected)
+            check_text(f"scopes: {scope}", description)
+        msgspec.structs.force_setattr(self, "scopes", MappingProxyType(dict(self.scopes)))
 
     @property
     def client_name(self) -> str:
@@ -38,50 +51,26 @@ def resource_servers() -> Mapping[str, ResourceServer]:
     """Return the resource servers by their names, in alphabetical order.
 
     Raises:
-        RegistryError: a manifest is not valid, or two of them contradict each other.
+        RegistryError: A manifest is not valid, or two of them have the same audience.
     """
     return read_manifests(Path(settings.RESOURCE_SERVERS_DIR))
 
 
 @cache
 def read_manifests(directory: Path) -> Mapping[str, ResourceServer]:
-    """Read ``*/resource_server.toml`` in `directory`."""
+    """Read ``*/resource_server.toml`` in `directory`. Folders have the names of their servers."""
     if not directory.is_dir():
         raise RegistryError(f"RESOURCE_SERVERS_DIR is {directory}, which is not a folder")
     servers: dict[str, ResourceServer] = {}
+    names_by_audience: dict[str, str] = {}
     for path in sorted(directory.glob("*/resource_server.toml")):
-        server = read_manifest(path)
-        for other in servers.values():
-            if other.audience == server.audience:
-                raise RegistryError(
-                    f"{server.name}/{path.name}: audience: {server.audience!r} is the one of "
-                    f"{other.name} already"
-                )
+        folder = path.parent.name
+        place = f"{folder}/{path.name}"
+        server = parse(read_toml(path), ResourceServer, place)
+        if server.name != folder:
+            raise RegistryError(f"{place}: name: expected {folder!r}, the name of the folder")
+        other = names_by_audience.setdefault(server.audience, server.name)
+        if other != server.name:
+            raise RegistryError(f"{place}: audience: {server.audience!r} is the one of {other}")
         servers[server.name] = server
     return MappingProxyType(servers)
-
-
-def read_manifest(path: Path) -> ResourceServer:
-    """Read one manifest. The folder has the name of the resource server, so no two have the same.
-
-    The scopes begin with that name, so each belongs to one resource server.
-    """
-    folder = path.parent.name
-    place = f"{folder}/{path.name}"
-    table = Table(place, read_toml(path), ("name", "title", "audience", "scopes"))
-    name = table.text("name", r"[a-z]([a-z0-9-]*[a-z0-9])?")
-    if name != folder:
-        raise table.error("name", f"{name!r} is not the name of the folder")
-    scopes = Table(f"{place}: scopes", table.values.get("scopes"))
-    if not scopes.values:
-        raise table.error("scopes", "there is none")
-    for scope in scopes.values:
-        if not re.fullmatch(rf"{name}:[A-Za-z0-9_.:-]+", scope):
-            raise scopes.error(scope, f"it is not '{name}:' and letters, digits or _.:-")
-        scopes.text(scope)
-    return ResourceServer(
-        name=name,
-        title=table.text("title"),
-        audience=table.text("audience", AUDIENCE),
-        scopes=MappingProxyType(scopes.values),
-    )

@@ -1,12 +1,12 @@
-"""What django-oauth-toolkit's Application has no field for. Its models are never swapped."""
+"""Fields that django-oauth-toolkit's Application does not have. Its models are not swapped."""
 
 from django.db import models
 
 
 class RegisteredClient(models.Model):
-    """Says that an Application was declared, and what it may ask for.
+    """The registration of a declared Application, with the scopes that it may request.
 
-    An Application without this row can do nothing at all.
+    An Application without this row is refused everywhere.
     """
 
     application = models.OneToOneField(
@@ -35,9 +35,9 @@ class RegisteredClient(models.Model):
 
 
 def active_registration(application: object) -> RegisteredClient | None:
-    """Return the registration of `application`, None where it has none or is switched off.
+    """Return the registration of `application`, None without one or if it is deactivated.
 
-    Costs a query, unless ``select_related("registration")`` has brought it along.
+    It makes a query, unless ``select_related("registration")`` has loaded it.
     """
     registration: RegisteredClient | None = getattr(application, "registration", None)
     return registration if registration and registration.is_active else None

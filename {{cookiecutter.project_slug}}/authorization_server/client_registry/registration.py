@@ -1,4 +1,4 @@
-"""Make the database agree with the declarations. The second of two runs writes nothing."""
+"""Write the declared clients into the database. A second run writes nothing."""
 
 import secrets
 from collections.abc import Collection
@@ -19,7 +19,7 @@ from client_registry.models import RegisteredClient
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the client `name`, and which of its fields were not as declared."""
+    """The action for the client `name`, and its fields that differed from the declaration."""
 
     name: str
     action: str
@@ -39,14 +39,14 @@ def ensure_clients(
 ) -> list[Outcome]:
     """Create and update `clients`, and with `prune` delete those that are no longer declared.
 
-    Whether a client is active is left as it is.
+    Deactivated clients stay deactivated.
 
     Args:
-        elsewhere: names of clients that are declared for other environments only.
-        check: write nothing, and return what would have happened.
+        elsewhere: Names of clients that are declared for other environments only.
+        check: Write nothing, and return the actions of a run without it.
 
     Raises:
-        RegistryError: nothing was written.
+        RegistryError: Nothing was written.
     """
     declared = [client.declaration.name for client in clients]
     outcomes = []
@@ -63,7 +63,7 @@ def ensure_clients(
 
 
 def ensure_client(client: Client, *, check: bool) -> Outcome:
-    """Create or update one client, or with `check` say which of the two it needs."""
+    """Create or update one client; with `check`, only compare it."""
     name, created = client.declaration.name, False
     found = RegisteredClient.objects.select_for_update().select_related("application")
     registration = found.filter(name=name).first()
@@ -80,7 +80,7 @@ def ensure_client(client: Client, *, check: bool) -> Outcome:
 
 
 def register(client: Client) -> tuple[RegisteredClient, bool]:
-    """Make the two rows of a client, or take those that a concurrent run has just made."""
+    """Create the two rows of a client, or return those of a concurrent run."""
     name = client.declaration.name
     application, _ = Application.objects.get_or_create(client_id=client.client_id)
     registration, created = RegisteredClient.objects.get_or_create(
@@ -94,7 +94,7 @@ def register(client: Client) -> tuple[RegisteredClient, bool]:
 
 
 def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
-    """Set every field as declared, and return the names of those that were not."""
+    """Set every field as declared, and return the names of those that differed."""
     declaration, application = client.declaration, registration.application
     changed = assign(
         application,
@@ -116,8 +116,8 @@ def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
         default_scopes=list(declaration.default_scopes),
     )
     if "client_type" in changed or not has_secret(application, client.secret):
-        # A public client gets a secret that nobody knows: with an empty one, everybody who leaves
-        # it out would be authenticated.
+        # A public client gets an unknown secret: with an empty one, a request that leaves the
+        # secret out would be authenticated.
         secret = client.secret or secrets.token_urlsafe(32)
         hasher = oauth2_settings.CLIENT_SECRET_HASHER
         application.client_secret = make_password(secret, hasher=hasher)
@@ -126,14 +126,14 @@ def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
 
 
 def has_secret(application: Application, secret: str) -> bool:
-    """Return whether `secret` is stored, with today's hasher; "": any other than the empty one."""
+    """Return whether `secret` is stored, by the current hasher; for "", any secret but that."""
     stored = application.client_secret
     is_current = stored.startswith(f"{oauth2_settings.CLIENT_SECRET_HASHER}$")
     return is_current and verify_secret(secret, stored) == bool(secret)
 
 
 def assign(instance: models.Model, **values: Any) -> list[str]:
-    """Set the fields of `instance`, and return the names of those that had another value."""
+    """Set fields of `instance`, and return the names of those with another value before."""
     changed = [name for name, value in values.items() if getattr(instance, name) != value]
     for name in changed:
         setattr(instance, name, values[name])
@@ -141,7 +141,7 @@ def assign(instance: models.Model, **values: Any) -> list[str]:
 
 
 def save(registration: RegisteredClient) -> None:
-    """Write both rows, unless django-oauth-toolkit finds a fault with the application."""
+    """Validate the application by django-oauth-toolkit, and write both rows."""
     application = registration.application
     try:
         application.full_clean(exclude={"client_secret"})

@@ -1,4 +1,4 @@
-"""Which scopes there are, and which client may have which (RFC 6749 section 3.3)."""
+"""The scopes of all resource servers, and those of each client (RFC 6749 section 3.3)."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -9,7 +9,7 @@ from oauth2_provider.scopes import BaseScopes
 from client_registry.manifests import resource_servers
 from client_registry.models import active_registration
 
-# Only the client of a resource server gets it. Nobody is ever asked to consent to it.
+# For clients of resource servers only. It is not on consent pages or in the metadata.
 INTROSPECTION = "introspection"
 
 # https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims
@@ -24,7 +24,7 @@ class ManifestScopes(BaseScopes):
     """django-oauth-toolkit's SCOPES_BACKEND_CLASS: the scopes are those of the manifests."""
 
     def get_all_scopes(self) -> dict[str, str]:
-        """Return what people are told about each scope that they can consent to."""
+        """Return the descriptions of all scopes that people can consent to."""
         scopes = dict(OPENID_SCOPES)
         for server in resource_servers().values():
             scopes |= server.scopes
@@ -33,7 +33,7 @@ class ManifestScopes(BaseScopes):
     def get_available_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        """Return what `application` may ask for; None: what the metadata offers."""
+        """Return the scopes that `application` may request; None: the scopes in the metadata."""
         if application is None:
             return list(self.get_all_scopes())
         registration = active_registration(application)
@@ -45,14 +45,14 @@ class ManifestScopes(BaseScopes):
             scope
             for scope in self.get_all_scopes()
             if matches(scope, registration.scopes)
-            # Without an algorithm no ID token can be signed, and a program is nobody to know.
+            # Without an algorithm no ID token can be signed.
             and (application.algorithm or scope not in OPENID_SCOPES)
         ]
 
     def get_default_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> list[str]:
-        """Return what a request without ``scope`` gets. Nothing: it is refused."""
+        """Return the scopes of a request without ``scope``. Without any, it is refused."""
         available = self.get_available_scopes(application)
         registration = active_registration(application)
         defaults = registration.default_scopes if registration else []

@@ -63,38 +63,83 @@ NO_URI = ('redirect_uris = ["https://shop.example.com/callback"]', "")
 PUBLIC = ('"confidential"', '"public"')
 BAD = {
     "no TOML": ([("[shop]", "[shop")], "clients.toml cannot be read"),
-    "a value outside of a table": ([("[shop]", "x = 1\n[shop]")], "x: this is not a table"),
-    "a name with capitals": ([("[shop]", "[Shop]")], "Shop: the name"),
-    "a name with an underscore": ([("[shop]", "[web_shop]")], "web_shop: the name"),
+    "a value outside of a table": (
+        [("[shop]", "x = 1\n[shop]")],
+        "x: Expected `object`, got `int`",
+    ),
+    "a name with capitals": ([("[shop]", "[Shop]")], "Shop: name: expected lower-case"),
+    "a name with an underscore": (
+        [("[shop]", "[web_shop]")],
+        "web_shop: name: expected lower-case",
+    ),
     "the name of a resource server's client": (
         [("[shop]", "[orders-introspection]")],
-        "orders-introspection: the manifest declares this client already",
+        "orders-introspection: name: expected no client of a manifest",
     ),
-    "an unknown key": ([("title", "colour = 1\ntitle")], "shop: colour: unknown"),
-    "a resource server": ([("title", 'resource_server = "orders"\ntitle')], "unknown"),
-    "no title": ([('title = "Shop"', "")], "shop: title: missing"),
-    "no grant type": ([('grant_type = "authorization-code"', "")], "grant_type: None is not"),
-    "the implicit grant": ([("authorization-code", "implicit")], "'implicit' is not"),
-    "the password grant": ([("authorization-code", "password")], "'password' is not"),
-    "an unknown client type": ([('"confidential"', '"secret"')], "client_type: 'secret' is not"),
-    "scopes that are a text": ([('["openid", "orders:*"]', '"openid"')], "is not a list"),
-    "a scope that is a number": ([('"orders:*"', "1")], "scopes: 1 is not valid"),
-    "a scope twice": ([('"orders:*"', '"openid"')], "scopes: 'openid' is there twice"),
-    "a scope that is unknown": ([("orders:*", "orders:raed")], "'orders:raed' is not the scope"),
-    "the scope introspection": ([("orders:*", "introspection")], "'introspection' is not the"),
-    "openid without an algorithm": ([('algorithm = "RS256"', "")], "needs algorithm = 'RS256'"),
-    "an unknown environment": ([("title", 'environments = ["x"]\ntitle')], "environments: 'x'"),
-    "no redirect_uri": ([NO_URI], "redirect_uris: authorization-code needs one"),
-    "a redirect_uri with a blank": ([("/callback", "/ callback")], "redirect_uris:"),
+    "an unknown key": (
+        [("title", "colour = 1\ntitle")],
+        "unknown field `colour`; known are title, ",
+    ),
+    "a resource server": (
+        [("title", 'resource_server = "orders"\ntitle')],
+        "unknown field `resource_server`",
+    ),
+    "no title": ([('title = "Shop"', "")], "shop: Object missing required field `title`"),
+    "no grant type": ([('grant_type = "authorization-code"', "")], "required field `grant_type`"),
+    "the implicit grant": (
+        [("authorization-code", "implicit")],
+        "grant_type: expected 'authorization-code' or",
+    ),
+    "the password grant": (
+        [("authorization-code", "password")],
+        "grant-type:device_code', got 'password'",
+    ),
+    "an unknown client type": (
+        [('"confidential"', '"secret"')],
+        "client_type: expected 'confidential' or 'public'",
+    ),
+    "scopes that are a text": (
+        [('["openid", "orders:*"]', '"openid"')],
+        "scopes: Expected `array`, got `str`",
+    ),
+    "a scope that is a number": ([('"orders:*"', "1")], "scopes[1]: Expected `str`, got `int`"),
+    "a scope twice": ([('"orders:*"', '"openid"')], "scopes: expected different values"),
+    "a scope that is unknown": (
+        [("orders:*", "orders:raed")],
+        "expected the scope of a resource server, or a pattern, got 'orders:raed'",
+    ),
+    "the scope introspection": ([("orders:*", "introspection")], "pattern, got 'introspection'"),
+    "openid without an algorithm": (
+        [('algorithm = "RS256"', "")],
+        "expected algorithm = 'RS256' with",
+    ),
+    "an unknown environment": (
+        [("title", 'environments = ["x"]\ntitle')],
+        "environments: expected development or production, got 'x'",
+    ),
+    "no redirect_uri": ([NO_URI], "redirect_uris: expected one or more for authorization-code"),
+    "a redirect_uri with a blank": (
+        [("/callback", "/ callback")],
+        "redirect_uris: expected no blanks",
+    ),
     "a machine with a redirect_uri": ([MACHINE], "redirect_uris:"),
-    "a public machine": ([MACHINE, NO_URI, PUBLIC], "client-credentials needs a confidential"),
-    "a machine with an algorithm": ([MACHINE, NO_URI], "only authorization-code gets ID tokens"),
-    "HS256": ([("RS256", "HS256")], "algorithm: 'HS256' is not"),
+    "a public machine": (
+        [MACHINE, NO_URI, PUBLIC],
+        "client_type: expected 'confidential' for client-credentials",
+    ),
+    "a machine with an algorithm": (
+        [MACHINE, NO_URI],
+        "algorithm: expected none unless authorization-code",
+    ),
+    "HS256": ([("RS256", "HS256")], "algorithm: expected '' or 'RS256', got 'HS256'"),
     "a public client without consent": (
         [PUBLIC, ("title", "skip_authorization = true\ntitle")],
-        "skip_authorization: only a confidential client",
+        "skip_authorization: expected false for a public client",
     ),
-    "a flag that is a text": ([("title", 'skip_authorization = "no"\ntitle')], "true or false"),
+    "a flag that is a text": (
+        [("title", 'skip_authorization = "no"\ntitle')],
+        "skip_authorization: Expected `bool`, got `str`",
+    ),
 }
 
 

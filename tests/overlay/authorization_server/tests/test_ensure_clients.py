@@ -248,7 +248,7 @@ def test_64_hexadecimal_digits_are_enough(ensure, monkeypatch):
 def test_the_same_secret_for_two_clients_is_refused(refused, monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", secret_of("orders-introspection"))
     message = refused()
-    assert "DEMO_MACHINE_CLIENT_SECRET is the secret of orders-introspection" in message
+    assert "DEMO_MACHINE_CLIENT_SECRET is used by orders-introspection already" in message
 
 
 def test_a_secret_file_that_is_not_there_is_refused(refused, monkeypatch):
@@ -280,7 +280,7 @@ def test_a_client_id_is_refused(refused, monkeypatch, client_id, problem):
 
 def test_the_same_client_id_for_two_clients_is_refused(refused, monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_ID", "demo-browser")
-    assert "DEMO_BROWSER_CLIENT_ID is the client_id of demo-machine" in refused()
+    assert "DEMO_BROWSER_CLIENT_ID is used by demo-machine already" in refused()
 
 
 def test_a_client_id_that_is_not_set_is_refused(refused, monkeypatch):

@@ -70,26 +70,53 @@ def test_there_may_be_no_resource_server(folder):
 
 BAD = {
     "no TOML": (('name = "billing"', "name = billing"), "cannot be read"),
-    "an unknown key": (("[scopes]", "scope = 1\n[scopes]"), "scope: unknown"),
-    "no title": (('title = "Billing"', ""), "title: missing"),
-    "an empty title": (('"Billing"', '""'), "title: '' is not valid"),
+    "an unknown key": (
+        ("[scopes]", "scope = 1\n[scopes]"),
+        "unknown field `scope`; known are name, title, audience, scopes",
+    ),
+    "no title": (('title = "Billing"', ""), "missing required field `title`"),
+    "an empty title": (('"Billing"', '""'), "title: expected a line of text, got ''"),
     "a title of two lines": (('"Billing"', '"a\\nb"'), "title:"),
-    "a title that is a number": (('"Billing"', "1"), "title: 1 is not valid"),
-    "another name than the folder": (('"billing"', '"invoices"'), "the name of the folder"),
-    "a name with capitals": (('"billing"', '"Billing"'), "name: 'Billing' is not valid"),
-    "no audience": (('audience = "https://billing.example.com"', ""), "audience: missing"),
+    "a title that is a number": (('"Billing"', "1"), "title: Expected `str`, got `int`"),
+    "a name that its scopes do not have": (('"billing"', '"bill"'), "scopes: expected 'bill:'"),
+    "a name with capitals": (
+        ('"billing"', '"Billing"'),
+        "name: expected lower-case letters, digits and '-', got 'Billing'",
+    ),
+    "no audience": (
+        ('audience = "https://billing.example.com"', ""),
+        "missing required field `audience`",
+    ),
     "an audience without a scheme": (("https://billing", "billing"), "audience:"),
     "an audience with a fragment": (("example.com", "example.com#x"), "audience:"),
     "an audience with a user": (("https://", "https://user@"), "audience:"),
     "an audience with a blank": (("example.com", "example.com /x"), "audience:"),
     "an audience without a host": (("https://billing.example.com", "urn:x"), "audience:"),
-    "no scope": (('"billing:read" = "See your invoices"', ""), "scopes: there is none"),
-    "scopes that are a list": (("[scopes]\n", "scopes = [1]\n#"), "scopes: this is not a table"),
-    "a scope of another": (("billing:read", "orders:read"), "it is not 'billing:'"),
-    "a scope without a name": (("billing:read", "billing:"), "it is not 'billing:'"),
-    "a scope with a blank": (("billing:read", "billing:read all"), "it is not 'billing:'"),
-    "a scope with a star": (("billing:read", "billing:*"), "it is not 'billing:'"),
-    "a scope that says nothing": (("See your invoices", ""), "billing:read: '' is not valid"),
+    "no scope": (('"billing:read" = "See your invoices"', ""), "scopes: expected at least one"),
+    "scopes that are a list": (
+        ("[scopes]\n", "scopes = [1]\n#"),
+        "scopes: Expected `object`, got `array`",
+    ),
+    "a scope of another": (
+        ("billing:read", "orders:read"),
+        "scopes: expected 'billing:' and letters",
+    ),
+    "a scope without a name": (
+        ("billing:read", "billing:"),
+        "scopes: expected 'billing:' and letters",
+    ),
+    "a scope with a blank": (
+        ("billing:read", "billing:read all"),
+        "scopes: expected 'billing:' and letters",
+    ),
+    "a scope with a star": (
+        ("billing:read", "billing:*"),
+        "scopes: expected 'billing:' and letters",
+    ),
+    "a scope that says nothing": (
+        ("See your invoices", ""),
+        "scopes: billing:read: expected a line of text",
+    ),
 }
 
 
@@ -114,7 +141,7 @@ def test_two_with_the_same_audience_are_refused(folder, write):
 def test_two_with_the_same_name_are_refused(folder, write):
     write(MANIFEST)
     write(MANIFEST.replace("https://billing", "https://copy"), "copy")
-    with pytest.raises(RegistryError, match="not the name of the folder"):
+    with pytest.raises(RegistryError, match="name: expected 'copy', the name of the folder"):
         read_manifests(folder)
 
 

@@ -11,11 +11,11 @@ logger = logging.getLogger("clear_tokens")
 
 
 class Command(BaseCommand):
-    help = "Delete tokens, grants and device codes that have expired: once, or again and again."
+    help = "Delete tokens, grants and device codes that have expired: once, or repeatedly."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--every", type=int, metavar="SECONDS", help="do it again after so many seconds"
+            "--every", type=int, metavar="SECONDS", help="repeat it after this number of seconds"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         if every is None:
             return self.clear()
         while True:
-            # SIGTERM ends this wherever it is: of a batch that was not finished nothing is deleted.
+            # SIGTERM may end it anywhere: a batch is one transaction.
             try:
                 self.clear()
             except DatabaseError as error:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             sleep(every)
 
     def clear(self) -> None:
-        """Do it once, and say so."""
+        """Do it once, and log it."""
         start = monotonic()
         clear()
-        logger.info("what has expired was deleted in %.1f s", monotonic() - start)
+        logger.info("deleted what has expired in %.1f s", monotonic() - start)

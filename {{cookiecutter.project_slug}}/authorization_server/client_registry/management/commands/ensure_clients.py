@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--check", action="store_true", help="write nothing; exit 1 if something would change"
+            "--check",
+            action="store_true",
+            help="write nothing; exit with 1 if a client is not as declared",
         )
         parser.add_argument(
             "--prune", action="store_true", help="delete the clients that are no longer declared"
@@ -40,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError("The clients are not as declared: run ensure_clients.")
 
     def ensure(self, *, check: bool, prune: bool) -> list[Outcome]:
-        """Read what is declared for this environment, and register it."""
+        """Read the declarations for this environment, and register them."""
         declared = read_declarations(settings.CLIENTS_FILE, resource_servers())
         here = [
             client for client in declared.values() if settings.ENVIRONMENT in client.environments
