@@ -1,6 +1,8 @@
 """`make lint` refuses an import in the wrong direction."""
 
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_the_service_kit_imports_neither_a_service_nor_the_library(project, modu
     assert refused(project, SERVICE_KIT, module)
 
 
-@pytest.mark.parametrize("module", ["accounts", "client_registry", "introspection"])
+@pytest.mark.parametrize("module", ["accounts", "client_registry", "introspection", "oauth"])
 def test_a_resource_server_does_not_import_the_authorization_server(project, module):
     assert refused(project, RESOURCE_SERVER, module)
 
@@ -49,3 +51,24 @@ def test_the_authorization_server_imports_neither(project, module):
 
 def test_what_runs_the_right_way_is_not_refused(project):
     assert not refused(project, RESOURCE_SERVER, "oauth_resource_server")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_kept"),
+    [
+        ("from client_registry import models", True),
+        ("from config import settings", False),
+        ("from oauth import validator", False),
+        ("from introspection import endpoint", False),
+    ],
+)
+def test_apps_of_the_authorization_server_import_apps_below_them(project, tmp_path, line, is_kept):
+    copy = tmp_path / "authorization_server"
+    shutil.copytree(project / "authorization_server", copy)
+    with (copy / "introspection" / "lookup.py").open("a") as file:
+        file.write(f"\n{line}\n")
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+    linted = subprocess.run(
+        [lint_imports, "--no-cache", "pyproject.toml"], cwd=copy, capture_output=True
+    )
+    assert (linted.returncode == 0) == is_kept
