@@ -18,15 +18,12 @@ import requests
 from _names import env_prefix
 from _project import variables
 from authlib.integrations.requests_client import OAuth2Session
-from browser import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = [
     tomllib.loads(path.read_text(encoding="utf-8"))
     for path in sorted(ROOT.glob("resource_servers/*/resource_server.toml"))
 ]
-REDIRECT_URI = "http://127.0.0.1:8765/callback"
-VERIFIER = "a-verifier-that-a-real-client-makes-at-random-0123456789"
 START_SECONDS = 300
 CACHING_SECONDS = 2  # Short: tests of revocation wait for it.
 
@@ -98,10 +95,6 @@ class Stack:
         url = f"{self.url}/o/token/"
         return client.fetch_token(url, grant_type="client_credentials", **options)["access_token"]
 
-    def log_in(self, browser):
-        """Fill in the login page that is open; return a redirect to the client, if there is one."""
-        return browser.log_in(self.env["DEMO_USERNAME"], self.env["DEMO_PASSWORD"])
-
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory):
@@ -151,58 +144,9 @@ def stack(environment):
 
 
 @pytest.fixture
-def browser(stack):
-    """Return the browser of a person who has not logged in."""
-    return Browser()
-
-
-@pytest.fixture
 def first():
     """Return the manifest of one resource server."""
     return MANIFESTS[0]
-
-
-@pytest.fixture
-def second():
-    """Return the manifest of another resource server."""
-    if len(MANIFESTS) < 2:
-        pytest.skip("this project has one resource server")
-    return MANIFESTS[1]
-
-
-@pytest.fixture
-def authorize(stack, browser):
-    """Return a function that sends an authorization request and logs in, up to the consent page.
-
-    It returns the client, and the redirect to it if there is one already.
-    """
-
-    def authorize(scope, redirect_uri=REDIRECT_URI, method="S256"):
-        client = stack.client(
-            "DEMO_BROWSER", scope=scope, redirect_uri=redirect_uri, code_challenge_method=method
-        )
-        options = {"code_verifier": VERIFIER} if method else {}
-        url, _ = client.create_authorization_url(
-            f"{stack.url}/o/authorize/", nonce="n-0S6_WzA2Mj", **options
-        )
-        return client, browser.open(url) or stack.log_in(browser)
-
-    return authorize
-
-
-@pytest.fixture
-def sign_in(stack, browser, authorize):
-    """Return a function that logs in and consents, and returns the client and its tokens."""
-
-    def sign_in(scope):
-        client, _ = authorize(scope)
-        callback = browser.submit(allow="true")
-        tokens = client.fetch_token(
-            f"{stack.url}/o/token/", authorization_response=callback, code_verifier=VERIFIER
-        )
-        return client, tokens
-
-    return sign_in
 
 
 def get_once(url, token):

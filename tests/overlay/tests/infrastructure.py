@@ -1,4 +1,4 @@
-"""A pytest plugin for the tests of this folder: services that a test starts beside the stack.
+"""A pytest plugin for the tests of this folder: people at browsers, and services beside the stack.
 
 The tests run in the `tests/` folder of a generated project, whose fixtures they use; see
 ``tests/test_project.py``.
@@ -10,7 +10,11 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, START_SECONDS, answers, free_port, until
+from browser import Browser
+from conftest import MANIFESTS, ROOT, START_SECONDS, answers, free_port, until
+
+REDIRECT_URI = "http://127.0.0.1:8765/callback"
+VERIFIER = "a-verifier-that-a-real-client-makes-at-random-0123456789"
 
 
 class Server:
@@ -69,3 +73,57 @@ def resource_server(stack, first, tmp_path):
     """Return a function that describes one more process of a resource server."""
     folder = f"resource_servers/{first['name']}"
     return lambda **variables: Server(stack, folder, tmp_path / "log", **variables)
+
+
+def log_in(stack, browser):
+    """Fill in the login page that is open; return a redirect to the client, if there is one."""
+    return browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+
+
+@pytest.fixture
+def browser(stack):
+    """Return the browser of a person who has not logged in."""
+    return Browser()
+
+
+@pytest.fixture
+def second():
+    """Return the manifest of another resource server."""
+    if len(MANIFESTS) < 2:
+        pytest.skip("this project has one resource server")
+    return MANIFESTS[1]
+
+
+@pytest.fixture
+def authorize(stack, browser):
+    """Return a function that sends an authorization request and logs in, up to the consent page.
+
+    It returns the client, and the redirect to it if there is one already.
+    """
+
+    def authorize(scope, redirect_uri=REDIRECT_URI, method="S256"):
+        client = stack.client(
+            "DEMO_BROWSER", scope=scope, redirect_uri=redirect_uri, code_challenge_method=method
+        )
+        options = {"code_verifier": VERIFIER} if method else {}
+        url, _ = client.create_authorization_url(
+            f"{stack.url}/o/authorize/", nonce="n-0S6_WzA2Mj", **options
+        )
+        return client, browser.open(url) or log_in(stack, browser)
+
+    return authorize
+
+
+@pytest.fixture
+def sign_in(stack, browser, authorize):
+    """Return a function that logs in and consents, and returns the client and its tokens."""
+
+    def sign_in(scope):
+        client, _ = authorize(scope)
+        callback = browser.submit(allow="true")
+        tokens = client.fetch_token(
+            f"{stack.url}/o/token/", authorization_response=callback, code_verifier=VERIFIER
+        )
+        return client, tokens
+
+    return sign_in

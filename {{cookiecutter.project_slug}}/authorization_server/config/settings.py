@@ -217,3 +217,6 @@ OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
     "OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": AUTHENTICATION_METHODS,
 }
+
+# ---- Settings of your own ------------------------------------------------------------------------
+# An update of the template does not change anything below this line (docs/upgrading.md).

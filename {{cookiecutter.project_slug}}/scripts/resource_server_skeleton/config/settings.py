@@ -162,3 +162,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# ---- Settings of your own ------------------------------------------------------------------------
+# An update of the template does not change anything below this line (docs/upgrading.md).

@@ -1,10 +1,9 @@
 """Which client may have which scope."""
 
 import pytest
-from oauth2_provider.models import Application
-
 from client_registry.models import RegisteredClient
 from client_registry.scopes import ManifestScopes
+from oauth2_provider.models import Application
 
 SCOPES = ManifestScopes()
 OF_SERVERS = {"orders:read", "orders:write", "inventory:read", "inventory:write"}

@@ -3,6 +3,7 @@
 import pytest
 import requests
 from authlib.integrations.base_client import OAuthError
+from infrastructure import log_in
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -43,7 +44,7 @@ def decide(stack, browser, device):
 
     def decide(action):
         browser.open(device["verification_uri"])
-        stack.log_in(browser)
+        log_in(stack, browser)
         browser.submit(user_code=device["user_code"])
         browser.submit(action=action)
 

@@ -1,7 +1,6 @@
 """The revocation endpoint (RFC 7009)."""
 
 import pytest
-
 from tests.flows import basic, is_active, machine_token, post_form, refresh
 
 pytestmark = pytest.mark.usefixtures("registered")

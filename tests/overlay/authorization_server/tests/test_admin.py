@@ -1,10 +1,9 @@
 """The administration site: people can be changed, clients only looked at and switched off."""
 
 import pytest
-from oauth2_provider.models import Application
-
 from accounts.models import User
 from client_registry.models import RegisteredClient
+from oauth2_provider.models import Application
 from tests.flows import introspect
 
 PAGES = [

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from client_registry.models import RegisteredClient
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
-
-from client_registry.models import RegisteredClient
 from tests.flows import is_active, refresh
 
 
