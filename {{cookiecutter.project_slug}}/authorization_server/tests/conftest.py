@@ -1,4 +1,4 @@
-"""The cast: Alice and Bob, who sign in, and the clients of the demo, which are registered."""
+"""Fixtures: two people, Alice and Bob, and the registered clients of ``clients.toml``."""
 
 import io
 
@@ -38,7 +38,7 @@ def registered(db):
 
 @pytest.fixture
 def alice(db):
-    """Return a person without a password, which takes a slow hash to set."""
+    """Return a person without a password, because setting one takes a slow hash."""
     return User.objects.create_user("alice@example.com", name="Alice")
 
 
@@ -50,7 +50,7 @@ def bob(db):
 
 @pytest.fixture
 def browser(registered, alice):
-    """Return a browser in which Alice is signed in, and which is not followed by redirects."""
+    """Return a browser in which Alice is signed in. It does not follow redirects."""
     browser = Browser(enforce_csrf_checks=False)
     browser.force_login(alice)
     return browser
@@ -58,7 +58,7 @@ def browser(registered, alice):
 
 @pytest.fixture
 def run(capsys):
-    """Return a function that runs a management command and returns what it prints."""
+    """Return a function that runs a management command and returns its output."""
 
     def run(*arguments):
         capsys.readouterr()
@@ -70,5 +70,5 @@ def run(capsys):
 
 @pytest.fixture
 def anonymous(registered):
-    """Return a client of which nobody is signed in."""
+    """Return a browser without a session."""
     return Client()

@@ -1,4 +1,4 @@
-"""What clients and people do in the flows, through Django's test client."""
+"""The requests of clients and people in the OAuth flows, by Django's test client."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from django.urls import reverse
 FORM = "application/x-www-form-urlencoded"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
-# One for all requests without cookies: each new one would look for the static files again.
+# One for all requests without cookies: a new one would search the static files again.
 MACHINE = Client()
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = (
@@ -55,7 +55,7 @@ def request_token(headers=None, **data):
 
 
 def machine_token(client_id="demo-machine", **data):
-    """Return an access token that a machine has got for itself."""
+    """Return an access token of a machine for itself."""
     response = request_token(basic(client_id), grant_type="client_credentials", **data)
     return response.json()["access_token"]
 
@@ -67,7 +67,7 @@ def introspect(token, resource_server="orders", headers=None):
 
 
 def is_active(token, resource_server="orders"):
-    """Return whether a resource server is told that the token is good."""
+    """Return whether the token is active for a resource server."""
     return introspect(token, resource_server).json()["active"]
 
 
@@ -83,7 +83,7 @@ class Browser(Client):
     """A person at a browser."""
 
     def authorize(self, **changes):
-        """Open the address to which a client sends a person; None leaves a parameter out."""
+        """Open the authorization endpoint; None leaves a parameter out."""
         parameters = {
             "client_id": "demo-browser",
             "response_type": "code",
@@ -97,7 +97,7 @@ class Browser(Client):
         return self.get(self.address)
 
     def send_form(self, page, **changes):
-        """Send the hidden fields of a page, as its buttons do."""
+        """Send the hidden fields of a page and `changes`, as its buttons do."""
         inputs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text)
         fields = {name: html.unescape(value) for name, value in inputs}
         return self.post(self.address, fields | changes)
@@ -111,7 +111,7 @@ class Browser(Client):
         return exchange(self.consent(**parameters)["code"])
 
     def connect(self, user_code, action="accept"):
-        """Type the code of a device, and decide."""
+        """Enter the code of a device, and accept or deny."""
         confirmation = self.post(reverse("oauth2_provider:device"), {"user_code": user_code})
         return self.post(confirmation["Location"], {"action": action})
 

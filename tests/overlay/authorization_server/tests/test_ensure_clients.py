@@ -1,4 +1,4 @@
-"""``manage.py ensure_clients`` makes the database agree with what is declared."""
+"""``manage.py ensure_clients`` registers clients as declared."""
 
 import os
 import secrets
@@ -13,6 +13,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 from tests.flows import machine_token, secret_of
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ensure(run):
-    """Return a function that runs the command and returns what it says about each client."""
+    """Return a function that runs the command and returns its line about each client."""
 
     def ensure(*arguments):
         return dict(line.split(": ", 1) for line in run("ensure_clients", *arguments).splitlines())
@@ -34,8 +35,14 @@ def ensure(run):
 
 
 @pytest.fixture
+def registered(ensure):
+    """Run the command once."""
+    ensure()
+
+
+@pytest.fixture
 def refused(run):
-    """Return a function that runs the command and returns why it has failed."""
+    """Return a function that runs the command and returns its error."""
 
     def refused(*arguments):
         with pytest.raises(CommandError) as raised:
@@ -47,51 +54,50 @@ def refused(run):
 
 
 @pytest.fixture
-def clients_file(tmp_path, settings):
-    """Return a copy of ``clients.toml`` that is used in its place."""
+def edit(tmp_path, settings):
+    """Return a function that replaces text in a copy of ``clients.toml``."""
     copy = tmp_path / "clients.toml"
     copy.write_text(settings.CLIENTS_FILE.read_text("utf-8"), "utf-8")
     settings.CLIENTS_FILE = copy
-    return copy
+
+    def edit(old, new):
+        text = copy.read_text("utf-8")
+        assert old in text
+        copy.write_text(text.replace(old, new), "utf-8")
+
+    return edit
 
 
-def edit(path, *change):
-    text = path.read_text("utf-8")
-    assert change[0] in text
-    path.write_text(text.replace(*change), "utf-8")
-
-
-def cut(path, start):
-    text = path.read_text("utf-8")
-    path.write_text(text[: text.index(start)], "utf-8")
+@pytest.fixture
+def remove_device(edit, settings):
+    """Declare demo-device, the last client of the file, no longer."""
+    edit(settings.CLIENTS_FILE.read_text("utf-8").partition("[demo-device]")[2], "")
+    edit("[demo-device]", "")
 
 
 def application(name):
     return Application.objects.get(registration__name=name)
 
 
-# ---- What it does ----
+def store(client_id, **fields):
+    """Change an application without the command."""
+    Application.objects.filter(client_id=client_id).update(**fields)
 
 
-def test_the_first_run_creates_every_client(ensure):
+# ---- Registration ----
+
+
+def test_first_run_creates_every_client(ensure):
     assert ensure() == dict.fromkeys(NAMES, "created")
 
 
-def test_the_second_run_says_that_nothing_changed(ensure):
-    ensure()
-    assert ensure() == dict.fromkeys(NAMES, "unchanged")
-
-
-def test_the_second_run_writes_nothing(ensure):
-    ensure()
+def test_second_run_writes_nothing(registered, ensure):
     with CaptureQueriesContext(connection) as queries:
-        ensure()
-    written = [query["sql"] for query in queries if not query["sql"].startswith("SELECT")]
-    assert [sql for sql in written if "SAVEPOINT" not in sql] == []
+        assert ensure() == dict.fromkeys(NAMES, "unchanged")
+    assert {query["sql"].split()[0] for query in queries} <= {"SELECT", "SAVEPOINT", "RELEASE"}
 
 
-def test_a_client_is_as_declared(ensure):
-    ensure()
+def test_client_is_registered_as_declared(registered):
     client = application("demo-browser")
     assert client.name == "Demo browser"
     assert client.client_type == "public"
@@ -101,111 +107,102 @@ def test_a_client_is_as_declared(ensure):
     assert client.registration.scopes == ["openid", "profile", "email", "*"]
 
 
-def test_the_client_of_a_resource_server_belongs_to_it(ensure):
-    ensure()
+def test_client_of_a_resource_server_is_registered_for_it(registered):
     client = application("orders-introspection")
     assert client.client_type == "confidential"
     assert client.authorization_grant_type == "client-credentials"
     assert client.registration.resource_server == "orders"
 
 
-def test_a_change_of_the_file_is_named(ensure, clients_file):
-    ensure()
-    edit(clients_file, '"Demo machine"', '"Machine"')
+def test_change_of_the_file_is_an_update(registered, ensure, edit):
+    edit('"Demo machine"', '"Machine"')
     assert ensure()["demo-machine"] == "updated (name)"
     assert application("demo-machine").name == "Machine"
 
 
-def test_a_change_by_hand_is_undone(ensure):
-    ensure()
+def test_change_by_hand_is_undone(registered, ensure):
     RegisteredClient.objects.filter(name="demo-machine").update(scopes=["introspection"])
-    Application.objects.filter(client_id="demo-machine").update(skip_authorization=True)
+    store("demo-machine", skip_authorization=True)
     assert ensure()["demo-machine"] == "updated (skip_authorization, scopes)"
     assert RegisteredClient.objects.get(name="demo-machine").scopes == ["*"]
 
 
-def test_a_new_client_id_is_a_change(ensure, monkeypatch):
-    ensure()
+def test_new_client_id_is_an_update(registered, ensure, monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_ID", "other-machine")
     assert ensure()["demo-machine"] == "updated (client_id)"
 
 
-def test_whether_a_client_is_active_is_left_as_it_is(ensure):
-    ensure()
+def test_deactivated_client_stays_deactivated(registered, ensure):
     RegisteredClient.objects.update(is_active=False)
     assert ensure()["demo-machine"] == "unchanged"
     assert not RegisteredClient.objects.filter(is_active=True).exists()
 
 
-def test_an_application_of_somebody_else_is_left_alone(ensure):
-    Application.objects.create(client_id="somebody", name="Somebody")
-    assert "somebody" not in ensure("--prune")
-    assert Application.objects.filter(client_id="somebody").exists()
+def test_unregistered_application_is_left_alone(ensure):
+    Application.objects.create(client_id="another", name="Another")
+    assert "another" not in ensure("--prune")
+    assert Application.objects.filter(client_id="another").exists()
 
 
 # ---- Secrets ----
 
 
-def test_the_secret_is_stored_as_a_hash(ensure):
-    ensure()
+def test_secret_is_stored_as_a_hash(registered):
     stored = application("demo-machine").client_secret
     assert stored.startswith("machine_sha256$")
     assert verify_secret(secret_of("demo-machine"), stored)
 
 
-def test_a_new_secret_is_a_change(ensure, monkeypatch):
-    ensure()
+def test_new_secret_is_an_update(registered, ensure, monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", secrets.token_urlsafe(32))
     assert ensure()["demo-machine"] == "updated (client_secret)"
     assert machine_token()
 
 
-def test_a_secret_that_is_stored_with_another_hasher_is_stored_anew(ensure):
-    ensure()
-    stored = make_password(secret_of("demo-machine"), hasher="pbkdf2_sha256")
-    Application.objects.filter(client_id="demo-machine").update(client_secret=stored)
-    assert ensure()["demo-machine"] == "updated (client_secret)"
-    assert application("demo-machine").client_secret.startswith("machine_sha256$")
+@pytest.mark.parametrize(
+    ("name", "fields", "updated"),
+    [
+        (
+            "demo-machine",
+            {"client_secret": make_password(secret_of("demo-machine"), hasher="pbkdf2_sha256")},
+            "client_secret",
+        ),
+        (
+            "demo-machine",
+            {"client_secret": secret_of("demo-machine"), "hash_client_secret": False},
+            "hash_client_secret, client_secret",
+        ),
+        (
+            "demo-browser",
+            {"client_secret": make_password("", hasher="machine_sha256")},
+            "client_secret",
+        ),
+        ("demo-browser", {"client_type": "confidential"}, "client_type, client_secret"),
+    ],
+    ids=["slow hash", "in clear", "empty secret of a public client", "client that becomes public"],
+)
+def test_secret_is_stored_anew(registered, ensure, name, fields, updated):
+    before = application(name).client_secret
+    store(name, **fields)
+    assert ensure()[name] == f"updated ({updated})"
+    after = application(name).client_secret
+    assert after.startswith("machine_sha256$")
+    assert after not in (before, fields.get("client_secret"))
 
 
-def test_a_secret_that_is_stored_in_clear_is_stored_as_a_hash(ensure):
-    ensure()
-    Application.objects.filter(client_id="demo-machine").update(
-        client_secret=secret_of("demo-machine"), hash_client_secret=False
-    )
-    assert ensure()["demo-machine"] == "updated (hash_client_secret, client_secret)"
-    assert application("demo-machine").client_secret.startswith("machine_sha256$")
-
-
-def test_a_secret_can_come_from_a_file(ensure, monkeypatch, tmp_path):
+def test_secret_can_come_from_a_file(registered, ensure, monkeypatch, tmp_path):
     path = tmp_path / "secret"
     path.write_text(f"{secret_of('demo-machine')}\n")
-    ensure()
     monkeypatch.delenv("DEMO_MACHINE_CLIENT_SECRET")
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET_FILE", str(path))
     assert ensure()["demo-machine"] == "unchanged"
 
 
 @pytest.mark.parametrize("name", ["demo-browser", "demo-device"])
-def test_a_public_client_has_a_secret_that_nobody_knows(ensure, name):
-    ensure()
+def test_public_client_has_an_unknown_secret(registered, name):
     stored = application(name).client_secret
     assert stored.startswith("machine_sha256$")
     assert not verify_secret("", stored)
-
-
-def test_a_public_client_with_an_empty_secret_gets_another_one(ensure):
-    ensure()
-    Application.objects.filter(client_id="demo-browser").update(
-        client_secret=make_password("", hasher="machine_sha256")
-    )
-    assert ensure()["demo-browser"] == "updated (client_secret)"
-
-
-def test_a_client_that_becomes_public_gets_another_secret(ensure):
-    ensure()
-    Application.objects.filter(client_id="demo-browser").update(client_type="confidential")
-    assert ensure()["demo-browser"] == "updated (client_type, client_secret)"
 
 
 def test_no_secret_is_printed(run):
@@ -231,7 +228,7 @@ BAD_SECRETS = {
 
 
 @pytest.mark.parametrize(("secret", "problem"), BAD_SECRETS.values(), ids=BAD_SECRETS)
-def test_a_secret_is_refused(refused, monkeypatch, secret, problem):
+def test_unsafe_secret_is_refused(refused, monkeypatch, secret, problem):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", secret)
     message = refused()
     assert "DEMO_MACHINE_CLIENT_SECRET" in message
@@ -240,18 +237,12 @@ def test_a_secret_is_refused(refused, monkeypatch, secret, problem):
     assert not Application.objects.exists()
 
 
-def test_64_hexadecimal_digits_are_enough(ensure, monkeypatch):
+def test_64_hexadecimal_digits_are_accepted(ensure, monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", secrets.token_hex(32))
     assert ensure()["demo-machine"] == "created"
 
 
-def test_the_same_secret_for_two_clients_is_refused(refused, monkeypatch):
-    monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", secret_of("orders-introspection"))
-    message = refused()
-    assert "DEMO_MACHINE_CLIENT_SECRET is used by orders-introspection already" in message
-
-
-def test_a_secret_file_that_is_not_there_is_refused(refused, monkeypatch):
+def test_secret_file_that_is_missing_is_refused(refused, monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET_FILE", "/nowhere/secret")
     assert "DEMO_MACHINE_CLIENT_SECRET_FILE cannot be read" in refused()
 
@@ -271,98 +262,90 @@ BAD_IDS = {
 
 
 @pytest.mark.parametrize(("client_id", "problem"), BAD_IDS.values(), ids=BAD_IDS)
-def test_a_client_id_is_refused(refused, monkeypatch, client_id, problem):
+def test_unsafe_client_id_is_refused(refused, monkeypatch, client_id, problem):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_ID", client_id)
     message = refused()
     assert "DEMO_MACHINE_CLIENT_ID" in message
     assert problem in message
 
 
-def test_the_same_client_id_for_two_clients_is_refused(refused, monkeypatch):
-    monkeypatch.setenv("DEMO_MACHINE_CLIENT_ID", "demo-browser")
-    assert "DEMO_BROWSER_CLIENT_ID is used by demo-machine already" in refused()
-
-
-def test_a_client_id_that_is_not_set_is_refused(refused, monkeypatch):
-    monkeypatch.delenv("ORDERS_INTROSPECTION_CLIENT_ID")
-    assert "ORDERS_INTROSPECTION_CLIENT_ID is not set" in refused()
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("DEMO_BROWSER_CLIENT_ID", "demo-machine", "is used by demo-machine already"),
+        (
+            "DEMO_MACHINE_CLIENT_SECRET",
+            secret_of("orders-introspection"),
+            "is used by orders-introspection already",
+        ),
+    ],
+    ids=["client_id", "secret"],
+)
+def test_credential_of_two_clients_is_refused(refused, monkeypatch, variable, value, problem):
+    monkeypatch.setenv(variable, value)
+    assert f"{variable} {problem}" in refused()
 
 
 def test_every_problem_is_in_the_line(refused, monkeypatch):
     monkeypatch.delenv("ORDERS_INTROSPECTION_CLIENT_ID")
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", "short")
-    assert {"ORDERS_INTROSPECTION_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"} <= set(
-        refused().split()
-    )
+    names = {"ORDERS_INTROSPECTION_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"}
+    assert names <= set(refused().split())
 
 
-def test_the_client_id_of_a_client_that_is_no_longer_declared_is_refused(
-    ensure, refused, monkeypatch, clients_file
+def test_client_id_of_a_client_that_is_no_longer_declared_is_refused(
+    registered, ensure, refused, monkeypatch, edit
 ):
-    ensure()
-    edit(clients_file, "[demo-device]", "[other-device]")
+    edit("[demo-device]", "[other-device]")
     monkeypatch.setenv("OTHER_DEVICE_CLIENT_ID", "demo-device")
     assert "other-device cannot have the client_id demo-device" in refused()
     assert ensure("--prune")["other-device"] == "created"
 
 
-def test_the_client_id_of_another_application_is_refused(ensure, refused, monkeypatch):
-    ensure()
-    Application.objects.create(client_id="somebody")
-    monkeypatch.setenv("DEMO_MACHINE_CLIENT_ID", "somebody")
+def test_client_id_of_another_application_is_refused(registered, refused, monkeypatch):
+    Application.objects.create(client_id="another")
+    monkeypatch.setenv("DEMO_MACHINE_CLIENT_ID", "another")
     assert refused().startswith("demo-machine: client_id:")
 
 
 # ---- --check and --prune ----
 
 
-def test_check_passes_where_everything_is_as_declared(ensure):
-    ensure()
+def test_check_passes_after_registration(registered, ensure):
     assert ensure("--check") == {}
 
 
-def test_check_fails_and_names_what_is_missing(refused, capsys):
+def test_check_names_missing_clients_and_writes_nothing(refused, capsys):
     assert "not as declared" in refused("--check")
     printed = capsys.readouterr().out.splitlines()
     assert set(printed) == {f"to do: {name}: created" for name in NAMES}
-
-
-def test_check_fails_and_names_what_is_different(ensure, refused, capsys):
-    ensure()
-    Application.objects.filter(client_id="demo-machine").update(name="Other")
-    refused("--check")
-    assert capsys.readouterr().out == "to do: demo-machine: updated (name)\n"
-
-
-def test_check_writes_nothing(refused):
-    with CaptureQueriesContext(connection) as queries:
-        refused("--check")
-    assert not [query for query in queries if "INSERT" in query["sql"]]
     assert not Application.objects.exists()
 
 
-def test_a_client_that_is_no_longer_declared_is_named(ensure, clients_file):
-    ensure()
-    cut(clients_file, "[demo-device]")
+def test_check_names_differences(registered, refused, capsys):
+    store("demo-machine", name="Other")
+    refused("--check")
+    assert capsys.readouterr().out == "to do: demo-machine: updated (name)\n"
+    assert application("demo-machine").name == "Other"
+
+
+def test_undeclared_client_is_named_and_kept(registered, ensure, remove_device):
     assert ensure()["demo-device"] == "not declared"
-    assert Application.objects.filter(client_id="demo-device").exists()
+    assert application("demo-device")
 
 
-def test_prune_deletes_it_with_its_tokens(ensure, clients_file, browser):
-    browser.tokens()
-    cut(clients_file, "[demo-browser]")
-    outcome = ensure("--prune")
-    assert outcome["demo-browser"] == outcome["demo-device"] == "deleted"
+def test_prune_deletes_an_undeclared_client_with_its_tokens(registered, ensure, remove_device):
+    token = AccessToken(token="x", expires=timezone.now(), application=application("demo-device"))
+    token.save()
+    assert ensure("--prune")["demo-device"] == "deleted"
     assert not AccessToken.objects.exists()
 
 
-def test_check_with_prune_deletes_nothing(ensure, refused, clients_file, capsys):
-    ensure()
-    cut(clients_file, "[demo-device]")
+def test_check_with_prune_deletes_nothing(registered, ensure, refused, remove_device, capsys):
     assert ensure("--check") == {}
     refused("--check", "--prune")
     assert capsys.readouterr().out == "to do: demo-device: deleted\n"
-    assert Application.objects.filter(client_id="demo-device").exists()
+    assert application("demo-device")
 
 
 # ---- Environments ----
@@ -373,40 +356,40 @@ def test_production_has_no_demo_client(ensure, settings):
     assert set(ensure()) == {"orders-introspection", "inventory-introspection"}
 
 
-def test_production_refuses_to_go_on_with_a_demo_client(ensure, refused, settings):
-    ensure()
+def test_production_refuses_an_active_demo_client(registered, refused, settings):
     settings.ENVIRONMENT = "production"
     assert "declared for another environment" in refused()
 
 
-@pytest.mark.parametrize("way", ["--prune", "switched off"])
-def test_production_goes_on_without_it(ensure, settings, way):
-    ensure()
+def test_production_accepts_a_deactivated_demo_client(registered, ensure, settings):
     settings.ENVIRONMENT = "production"
-    if way == "switched off":
-        RegisteredClient.objects.filter(name__startswith="demo-").update(is_active=False)
-    outcome = ensure(*([way] if way == "--prune" else []))
-    assert outcome["orders-introspection"] == "unchanged"
+    RegisteredClient.objects.filter(name__startswith="demo-").update(is_active=False)
+    assert ensure()["orders-introspection"] == "unchanged"
 
 
-def test_production_refuses_an_address_without_tls(refused, settings, clients_file):
+def test_production_can_prune_demo_clients(registered, ensure, settings):
+    settings.ENVIRONMENT = "production"
+    assert ensure("--prune")["demo-machine"] == "deleted"
+
+
+def test_production_refuses_a_redirect_uri_without_tls(refused, settings, edit):
     settings.ENVIRONMENT = "production"
     schemes = {"ALLOWED_REDIRECT_URI_SCHEMES": ["https"]}
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | schemes
-    edit(clients_file, 'algorithm = "RS256"\nenvironments = ["development"]', 'algorithm = "RS256"')
+    edit('algorithm = "RS256"\nenvironments = ["development"]', 'algorithm = "RS256"')
     assert "demo-browser: redirect_uris: redirect uri URI Validation error" in refused()
 
 
 # ---- Faults ----
 
 
-def test_nothing_is_written_where_one_client_is_not_valid(refused, clients_file):
-    edit(clients_file, "http://localhost:8765/callback", "ftp://localhost:8765/callback")
+def test_nothing_is_written_if_one_client_is_invalid(refused, edit):
+    edit("http://localhost:8765/callback", "ftp://localhost:8765/callback")
     assert "demo-browser: redirect_uris" in refused()
     assert not Application.objects.exists()
 
 
-def test_a_bad_manifest_is_one_line(refused, settings, tmp_path):
+def test_invalid_manifest_is_an_error_of_one_line(refused, settings, tmp_path):
     settings.RESOURCE_SERVERS_DIR = tmp_path / "nowhere"
     assert "not a folder" in refused("--skip-checks")
 
@@ -427,7 +410,7 @@ def manage(tmp_path, *arguments):
     )
 
 
-def test_a_database_without_tables_is_one_line(tmp_path):
+def test_database_without_tables_is_an_error_of_one_line(tmp_path):
     process = manage(tmp_path, "ensure_clients")
     _, errors = process.communicate()
     assert process.returncode == 1
@@ -435,7 +418,7 @@ def test_a_database_without_tables_is_one_line(tmp_path):
     assert len(errors.splitlines()) == 1
 
 
-def test_two_processes_at_the_same_time_make_every_client_once(tmp_path):
+def test_concurrent_runs_create_every_client_once(tmp_path):
     manage(tmp_path, "migrate", "--verbosity", "0").communicate()
     processes = [manage(tmp_path, "ensure_clients") for _ in range(2)]
     printed = "".join(process.communicate()[0] for process in processes)
