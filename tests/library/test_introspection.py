@@ -12,8 +12,10 @@ from oauth_resource_server import (
     IntrospectionResponseInvalid,
     TokenValidationError,
 )
+from oauth_resource_server.conf import Conf
 from oauth_resource_server.http.client import MAX_BODY_BYTES, HTTPClient
 from oauth_resource_server.issuers.introspection import IntrospectionClient
+from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.resilience.deadline import within
 
 TOKEN = "a-token"
@@ -24,7 +26,8 @@ def asking(url, **options):
     """A client with more patience than any machine needs that is busy, unless told otherwise."""
     timeouts = {"connect_timeout": 30, "read_timeout": 30, "total_timeout": 60}
     timeouts = {name: options.pop(name, seconds) for name, seconds in timeouts.items()}
-    return IntrospectionClient(HTTPClient(url, **timeouts), **options)
+    issuer = IssuerSettings(iss="https://as.example.com", **options)
+    return IntrospectionClient(HTTPClient(url, Conf(**timeouts)), issuer)
 
 
 @pytest.fixture

@@ -38,13 +38,12 @@ class PerProcess(Generic[T]):
         _singletons.append(self)
 
     def __call__(self) -> T:
-        made = self._made
-        if made is None:
-            with self._lock:
-                made = self._made
-                if made is None:
-                    made = self._made = self._make()
-        return made
+        if (made := self._made) is not None:
+            return made
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     def forget(self) -> None:
         """Discard the object; the next call makes a new one."""
@@ -71,22 +70,18 @@ if hasattr(os, "register_at_fork"):  # Not on Windows, which does not fork.
 def _setting(
     name: str, default: Any, *, between: tuple[float, float] | None = None, secret: bool = False
 ) -> Any:
-    """Return a field that is read from the setting `name`.
-
-    Args:
-        name: The key in ``OAUTH2_PROVIDER`` if it begins with ``RESOURCE_SERVER_``, else in
-            ``OAUTH_RESOURCE_SERVER``.
-        default: The value of a missing setting.
-        between: The least and the greatest number that system check E009 allows.
-        secret: Whether `repr` leaves the value out.
-    """
+    """Return a field that is read from the setting `name`. E009 checks that it is `between`."""
     metadata = {"setting": name, "between": between}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """The settings as they stand, right or wrong. Durations are seconds."""
+    """The settings, not yet checked. Durations are seconds.
+
+    A name that begins with ``RESOURCE_SERVER_`` is a key of ``OAUTH2_PROVIDER``, the others of
+    ``OAUTH_RESOURCE_SERVER``.
+    """
 
     url: str = _setting("RESOURCE_SERVER_INTROSPECTION_URL", "")
     credentials: tuple[str, str] | None = _setting(

@@ -48,10 +48,7 @@ class AuthorizationServerUnavailable(TokenValidationError):
 
 
 class AuthorizationServerSkipped(AuthorizationServerUnavailable):
-    """The authorization server was not contacted: the circuit is open, or there is no free slot.
-
-    The log has the outage that opened the circuit.
-    """
+    """The authorization server was not contacted: the circuit is open, or there is no free slot."""
 
 
 class IntrospectionCredentialsRefused(TokenValidationError):
@@ -67,10 +64,7 @@ class KeySetInvalid(TokenValidationError):
 
 
 class SigningKeyUnknown(TokenValidationError):
-    """A token names a signing key that the key set, fetched recently, does not have.
-
-    Refetching is rate-limited, so that made-up key ids cannot trigger it.
-    """
+    """A token names a signing key that the key set, fetched recently, does not have."""
 
 
 class TooManyInvalidTokens(TokenValidationError):

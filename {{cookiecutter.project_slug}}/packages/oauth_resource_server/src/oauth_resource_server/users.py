@@ -35,16 +35,11 @@ class TokenUser:
     """``request.user`` with ``"USERS": "none"``: a person without a row in the database.
 
     Permissions and throttles of Django REST Framework accept it. It has no Django permissions.
-
-    Attributes:
-        iss: Issuer of the access token.
-        sub: Subject of the access token.
-        name: Name in the access token, for display only.
     """
 
     iss: str
     sub: str
-    name: str = ""
+    name: str = ""  # for display only
 
     is_authenticated = is_active = True
     is_anonymous = is_staff = is_superuser = False

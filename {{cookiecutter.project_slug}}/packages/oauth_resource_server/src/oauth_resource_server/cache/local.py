@@ -13,12 +13,8 @@ class LocalCache:
     """Bounded cache of active and inactive tokens.
 
     Keys are SHA-256 digests of tokens. Expiry times are Unix seconds. Active and inactive tokens
-    are stored apart, so that a flood of invalid tokens evicts no valid one.
-
-    Args:
-        max_entries: Active tokens. At least the half that was used last is kept.
-        inactive_max_entries: Inactive tokens, likewise.
-        stale_seconds: How long `get_stale` returns an active token after its entry has expired.
+    are stored apart, so that a flood of invalid tokens evicts no valid one. Of both, at least the
+    half of the maximum that was used last is kept.
     """
 
     def __init__(

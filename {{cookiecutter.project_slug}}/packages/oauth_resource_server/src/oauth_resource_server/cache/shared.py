@@ -45,10 +45,8 @@ class SharedCache:
     A failing cache counts as empty. It is not used for `RETRY_SECONDS` after a failure, and logged
     once in `LOG_INTERVAL_SECONDS`.
 
-    Args:
-        alias: Key in Django's ``CACHES``.
-        namespace: What a validation depends on. Processes with other issuers, audiences or
-            credentials do not see these entries.
+    `alias` is the key in Django's ``CACHES``. `namespace` is what a validation depends on:
+    processes with other issuers, audiences or credentials do not see these entries.
     """
 
     def __init__(self, alias: str, namespace: tuple[str, ...]) -> None:

@@ -60,11 +60,7 @@ def examine_endpoint(
 ) -> Generator[Finding, None, bool]:
     """Yield the result of a request; return whether the following steps make sense.
 
-    Args:
-        method: GET or POST.
-        url: The endpoint.
-        change: The setting that it comes from.
-        conf: The settings of the library.
+    `change` is the setting that `url` comes from.
     """
     start = time.time()
     try:

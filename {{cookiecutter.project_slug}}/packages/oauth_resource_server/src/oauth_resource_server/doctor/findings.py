@@ -47,13 +47,8 @@ problem = partial(Finding, Level.PROBLEM)
 def source_of(value: str, settings: IssuerSettings, setting: str) -> str:
     """Return the variables that `value` was made from, or else the setting that holds it.
 
-    The library does not know how a service reads its environment. A variable is named if its own
-    value is a part of `value`; ``NAME_FILE`` counts with the content of the file.
-
-    Args:
-        value: A URL, an identifier or a secret of an issuer.
-        settings: That issuer.
-        setting: The setting that holds it for the issuer of ``OAUTH2_PROVIDER``.
+    A variable is named if its own value is a part of `value`; ``NAME_FILE`` counts with the content
+    of the file. `setting` holds the value for the issuer of ``OAUTH2_PROVIDER``.
     """
     names = VARIABLES
     if settings.preset != BUNDLED:

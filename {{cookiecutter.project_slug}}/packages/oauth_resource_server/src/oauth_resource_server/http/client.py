@@ -9,7 +9,7 @@ import urllib3
 from django.utils.module_loading import import_string
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from oauth_resource_server.conf import PerProcess, conf
+from oauth_resource_server.conf import Conf, PerProcess, conf
 from oauth_resource_server.errors import AuthorizationServerUnavailable
 from oauth_resource_server.http.transport import is_unanswered, obey_deadlines
 from oauth_resource_server.resilience.deadline import remaining, within
@@ -37,36 +37,17 @@ class Response:
 class HTTPClient:
     """Sends requests to one URL over a pool of persistent connections. Follows no redirects.
 
-    Threads may share it, processes may not: see `PerProcess`. The total timeout also ends a
-    response that arrives byte by byte. It does not cover the resolver of the system, which takes
-    no timeout: see ``resolv.conf``.
-
-    Args:
-        url: The URL.
-        connect_timeout: Seconds to establish a connection.
-        read_timeout: Seconds between two bytes of a response.
-        total_timeout: Seconds for everything, a retry included.
-        pool_size: Persistent connections. Further connections are closed after one request.
-        max_bytes: Maximum size of a response body.
+    Threads may share it, processes may not: see `PerProcess`. The total timeout includes a retry,
+    and ends a response that arrives byte by byte. It does not cover the resolver of the system,
+    which takes no timeout: see ``resolv.conf``.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        connect_timeout: float = 1,
-        read_timeout: float = 2,
-        total_timeout: float = 3,
-        pool_size: int = 10,
-        max_bytes: int = MAX_BODY_BYTES,
-    ) -> None:
+    def __init__(self, url: str, conf: Conf, *, max_bytes: int = MAX_BODY_BYTES) -> None:
         self.url = url
         self.max_bytes = max_bytes
         self._target = urllib3.util.parse_url(url).request_uri
-        self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
-        self._total_timeout = total_timeout
-        self._pool = urllib3.connection_from_url(url, maxsize=pool_size)
+        self._conf = conf
+        self._pool = urllib3.connection_from_url(url, maxsize=conf.pool_size)
         obey_deadlines(self._pool)
 
     def send(self, method: str, headers: Mapping[str, str], body: str | None = None) -> Response:
@@ -76,8 +57,8 @@ class HTTPClient:
             AuthorizationServerUnavailable: There is none, or its status is 429 or 5xx.
         """
         try:
-            with within(self._total_timeout):
-                response = self._ask(method, headers, body)
+            with within(self._conf.total_timeout):
+                response = self._send(method, headers, body)
                 answer = Response(response.status, self._read(response))
         except HTTPError as error:
             raise AuthorizationServerUnavailable(
@@ -96,22 +77,21 @@ class HTTPClient:
         """Parse a JSON object; return None for anything else, and for a body that is too long."""
         return json_object(body) if len(body) <= self.max_bytes else None
 
-    def _ask(
-        self, method: str, headers: Mapping[str, str], body: str | None
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, *request: Any) -> urllib3.BaseHTTPResponse:
         try:
-            return self._send(method, headers, body)
+            return self._send_once(*request)
         except ProtocolError as error:
             # Usually the server has just closed an idle connection. The requests are idempotent,
             # so one retry is safe. A timeout or a partial response is not retried.
             if not is_unanswered(error):
                 raise
-            return self._send(method, headers, body)
+            return self._send_once(*request)
 
-    def _send(
+    def _send_once(
         self, method: str, headers: Mapping[str, str], body: str | None
     ) -> urllib3.BaseHTTPResponse:
         seconds = max(0.001, remaining())
+        connect, read = self._conf.connect_timeout, self._conf.read_timeout
         return self._pool.urlopen(
             method,
             self._target,
@@ -120,9 +100,7 @@ class HTTPClient:
             redirect=False,
             retries=False,
             preload_content=False,
-            timeout=urllib3.Timeout(
-                connect=min(self._connect_timeout, seconds), read=min(self._read_timeout, seconds)
-            ),
+            timeout=urllib3.Timeout(connect=min(connect, seconds), read=min(read, seconds)),
         )
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:

@@ -30,15 +30,10 @@ def _interned(value: V) -> V:
 
 
 def token_from_claims(claims: Mapping[str, Any], issuer: IssuerSettings, iss: str) -> AccessToken:
-    """Return the access token that `claims` describe.
+    """Return the access token that the claims of a JWT or of an introspection response describe.
 
-    Args:
-        claims: Claims of the JWT, or members of the introspection response.
-        issuer: The issuer of the token.
-        iss: Its canonical issuer identifier.
-
-    Returns:
-        The token. `token_checks.rejection_reason` refuses one whose `sub` is empty.
+    `iss` is the canonical issuer identifier. `token_checks.rejection_reason` refuses a token whose
+    `sub` is empty.
 
     Raises:
         ValueError: A claim has the wrong type.
@@ -81,7 +76,7 @@ def scope_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:
     granted = {
         scope: None
         for claim, value, scopes in issuer.scopes
-        if value in _words(claims, claim)
+        if value in list(_words(claims, claim))  # Each of them is checked.
         for scope in scopes
     }
     return " ".join(granted)
@@ -94,8 +89,11 @@ def text(claims: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"`{name}` is not a string")
-    if NO_CHARACTER.search(value):
-        # JSON can hold NUL and lone surrogates, a database cannot.
+    return _checked(value, name)
+
+
+def _checked(value: str, name: str) -> str:
+    if NO_CHARACTER.search(value):  # JSON can hold NUL and lone surrogates, a database cannot.
         raise ValueError(f"`{name}` holds an invalid character")
     return value
 
@@ -136,22 +134,15 @@ def _first(claims: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return next(filter(None, (text(claims, name) for name in names)), "")
 
 
-def _words(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return the strings of a claim: a list, a single string, or the words of a scope."""
-    return tuple(_strings(claims, name))
-
-
-def _strings(claims: Mapping[str, Any], name: str) -> Iterator[str]:
+def _words(claims: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield the strings of a claim: a list, a single string, or the words of a scope."""
     for path in filter(None, (name, ALIASES.get(name))):
         value = find(claims, path)
-        if value is None:
-            continue
-        values = value if isinstance(value, list) else [value]
+        values = value if isinstance(value, list) else [] if value is None else [value]
         for one in values:
             if not isinstance(one, str):
                 raise ValueError(f"`{path}` is not a string or a list of strings")
-            if NO_CHARACTER.search(one):
-                raise ValueError(f"`{path}` holds an invalid character")
+            _checked(one, path)
             yield from one.split() if path in SCOPE else [one]
 
 

@@ -9,7 +9,7 @@ from oauth_resource_server.errors import (
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
 )
-from oauth_resource_server.http.client import HTTPClient
+from oauth_resource_server.http.client import HTTPClient, Response
 from oauth_resource_server.issuers.claims import text, token_from_claims
 from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.issuers.token_checks import (
@@ -23,29 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class IntrospectionClient:
-    """Client of one introspection endpoint. It does not interpret the responses.
+    """Client of one introspection endpoint. It does not interpret the responses."""
 
-    Args:
-        http: Client for the URL of the endpoint.
-        credentials: Client id and secret of this resource server (RFC 6749 section 2.3.1).
-        bearer_token: Access token to authenticate with, instead of `credentials`.
-        token_type_hint: RFC 7662 section 2.1.
-    """
-
-    def __init__(
-        self,
-        http: HTTPClient,
-        *,
-        credentials: tuple[str, str] | None = None,
-        bearer_token: str | None = None,
-        token_type_hint: str = "access_token",  # noqa: S107
-    ) -> None:
+    def __init__(self, http: HTTPClient, issuer: IssuerSettings) -> None:
         self.http = http
-        self._client_id = credentials[0] if credentials else ""
-        self._hint = token_type_hint
+        self._issuer = issuer
         self._headers = {
             "Accept": "application/json",
-            "Authorization": _authorization(credentials, bearer_token),
+            "Authorization": _authorization(issuer),
             "Content-Type": "application/x-www-form-urlencoded",
         }
 
@@ -55,33 +40,39 @@ class IntrospectionClient:
         Raises:
             TokenValidationError: A subclass; see `oauth_resource_server.errors`.
         """
-        form = urlencode({"token": token, "token_type_hint": self._hint})
+        form = urlencode({"token": token, "token_type_hint": self._issuer.token_type_hint})
         response = self.http.send("POST", self._headers, form)
         if response.status in (401, 403):
             raise IntrospectionCredentialsRefused(
                 f"Status {response.status}",
                 url=self.http.url,
                 status=response.status,
-                client_id=self._client_id,
+                client_id=self._issuer.client_id,
             )
-        if response.status != 200:
-            raise IntrospectionResponseInvalid(
-                f"Status {response.status}", url=self.http.url, status=response.status
-            )
-        members = self.http.json_object(response.body)
-        if members is None:
-            raise IntrospectionResponseInvalid(
-                f"Not a JSON object of up to {self.http.max_bytes} bytes",
-                url=self.http.url,
-                status=200,
-            )
-        return members
+        return members_of(response, self.http)
 
 
-def _authorization(credentials: tuple[str, str] | None, bearer_token: str | None) -> str:
-    if credentials is None:
-        return f"Bearer {bearer_token}"
-    pair = ":".join(quote_plus(part) for part in credentials)
+def members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
+    """Return the JSON object in a response of an endpoint.
+
+    Raises:
+        IntrospectionResponseInvalid: There is none, or its status is not 200.
+    """
+    members = http.json_object(response.body) if response.status == 200 else None
+    if members is None:
+        raise IntrospectionResponseInvalid(
+            f"Status {response.status}, expected 200 and a JSON object of up to "
+            f"{http.max_bytes} bytes",
+            url=http.url,
+            status=response.status,
+        )
+    return members
+
+
+def _authorization(issuer: IssuerSettings) -> str:
+    if issuer.credentials is None:
+        return f"Bearer {issuer.bearer_token}"
+    pair = ":".join(quote_plus(part) for part in issuer.credentials)  # RFC 6749 section 2.3.1
     return f"Basic {b64encode(pair.encode()).decode()}"
 
 
@@ -91,7 +82,7 @@ def judge_response(response: dict[str, Any], issuer: IssuerSettings) -> AccessTo
     Raises:
         IntrospectionResponseInvalid: ``active`` is missing, or a member has the wrong type.
     """
-    if not is_active(response, issuer):
+    if not _is_active(response, issuer):
         return None
     try:
         named = text(response, "iss")
@@ -121,15 +112,10 @@ def confirms(response: dict[str, Any], issuer: IssuerSettings) -> bool:
     Raises:
         IntrospectionResponseInvalid: ``active`` is missing or not a boolean.
     """
-    return is_active(response, issuer) and not _is_refused(issuer, sender_constraint(response))
+    return _is_active(response, issuer) and not _is_refused(issuer, sender_constraint(response))
 
 
-def is_active(response: dict[str, Any], issuer: IssuerSettings) -> bool:
-    """Return the member ``active``.
-
-    Raises:
-        IntrospectionResponseInvalid: It is missing or not a boolean.
-    """
+def _is_active(response: dict[str, Any], issuer: IssuerSettings) -> bool:
     active = response.get("active")
     if not isinstance(active, bool):
         raise IntrospectionResponseInvalid(

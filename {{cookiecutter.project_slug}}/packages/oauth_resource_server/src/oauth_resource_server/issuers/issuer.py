@@ -2,11 +2,11 @@
 
 import logging
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from oauth_resource_server import metrics
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.http.client import MAX_BODY_BYTES, HTTPClient
+from oauth_resource_server.http.client import HTTPClient
 from oauth_resource_server.issuers import jwks
 from oauth_resource_server.issuers.claims import timestamp, token_from_claims
 from oauth_resource_server.issuers.introspection import (
@@ -32,43 +32,36 @@ PROBE_TOKEN = "readiness-probe"  # noqa: S105
 log = logging.getLogger(__name__)
 
 
-class Client(Protocol):
-    """`IntrospectionClient` or `TokenInfoClient`."""
-
-    http: HTTPClient
-
-    def introspect(self, token: str) -> dict[str, Any]:
-        """Return a response of RFC 7662 section 2.2."""
-
-
 class Issuer:
     """One issuer, with its connections and keys in this process.
 
     Attributes:
-        settings: The entry of the settings.
-        client: Introspection client; None for the strategy ``jwt``.
-        keys: Key set; None for strategies that verify no signature.
+        client: None for the strategy ``jwt``.
+        keys: None for strategies that verify no signature.
     """
 
     def __init__(self, settings: IssuerSettings, conf: Conf) -> None:
         self.settings = settings
         self.name = settings.name
-        self.client: Client | None = None
+        self.client: IntrospectionClient | TokenInfoClient | None = None
         self.keys: jwks.KeySet | None = None
         if settings.strategy.asks:
-            self.client = _client(settings, conf)
-            self.breaker = _breaker(settings.name, conf, settings.introspection_url)
-            self._seconds = metrics.seconds.labels(settings.name)
+            http = HTTPClient(settings.introspection_url, conf)
+            is_tokeninfo = settings.strategy is Strategy.TOKENINFO
+            self.client = (
+                TokenInfoClient(http) if is_tokeninfo else IntrospectionClient(http, settings)
+            )
+            self.breaker = _breaker(self.name, conf, http.url)
+            self._seconds = metrics.seconds.labels(self.name)
         if settings.strategy.verifies:
-            http = _http(settings.jwks_url, conf, max_bytes=jwks.MAX_BYTES)
-            breaker = _breaker(f"{settings.name} keys", conf, settings.jwks_url)
-            self.keys = jwks.KeySet(http, breaker, name=settings.name)
+            http = HTTPClient(settings.jwks_url, conf, max_bytes=jwks.MAX_BYTES)
+            breaker = _breaker(f"{self.name} keys", conf, http.url)
+            self.keys = jwks.KeySet(http, breaker, name=self.name)
 
     @property
     def identity(self) -> str:
         """What its results depend on: another audience or client leads to other results."""
-        client_id = self.settings.credentials[0] if self.settings.credentials else ""
-        return f"{client_id} {self.settings!r}"
+        return f"{self.settings.client_id} {self.settings!r}"
 
     def validate(self, token: str, jwt: UnverifiedJWT | None) -> AccessToken | None:
         """Return the access token; None if it is not valid here.
@@ -116,7 +109,7 @@ class Issuer:
             iss = issuer_of(jwt.claims, self.settings)
             if iss is None:
                 raise TokenRefused("it is from another issuer")
-            found = keys.find(jwt.kid, algorithm, timestamp(jwt.claims, "iat"))
+            found = keys.find(jwt.header.get("kid"), algorithm, timestamp(jwt.claims, "iat"))
             # A key of Entra ID may be restricted to the issuer of one tenant.
             tenant = str(jwt.claims.get("tid"))
             usable = [
@@ -138,33 +131,6 @@ class Issuer:
         return access_token
 
 
-def _client(settings: IssuerSettings, conf: Conf) -> Client:
-    http = _http(settings.introspection_url, conf)
-    if settings.strategy is Strategy.TOKENINFO:
-        return TokenInfoClient(http)
-    return IntrospectionClient(
-        http,
-        credentials=settings.credentials,
-        bearer_token=settings.bearer_token,
-        token_type_hint=settings.token_type_hint,
-    )
-
-
-def _http(url: str, conf: Conf, *, max_bytes: int = MAX_BODY_BYTES) -> HTTPClient:
-    return HTTPClient(
-        url,
-        connect_timeout=conf.connect_timeout,
-        read_timeout=conf.read_timeout,
-        total_timeout=conf.total_timeout,
-        pool_size=conf.pool_size,
-        max_bytes=max_bytes,
-    )
-
-
 def _breaker(name: str, conf: Conf, url: str) -> CircuitBreaker:
-    return CircuitBreaker(
-        outages=conf.breaker_outages,
-        max_delay=conf.breaker_max_delay,
-        url=url,
-        name=name,
-    )
+    outages, max_delay = conf.breaker_outages, conf.breaker_max_delay
+    return CircuitBreaker(outages=outages, max_delay=max_delay, url=url, name=name)

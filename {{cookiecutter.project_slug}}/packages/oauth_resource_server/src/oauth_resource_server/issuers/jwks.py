@@ -41,25 +41,20 @@ class KeySet:
       cannot trigger more. Beyond that, a token issued before the last fetch is invalid, and for a
       newer one `SigningKeyUnknown` is raised.
 
-    Args:
-        http: Client for the URL of the key set.
-        breaker: Circuit breaker of that URL.
-        name: Name of the issuer, for the log and the metrics.
-        timer: Monotonic seconds.
-        clock: Unix seconds, to compare with ``iat``.
+    `timer` returns monotonic seconds; `clock` returns Unix seconds, to compare with ``iat``.
     """
 
     def __init__(
         self,
         http: HTTPClient,
-        breaker: CircuitBreaker | None = None,
+        breaker: CircuitBreaker,
         *,
         name: str = "",
         timer: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.http = http
-        self._breaker = breaker or CircuitBreaker(url=http.url, name=name)
+        self._breaker = breaker
         self._name = name
         self._timer = timer
         self._clock = clock
@@ -73,10 +68,7 @@ class KeySet:
     def find(self, kid: str | None, algorithm: str, issued: int | None = None) -> tuple[Key, ...]:
         """Return the keys that may have signed a token; empty if there is no such key.
 
-        Args:
-            kid: ``kid`` of its header.
-            algorithm: ``alg`` of its header.
-            issued: Its ``iat``, not yet verified.
+        `kid` and `algorithm` are of its header; `issued` is its ``iat``, not yet verified.
 
         Raises:
             TokenValidationError: The key set cannot be fetched, or may be too old.

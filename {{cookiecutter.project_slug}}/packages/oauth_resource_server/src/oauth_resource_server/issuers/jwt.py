@@ -42,12 +42,6 @@ class UnverifiedJWT:
         iss = self.claims.get("iss")
         return iss if isinstance(iss, str) else ""
 
-    @property
-    def kid(self) -> str | None:
-        """The key id of the header."""
-        kid = self.header.get("kid")
-        return kid if isinstance(kid, str) else None
-
 
 def parse(token: str) -> UnverifiedJWT | None:
     """Parse a JWT in compact serialization; return None for an opaque token.

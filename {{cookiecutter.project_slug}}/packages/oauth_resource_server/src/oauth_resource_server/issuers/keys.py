@@ -25,19 +25,12 @@ PUBLIC = ("kty", "kid", "n", "e", "crv", "x", "y")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key.
-
-    Attributes:
-        jwk: The key.
-        kid: Key id, or None.
-        algorithm: The only algorithm it may be used with; None for all of its key type.
-        issuer: The only issuer it may be used for (Entra ID); None for all.
-    """
+    """A public key."""
 
     jwk: JWK
     kid: str | None = None
-    algorithm: str | None = None
-    issuer: str | None = None
+    algorithm: str | None = None  # The only one it may be used with; None for all of its type.
+    issuer: str | None = None  # The only one it may be used for (Entra ID); None for all.
 
     def fits(self, kid: str | None, algorithm: str) -> bool:
         """Return whether it may have signed a token with this header."""

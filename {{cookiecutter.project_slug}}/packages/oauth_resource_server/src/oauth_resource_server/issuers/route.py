@@ -1,6 +1,6 @@
 """Decide which issuers may see a token, and ask as few of them as possible."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -21,11 +21,9 @@ MAX_REMEMBERED = 10_000  # tokens
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a token goes.
+    """The issuers to ask about a token, in this order. Without one the token is invalid.
 
-    Attributes:
-        issuers: The issuers to ask, in this order. Empty: the token is invalid.
-        jwt: The unverified contents of a JWT that names its issuer; None for an opaque token.
+    `jwt` has the unverified contents of a JWT that names its issuer; None for an opaque token.
     """
 
     issuers: tuple[Issuer, ...]
@@ -44,17 +42,13 @@ class Issuers:
     ``iss``: the entry that verifies signatures gets the JWTs, the other one the opaque tokens. An
     opaque token goes to the issuers that introspect, in the order of the settings, until one
     answers that it is active. That issuer is remembered and asked alone from then on. An issuer
-    that has answered "inactive" within `inactive_seconds` is skipped.
-
-    Args:
-        issuers: In the order of the settings.
-        caching_seconds: Cache lifetime of tokens whose issuer has no setting for it.
-        inactive_seconds: How long the "inactive" of one issuer is remembered.
+    that has answered "inactive" within `inactive_seconds` is skipped. `caching_seconds` holds for
+    the tokens of issuers that have no setting for it.
     """
 
     def __init__(
         self,
-        issuers: Sequence[Issuer],
+        issuers: Iterable[Issuer],
         *,
         caching_seconds: float = 60,
         inactive_seconds: float = 5,
@@ -113,13 +107,10 @@ class Issuers:
 
         Which of them has validated the token is not known: another process may have done so.
         """
-        claims = access_token.claims
+        claims, default = access_token.claims, self._default_seconds
         entries = [one.settings for one in self.all if issuer_of(claims, one.settings) is not None]
-        seconds = [
-            self._default_seconds if one.caching_seconds is None else one.caching_seconds
-            for one in entries
-        ]
-        return min(seconds, default=self._default_seconds)
+        seconds = [one.caching_seconds for one in entries]
+        return min((default if one is None else one for one in seconds), default=default)
 
     def _named_by(self, jwt: UnverifiedJWT) -> tuple[Issuer, ...]:
         for issuer in self._named:

@@ -49,9 +49,7 @@ class IssuerSettings:
         iss: The issuer identifier, compared character by character. ``{tenantid}`` stands for the
             GUID in the claim ``tid`` (Entra).
         other_iss: Alternative spellings of `iss` in tokens; they are replaced by `iss`.
-        preset: The name of the preset that made it.
         name: The name in logs, metrics, health checks and the doctor.
-        strategy: How its tokens are validated.
         audiences: ``aud`` must contain one of them. Empty: ``aud`` is not checked.
         aud_may_be_missing: Whether a token without ``aud`` is accepted (Cognito). A token with
             ``aud`` must still match `audiences`.
@@ -59,20 +57,17 @@ class IssuerSettings:
         introspection_url: The introspection endpoint (RFC 7662), or tokeninfo.
         credentials: Client id and secret of this resource server at `introspection_url`.
         bearer_token: An access token to authenticate with instead of the credentials.
-        token_type_hint: See RFC 7662 section 2.1.
         iss_may_be_missing: Whether an introspection response without ``iss`` is accepted.
         jwks_url: The JWK Set (RFC 7517), or certificates by key id (Google).
         discovery_url: The discovery document for the doctor; empty: derived from `iss`.
-        other_urls: URLs that the discovery document may name instead of `jwks_url` and
-            `introspection_url`.
-        algorithms: The JWS algorithms of its tokens.
+        other_urls: URLs that the discovery document may name instead.
         types: Accepted values of the header ``typ``, in lower case; ``""`` for no ``typ``.
         claims: Claims that a JWT must have, with the accepted values; no values: any but an empty
             one.
         answer: Members of an introspection response that must have one of these values if present.
         is_access_token: Whether a JWT with ``at_hash`` or ``c_hash``, an ID token, is refused.
-        is_machine: Returns whether the claims are those of a client-credentials token; None:
-            inferred from ``sub`` and the client id.
+        is_machine: Whether claims are those of a client credentials token; None: inferred from
+            ``sub`` and the client id.
         scopes: Scopes that a claim grants, as (claim, value, scopes). Empty: ``scope`` is used.
         caching_seconds: How long a token is cached; None: as in the setting of the library.
     """
@@ -102,6 +97,11 @@ class IssuerSettings:
     is_machine: Callable[[Mapping[str, Any]], bool] | None = field(default=None, repr=False)
     scopes: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     caching_seconds: float | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The client id of this resource server; empty without credentials."""
+        return self.credentials[0] if self.credentials else ""
 
 
 def is_safe(url: str) -> bool:

@@ -5,14 +5,11 @@ from typing import Any
 
 from oauth_resource_server.errors import IntrospectionResponseInvalid
 from oauth_resource_server.http.client import HTTPClient
+from oauth_resource_server.issuers.introspection import members_of
 
 
 class TokenInfoClient:
-    """Client of tokeninfo.
-
-    Args:
-        http: Client for its URL.
-    """
+    """Client of tokeninfo, with the interface of `IntrospectionClient`."""
 
     def __init__(self, http: HTTPClient) -> None:
         self.http = http
@@ -31,13 +28,7 @@ class TokenInfoClient:
         response = self.http.send("POST", headers, "")
         if response.status in (400, 401):
             return {"active": False}  # There are no other credentials.
-        members = self.http.json_object(response.body) if response.status == 200 else None
-        if members is None:
-            raise IntrospectionResponseInvalid(
-                f"Status {response.status}, not tokeninfo",
-                url=self.http.url,
-                status=response.status,
-            )
+        members = members_of(response, self.http)
         seconds = str(members.pop("expires_in", ""))
         if "exp" not in members and seconds.isascii() and seconds.isdecimal():
             members["exp"] = int(time.time()) + int(seconds[:9])

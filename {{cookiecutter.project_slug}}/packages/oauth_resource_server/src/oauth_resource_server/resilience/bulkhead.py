@@ -17,11 +17,11 @@ PATIENCE_SECONDS = 0.5
 
 @dataclass(slots=True)
 class _Queue:
-    """Threads with a slot for one issuer, time of its last answer, outcome of the last request."""
+    """The requests to one issuer."""
 
-    inside: int = 0
-    moved_at: float = 0.0
-    stalls: bool = False
+    inside: int = 0  # threads with a slot
+    moved_at: float = 0.0  # time of the last answer
+    stalls: bool = False  # whether the last request met an outage
 
 
 class Bulkhead:
@@ -33,12 +33,7 @@ class Bulkhead:
     with a slot gets an answer again.
 
     All issuers share the slots. An issuer whose last request met an outage leaves `reserved` slots
-    to the others.
-
-    Args:
-        slots: Number of threads; at most half of the threads of the process.
-        seconds: Deadline from the request for a slot to the answer.
-        reserved: Number of slots; 0 if there is one issuer only.
+    to the others. `seconds` is the deadline from the request for a slot to the answer.
     """
 
     def __init__(self, slots: int = 4, seconds: float = 3, reserved: int = 0) -> None:
@@ -53,9 +48,7 @@ class Bulkhead:
     def slot(self, issuer: str = "", patience: float = PATIENCE_SECONDS) -> Iterator[None]:
         """Take a slot, and set the deadline of everything in the block.
 
-        Args:
-            issuer: Name of the issuer that will be asked.
-            patience: Seconds to wait for a slot while the issuer answers no other thread.
+        `patience` is how many seconds to wait while the issuer answers no other thread.
 
         Raises:
             AuthorizationServerSkipped: There was no free slot.

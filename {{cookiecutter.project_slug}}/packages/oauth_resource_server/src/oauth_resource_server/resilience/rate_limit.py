@@ -26,13 +26,10 @@ class InvalidTokenRateLimit:
     empty, uncached tokens of the address are not introspected. They may be valid, so the answer is
     503 and not 401. Cached tokens and other addresses are not affected.
 
-    Many addresses together are bounded by `Bulkhead` only. Clients behind one address (a proxy
-    that is not counted in ``NUM_PROXIES``) share one bucket.
+    `Bulkhead` alone bounds many addresses together. Clients behind one address (a proxy that is not
+    counted in ``NUM_PROXIES``) share one bucket.
 
-    Args:
-        rate: Invalid tokens per second.
-        burst: Invalid tokens in one instant.
-        timer: Monotonic seconds.
+    `rate` is invalid tokens per second, `burst` those of one instant.
     """
 
     def __init__(

@@ -46,10 +46,8 @@ class SingleFlight(Generic[T]):
             AuthorizationServerUnavailable: The deadline of this thread has passed.
         """
         with self._lock:
-            flight = self._flights.get(key)
-            leads = flight is None
-            if flight is None:
-                flight = self._flights[key] = _Flight()
+            leads = key not in self._flights
+            flight = self._flights.setdefault(key, _Flight())
         if leads:
             return self._lead(key, flight, request)
         metrics.shared_flights.inc()
@@ -93,7 +91,7 @@ class SingleFlight(Generic[T]):
 
 
 def _copy_for_thread(error: BaseException) -> Exception:
-    """Copy the error: one object would collect the tracebacks of all threads."""
+    # One object would collect the tracebacks of all threads.
     if isinstance(error, Exception):
         return copy(error)
     return AuthorizationServerUnavailable("Another request was stopped before it got the answer")

@@ -44,10 +44,8 @@ class InvalidToken(AuthenticationFailed):
     def __init__(self, request: Request, detail: str) -> None:
         super().__init__(responses.body(responses.INVALID_TOKEN, detail))
         # Read by `authenticate_header`, here and in DOT.
-        request.oauth2_error = {  # type: ignore[attr-defined]
-            "error": responses.INVALID_TOKEN,
-            "error_description": detail,
-        }
+        error = {"error": responses.INVALID_TOKEN, "error_description": detail}
+        request.oauth2_error = error  # type: ignore[attr-defined]
 
 
 class TemporarilyUnavailable(APIException):
@@ -74,14 +72,18 @@ class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type:
         """Return user and token; None without a token.
 
         Raises:
-            InvalidRequest: Answered with 400.
-            InvalidToken: Answered with 401.
-            TemporarilyUnavailable: Answered with 503.
+            InvalidRequest, InvalidToken, TemporarilyUnavailable: Answered with 400, 401, 503.
         """
         token = bearer_token(request)
         if token is None:
             return None
-        access_token = _validated(request, token)
+        may_be_stale = getattr(request.parser_context.get("view"), "accepts_stale_tokens", True)
+        try:
+            access_token = validate(token, meta=request._request.META, may_be_stale=may_be_stale)
+        except TokenValidationError as error:
+            raise TemporarilyUnavailable(error) from error
+        if access_token is None:
+            raise InvalidToken(request, responses.TOKEN_REFUSED)
         if access_token.is_machine:
             return AnonymousUser(), access_token
         return SimpleLazyObject(partial(_user, request, access_token)), access_token
@@ -123,21 +125,6 @@ def _is_in_form(content_type: str, request: Request) -> bool:
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return False
     return "access_token" in QueryDict(request.body)
-
-
-def _validated(request: Request, token: str) -> AccessToken:
-    view = request.parser_context.get("view")
-    try:
-        access_token = validate(
-            token,
-            meta=request._request.META,
-            may_be_stale=getattr(view, "accepts_stale_tokens", True),
-        )
-    except TokenValidationError as error:
-        raise TemporarilyUnavailable(error) from error
-    if access_token is None:
-        raise InvalidToken(request, responses.TOKEN_REFUSED)
-    return access_token
 
 
 def _user(request: Request, access_token: AccessToken) -> Any:

@@ -1,7 +1,4 @@
-"""Fixtures for pytest: ``pytest_plugins = ["oauth_resource_server.testing.fixtures"]``.
-
-That line goes into the ``conftest.py`` of the tests. Needs pytest-django.
-"""
+"""Fixtures for pytest-django: ``pytest_plugins = ["oauth_resource_server.testing.fixtures"]``."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,19 +11,19 @@ from oauth_resource_server.tokens import AccessToken
 
 @pytest.fixture
 def authorization_server() -> Iterator[testing.AuthorizationServer]:
-    """Answer in the place of the authorization server; can be told to be ``unavailable()``."""
+    """Replace the authorization server; see `testing.AuthorizationServer`."""
     with testing.authorization_server() as server:
         yield server
+
+
+# Both need the database, where the first use of a token looks for a deactivated user.
 
 
 @pytest.fixture
 def bearer(
     authorization_server: testing.AuthorizationServer, db: None
 ) -> Callable[[AccessToken | str], dict[str, str]]:
-    """Return a function: from a token to the header that carries it.
-
-    With the database, where the first use of a token looks for a person who is deactivated.
-    """
+    """Return a function from a token to the headers of a request."""
     return authorization_server.bearer
 
 
@@ -34,5 +31,5 @@ def bearer(
 def api_client_for(
     authorization_server: testing.AuthorizationServer, db: None
 ) -> Callable[[AccessToken | str], APIClient]:
-    """Return a function: from a token to a REST framework client whose requests all carry it."""
+    """Return a function from a token to a test client of Django REST Framework."""
     return authorization_server.api_client_for
