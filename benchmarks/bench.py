@@ -1,6 +1,6 @@
-"""``make bench``: measure every row beside its reference, print the table, keep the results.
+"""``make bench``: measure every row beside its reference, print the table and store the results.
 
-``make bench ONLY=B1,B2`` measures some and leaves the kept results alone.
+``make bench ONLY=B1,B2`` measures a selection and does not change the stored results.
 """
 
 import json
@@ -19,7 +19,7 @@ import rows
 import stock
 
 HERE = Path(__file__).parent
-# id: what, which way is better, goal, the measure, the same of the stock assembly
+# id: title, direction of the goal, goal, measurement, the same measurement of the stock assembly
 ROWS = {
     "B1": ("warm token: whoami ÷ ping", ">=", 0.95, rows.b1, stock.b1),
     "B2": ("introspections/s ÷ oidc-provider", ">=", 1.0, rows.b2, stock.b2),
@@ -34,38 +34,39 @@ ROWS = {
 
 
 def main():
-    """Measure the rows that ONLY names, or all."""
+    """Measure the rows in ONLY, or all rows."""
     only = [name for name in os.environ.get("ONLY", "").upper().replace(",", " ").split() if name]
     if unknown := set(only) - set(ROWS):
-        sys.exit(f"ONLY names {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}.")
-    processes.need("wrk", "node", "npm", "uv")
-    # As Ctrl-C does: whatever was started here is stopped.
+        sys.exit(f"ONLY: expected some of {', '.join(ROWS)}, got {', '.join(sorted(unknown))}.")
+    processes.require_programs("wrk", "node", "npm", "uv")
+    # Like Ctrl-C: leaving the context managers stops every process that was started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     start = time.monotonic()
     print(machine(), flush=True)
     with processes.postgresql() as database:
         bench = rows.Bench(processes.Project(), database)
-        results = [measured(bench, name) for name in only or ROWS]
+        results = [measure_row(bench, name) for name in only or ROWS]
     print_table(results)
     print(f"\n{bench.project.versions()}")
-    print(f"Medians of {rows.ROUNDS} rounds; benchmarks/README.md says how each is made.")
+    print(f"Medians of {rows.ROUNDS} rounds; benchmarks/README.md describes each row.")
     print(f"{time.monotonic() - start:.0f} s")
     if not only:
-        keep(results)
+        store(results)
 
 
-def measured(bench, name):
-    """Measure one row and its reference; return what is kept of it."""
-    what, better, goal, measure, of_stock = ROWS[name]
+def measure_row(bench, name):
+    """Measure one row and its reference; return the row of ``results.json``."""
+    title, better, goal, measure, measure_stock = ROWS[name]
     databases = {"b5": [10_000, 2_000_000], "b10": []}.get(measure.__name__, [100_000])
-    made = [bench.database_with(tokens) for tokens in databases]
-    value, spread = rows.median(list(measure(bench, *made)))
-    reference = rows.median(list(of_stock(bench, *made)))[0] if of_stock else None
+    variables = [bench.database_with(tokens) for tokens in databases]
+    value, spread = rows.median(list(measure(bench, *variables)))
+    stock_values = list(measure_stock(bench, *variables)) if measure_stock else None
+    reference = rows.median(stock_values)[0] if stock_values else None
     reached = value >= goal if better == ">=" else value <= goal
-    print(f"{name} {what}: {value:.3g} ({better} {goal})", flush=True)
+    print(f"{name} {title}: {value:.3g} ({better} {goal})", flush=True)
     return {
         "id": name,
-        "what": what,
+        "what": title,
         "value": value,
         "better": better,
         "goal": goal,
@@ -76,7 +77,7 @@ def measured(bench, name):
 
 
 def print_table(results):
-    """Print the rows as the README shows them."""
+    """Print the table of the README."""
     print("\n| | measure | stock | goal | here | spread | |\n|---|---|---|---|---|---|---|")
     for row in results:
         stock_value = "" if row["reference"] is None else f"{row['reference']:.3g}"
@@ -87,7 +88,7 @@ def print_table(results):
         )
 
 
-def keep(results):
+def store(results):
     """Write ``results.json`` and the chart."""
     text = json.dumps(results, indent=2, ensure_ascii=False) + "\n"
     (HERE / "results.json").write_text(text, encoding="utf-8")
@@ -95,7 +96,7 @@ def keep(results):
 
 
 def machine():
-    """Return one line on what the figures were measured on."""
+    """Return one line that describes the machine."""
     run = partial(subprocess.run, capture_output=True, text=True)
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

@@ -5,13 +5,13 @@ GOOD, BAD = "#2e7d4f", "#ab1f17"
 
 
 def position(value, goal, better):
-    """Return how far a value is along the row, where the goal stands at one half."""
+    """Return the length of a bar from 0 to 1; a value that equals the goal has 0.5."""
     ratio = value / goal if better == ">=" else goal / max(value, goal / 100)
     return min(1.0, ratio / 2)
 
 
 def draw(results):
-    """Return the SVG of the results, an object a row as in ``results.json``."""
+    """Return the SVG of the rows of ``results.json``."""
     width = WIDTH - LABEL - 110
     middle = LABEL + width / 2
     height = TOP + ROW * len(results) + 10

@@ -1,6 +1,4 @@
-"""A proxy that counts the introspections which pass it, a server that never answers, and one that
-always answers the same.
-"""
+"""Servers for the benchmarks: a proxy that counts introspections, a stalled and a fixed server."""
 
 import asyncio
 import threading
@@ -9,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Counter:
-    """How many requests have passed."""
+    """Number of introspection requests that the proxy has forwarded."""
 
     def __init__(self):
         self.requests = 0
@@ -17,7 +15,7 @@ class Counter:
 
 @contextmanager
 def counting_proxy(target):
-    """Pass everything on to `target`; yield the address of the proxy and its counter."""
+    """Forward every connection to `target`; yield the URL of the proxy and its `Counter`."""
     parts, counter = urlsplit(target), Counter()
 
     async def pump(reader, writer, count=False):
@@ -46,7 +44,7 @@ def counting_proxy(target):
 
 @contextmanager
 def stalled():
-    """Accept connections and never answer; yield the address."""
+    """Accept connections and never send a response; yield the URL."""
 
     async def serve(reader, writer):
         try:
@@ -63,7 +61,7 @@ def stalled():
 
 @contextmanager
 def answering(body):
-    """Answer every request with `body`, as JSON; yield the address."""
+    """Send `body` as the response to every request; yield the URL."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
 
     async def serve(reader, writer):
@@ -78,13 +76,13 @@ def answering(body):
 
 @contextmanager
 def server(handle):
-    """Run an asyncio server in a thread of its own; yield its address."""
+    """Run an asyncio server in its own thread; yield its URL."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
-    address = []
+    started = []
 
     async def run():
         listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-        address.append(listener.sockets[0].getsockname()[1])
+        started.append(listener.sockets[0].getsockname()[1])
         ready.set()
         async with listener:
             await listener.serve_forever()
@@ -92,21 +90,21 @@ def server(handle):
     def main():
         asyncio.set_event_loop(loop)
         task = loop.create_task(run())
-        address.append(task)
+        started.append(task)
         try:
             loop.run_until_complete(task)
         except asyncio.CancelledError:
             pass
         finally:
-            for rest in asyncio.all_tasks(loop):
-                rest.cancel()
+            for connection in asyncio.all_tasks(loop):
+                connection.cancel()
             loop.run_until_complete(asyncio.sleep(0))
             loop.close()
 
     thread = threading.Thread(target=main, daemon=True)
     thread.start()
     ready.wait(10)
-    task, port = address
+    task, port = started
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -1,4 +1,4 @@
-"""Send requests: with `wrk` where throughput counts, one after the other where latency does."""
+"""Send requests: with `wrk` to measure throughput, one after the other to measure latency."""
 
 import concurrent.futures
 import http.client
@@ -17,10 +17,10 @@ SECONDS = 3
 
 
 def throughput(url, *, headers=None, script="", connections=8, seconds=SECONDS):
-    """Return the answers a second that `url` gives; exit when one is an error.
+    """Return the responses per second of `url`; exit if one is an error.
 
     Args:
-        script: Lua for wrk, in place of a plain GET.
+        script: Lua for wrk; empty for a plain GET.
     """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "10"]
     for name, value in (headers or {}).items():
@@ -32,12 +32,12 @@ def throughput(url, *, headers=None, script="", connections=8, seconds=SECONDS):
             command += ["-s", file.name]
         report = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in report or "Socket errors" in report:
-        raise SystemExit(f"{url} answered with errors:\n{report}")
+        raise SystemExit(f"{url}: expected status 2xx only, got errors:\n{report}")
     return float(re.search(r"Requests/sec:\s*([\d.]+)", report)[1])
 
 
 def post_script(headers, body):
-    """Return Lua for wrk that posts `body`, a Lua expression, at each request."""
+    """Return Lua for wrk that posts `body`, a Lua expression, in each request."""
     lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
     return "\n".join(
         [
@@ -49,7 +49,7 @@ def post_script(headers, body):
 
 
 class Connection:
-    """One connection that stays open."""
+    """One persistent connection."""
 
     def __init__(self, url, timeout=30):
         parts = urlsplit(url)
@@ -80,37 +80,37 @@ def median_seconds(send, count):
 
 
 @contextmanager
-def background(url, headers_of, *, threads, pause=0.0, obeys=True):
-    """Keep asking `url` from `threads` connections until the block is left; errors do not matter.
+def background(url, headers_of, *, threads, pause=0.0, heed_retry_after=True):
+    """Send requests to `url` over `threads` connections until the block ends; ignore errors.
 
     Args:
-        headers_of: Takes the number of the request and returns its headers.
+        headers_of: Function from the number of a request to its headers.
         pause: Seconds between two requests of one thread.
-        obeys: Whether a 503 makes it wait as long as Retry-After says.
+        heed_retry_after: Whether a thread waits for the `Retry-After` of a 503.
     """
     stop, numbers = threading.Event(), itertools.count()
 
-    def ask():
+    def send():
         while not stop.is_set():
             connection = Connection(url)
             try:
                 while not stop.is_set():
                     connection.send(headers=headers_of(next(numbers)))
-                    stop.wait(max(pause, connection.retry_after * obeys))
+                    stop.wait(max(pause, connection.retry_after * heed_retry_after))
             except (OSError, http.client.HTTPException):
                 stop.wait(0.05)
             finally:
                 connection.connection.close()
 
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        asking = [pool.submit(ask) for _ in range(threads)]
+        senders = [pool.submit(send) for _ in range(threads)]
         try:
             yield numbers
         finally:
             stop.set()
-            concurrent.futures.wait(asking)
+            concurrent.futures.wait(senders)
 
 
 def read(path):
-    """Return the text of a file beside this one."""
+    """Return the text of a file in this folder."""
     return (Path(__file__).parent / path).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Print by how many MiB the memory of this process grows while it sees some distinct tokens.
+"""Print the growth of the resident memory, in MiB, after validating a number of distinct tokens.
 
-Runs in the folder of a resource server, in its environment: the same code and settings as a
-worker, with answers that are made here in place of the network, which would need half an hour.
+Runs in the folder and environment of a resource server, with the code and settings of a worker.
+The introspection responses are created in the process: over the network, a run takes half an hour.
 """
 
 import json
@@ -24,10 +24,10 @@ from oauth_resource_server.validation import validate  # noqa: E402
 settings.ALLOWED_HOSTS = ["*"]
 
 
-def answer(token):
-    """Return what the authorization server says about a token of a machine."""
+def introspect(token):
+    """Return the introspection response for a token of the client credentials grant."""
     client_id = secrets.token_hex(16)
-    told = {
+    response = {
         "active": True,
         "scope": f"{settings.MANIFEST['name']}:read",
         "client_id": client_id,
@@ -38,8 +38,8 @@ def answer(token):
         "aud": settings.MANIFEST["audience"],
         "iss": settings.AUTHORIZATION_SERVER_URL,
     }
-    # As over the network: each answer has strings of its own.
-    return json.loads(json.dumps(told))
+    # Parsing JSON creates new strings for each response, as over the network.
+    return json.loads(json.dumps(response))
 
 
 def resident():
@@ -49,8 +49,8 @@ def resident():
 
 
 def main():
-    """See the tokens and print the growth."""
-    configured_issuers().all[0].client.introspect = answer
+    """Validate the tokens and print the growth."""
+    configured_issuers().all[0].client.introspect = introspect
     Client().get("/api/ping/")
     validate("warm-up")
     before = resident()

@@ -1,4 +1,4 @@
-// The reference of B2: `oidc-provider` with its in-memory store, one process, as its README starts it.
+// The reference of B2: `oidc-provider` in one process, with its in-memory store and the configuration of its README.
 import { Provider } from 'oidc-provider';
 
 const port = Number(process.argv[2]);

@@ -1,6 +1,6 @@
-"""What the benchmarks run against: a generated project, PostgreSQL, and the references.
+"""Processes of the benchmarks: a generated project, PostgreSQL and the reference server.
 
-Everything is started here, on free ports of the loopback interface, and stopped by its own id.
+Each process listens on a free port of the loopback interface and is stopped by its process group.
 """
 
 import glob
@@ -27,8 +27,8 @@ from stack import copy_template, free_port  # noqa: E402
 START_SECONDS = 60
 
 
-def need(*programs):
-    """Exit with one sentence when a program is missing."""
+def require_programs(*programs):
+    """Exit with one sentence if a program is missing."""
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         sys.exit(
@@ -39,7 +39,7 @@ def need(*programs):
 
 @contextmanager
 def process(command, *, url=None, **options):
-    """Run `command` until the block is left; wait until `url` answers, whatever it answers."""
+    """Run `command` until the block ends; wait until `url` sends a response of any status."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "log").open("ab") as log:
         running = subprocess.Popen(
@@ -60,7 +60,7 @@ def process(command, *, url=None, **options):
 
 
 def wait_for(url, running):
-    """Return when `url` answers; exit when it does not, or its process has ended."""
+    """Return when `url` sends a response; exit if the time is over or the process has ended."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and running.poll() is None:
         try:
@@ -70,27 +70,27 @@ def wait_for(url, running):
             return
         except OSError:
             time.sleep(0.1)
-    sys.exit(f"{url} does not answer; {BUILD / 'log'} says why.")
+    sys.exit(f"{url} does not respond: see {BUILD / 'log'}.")
 
 
 def run_for_output(*command):
-    """Run a command and return what it prints."""
+    """Run a command and return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def postgresql_folder():
-    """Return where PostgreSQL's programs are: Debian keeps them out of the way."""
+    """Return the folder of PostgreSQL's programs, which Debian does not put on the PATH."""
     return Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
 
 
 @contextmanager
 def postgresql():
-    """Run a PostgreSQL server of its own; yield its URL without the name of a database."""
+    """Run a new PostgreSQL server; yield its URL without the name of a database."""
     bin_folder = postgresql_folder()
     folder, port = BUILD / "postgresql", free_port()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # It refuses to run as root.
+    # PostgreSQL refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
@@ -107,7 +107,7 @@ def postgresql():
 
 
 class Project:
-    """A project with the default answers, installed once in ``build/bench``."""
+    """A project with the default answers, installed in ``build/bench``."""
 
     def __init__(self):
         folder = BUILD / "project"
@@ -126,17 +126,17 @@ class Project:
         self.environment = os.environ | self.variables | {"DATA_DIR": str(folder / "var")}
 
     def versions(self):
-        """Return the versions of what was measured, in one line."""
+        """Return the versions of the measured software in one line."""
         code = (
             "import sys; from importlib.metadata import version; "
             "print(*(f'{name} {version(name)}' for name in sys.argv[1:]), sep=', ')"
         )
         names = ["django", "django-oauth-toolkit", "djangorestframework", "granian", "psycopg"]
-        ours = run_for_output(self.bin / "python", "-c", code, *names)
+        packages = run_for_output(self.bin / "python", "-c", code, *names)
         package = BUILD / "oidc-provider" / "node_modules" / "oidc-provider" / "package.json"
-        theirs = json.loads(package.read_text())["version"] if package.exists() else "not used"
+        provider = json.loads(package.read_text())["version"] if package.exists() else "not used"
         server = run_for_output(postgresql_folder() / "postgres", "--version")
-        return f"{ours}, oidc-provider {theirs}, {server}"
+        return f"{packages}, oidc-provider {provider}, {server}"
 
     def manage(self, service, *arguments, **variables):
         """Run a management command of a service."""
@@ -150,11 +150,11 @@ class Project:
 
     @contextmanager
     def serve(self, service, **variables):
-        """Serve a service as the project does, with one worker process; yield its address."""
+        """Run a service with the project's server and one worker; yield its URL and process."""
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [self.bin / "python", self.root / "deploy" / "serve.py", f"127.0.0.1:{port}"]
-        # ENVIRONMENT=development would watch the files.
+        # With ENVIRONMENT=development the server would watch the files.
         environment = self.environment | {"WEB_RELOAD": "false"} | variables
         with process(
             command, cwd=self.root / service, env=environment, url=f"{url}/health/live"
@@ -164,7 +164,7 @@ class Project:
 
 @contextmanager
 def oidc_provider():
-    """Run the OpenID-certified Node server `oidc-provider`; yield its address."""
+    """Run the OpenID-certified Node server `oidc-provider`; yield its URL."""
     folder, port = BUILD / "oidc-provider", free_port()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "oidc_provider.mjs", folder)

@@ -1,4 +1,4 @@
-"""What is measured: one function for each row. Each yields one value for each round."""
+"""The measurements: one function for each row, which yields one value for each round."""
 
 import base64
 import itertools
@@ -26,26 +26,26 @@ DISTINCT_TOKENS = 1_000_000
 
 
 class Bench:
-    """What the rows share: the project, its database, and tokens."""
+    """The resources that all rows share: the project, its databases and their tokens."""
 
     def __init__(self, project, database):
         self.project, self.database = project, database
-        self._made = {}
+        self._databases = {}
         self.issuer = project.variables["AUTHORIZATION_SERVER_URL"]
         self.secret = project.variables["ORDERS_INTROSPECTION_CLIENT_SECRET"]
 
     def basic(self, client_id=CLIENT, secret=None):
-        """Return the header with which a client authenticates."""
+        """Return the `Authorization` header of a client."""
         pair = f"{client_id}:{secret or self.secret}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
     def database_with(self, tokens):
-        """Return the variables of an authorization server with a number of tokens, made once."""
-        if tokens not in self._made:
-            self._made[tokens] = self._make(f"tokens_{tokens}", tokens)
-        return self._made[tokens]
+        """Return the variables of an authorization server whose database has `tokens` tokens."""
+        if tokens not in self._databases:
+            self._databases[tokens] = self._create_database(f"tokens_{tokens}", tokens)
+        return self._databases[tokens]
 
-    def _make(self, name, tokens):
+    def _create_database(self, name, tokens):
         url = f"{self.database}/{name}"
         self.sql("postgres", f"CREATE DATABASE {name}")
         variables = {"AUTHORIZATION_SERVER_DATABASE_URL": url}
@@ -57,7 +57,7 @@ class Bench:
         return variables
 
     def sql(self, name, statement):
-        """Run one statement, with the client library that the project has."""
+        """Run one statement, with the psycopg of the project."""
         code = (
             "import psycopg, sys\n"
             "psycopg.connect(sys.argv[1], autocommit=True).execute(sys.stdin.read())"
@@ -68,11 +68,11 @@ class Bench:
         )
 
     def authorization_server(self, variables, **more):
-        """Serve the authorization server."""
+        """Run the authorization server."""
         return self.project.serve("authorization_server", **variables, **more)
 
     def resource_server(self, authorization_server, **variables):
-        """Serve the resource server `orders`, which asks `authorization_server`."""
+        """Run the resource server `orders`, which introspects at `authorization_server`."""
         self.project.manage("resource_servers/orders", "migrate")
         return self.project.serve(
             "resource_servers/orders",
@@ -81,11 +81,11 @@ class Bench:
         )
 
     def seeded(self, number):
-        """Return one of the tokens that `prepare` has made."""
+        """Return a token of the databases by its number, from 1."""
         return f"bench-{number}"
 
 
-# Tokens of the demo machine, which end in a day. Only digests are stored, as for any token.
+# Tokens of the demo machine, which expire in a day. As for every token, only digests are stored.
 TOKENS = """
 INSERT INTO oauth2_provider_accesstoken
     (token, token_checksum, expires, scope, created, updated, resource, application_id)
@@ -95,7 +95,7 @@ SELECT '', encode(sha256(('bench-' || number)::bytea), 'hex'), now() + interval 
 FROM generate_series(1, {count}) AS number
 """
 
-# The resource server's own client, with the secret as the stock assembly stores it.
+# The introspection client of the stock assembly, with the secret as that assembly stores it.
 STOCK_CLIENT = """
 INSERT INTO oauth2_provider_application
     (client_id, client_type, authorization_grant_type, client_secret, hash_client_secret, name,
@@ -107,7 +107,7 @@ VALUES ('stock', 'confidential', 'client-credentials', '{}', true, 'stock', fals
 
 
 def bearer(token):
-    """Return the header that carries a token."""
+    """Return the `Authorization` header with a bearer token."""
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -124,7 +124,7 @@ def b1(bench, small, **variables):
 
 
 def whoami_to_ping(api, headers):
-    """Yield the throughput of whoami ÷ that of ping, once for each round."""
+    """Yield the throughput of whoami ÷ the throughput of ping for each round."""
     with turns.Client(api) as client:
         ping, whoami = client.get("/api/ping/"), client.get("/api/whoami/", headers)
         client.seconds(whoami, 2000)
@@ -136,17 +136,17 @@ def whoami_to_ping(api, headers):
 
 
 def b2(bench, small):
-    """Introspections a second of one worker ÷ those of `oidc-provider` with its memory store."""
+    """Introspections a second of one worker ÷ the same of `oidc-provider` with its memory store."""
     body = '"token=bench-" .. math.random(1, 100000)'
     script = load.post_script(bench.basic(), body)
     with (
-        bench.authorization_server(small) as (ours, _),
-        processes.oidc_provider() as theirs,
+        bench.authorization_server(small) as (issuer, _),
+        processes.oidc_provider() as provider,
     ):
-        reference = reference_script(bench, theirs)
+        reference = reference_script(bench, provider)
         for _ in range(ROUNDS):
-            base = load.throughput(f"{theirs}/token/introspection", script=reference)
-            yield load.throughput(ours + INTROSPECT, script=script) / base
+            base = load.throughput(f"{provider}/token/introspection", script=reference)
+            yield load.throughput(issuer + INTROSPECT, script=script) / base
 
 
 def reference_script(bench, url):
@@ -170,27 +170,27 @@ def b3(bench, small):
             form = {"token": bench.seeded(next(numbers))}
             assert direct.send("POST", form=form, headers=bench.basic())[0] == 200
 
-        def ask():
+        def use_new_token():
             headers = bearer(bench.seeded(next(numbers)))
             assert resource_server.send(path="/api/whoami/", headers=headers)[0] == 200
 
         def ping():
             assert resource_server.send(path="/api/ping/")[0] == 200
 
-        for warm_up in (introspect, ask, ping):
+        for warm_up in (introspect, use_new_token, ping):
             load.median_seconds(warm_up, 100)
         for _ in range(ROUNDS):
             base = load.median_seconds(introspect, 500)
-            yield load.median_seconds(ask, 500) / base
-        print_where_the_time_goes(resource_server, introspect, ping, ask)
-        print(profile_of_questions(bench, issuer))
+            yield load.median_seconds(use_new_token, 500) / base
+        print_time_breakdown(resource_server, introspect, ping, use_new_token)
+        print(validation_profile(bench, issuer))
 
 
-def profile_of_questions(bench, issuer):
-    """Return which functions of a resource server take the time of its questions."""
+def validation_profile(bench, issuer):
+    """Return the profile of a resource server that validates new tokens."""
     environment = bench.project.environment | {"AUTHORIZATION_SERVER_INTERNAL_URL": issuer}
     return subprocess.run(
-        [bench.project.bin / "python", "-c", load.read("question.py")],
+        [bench.project.bin / "python", "-c", load.read("profile_validation.py")],
         cwd=bench.project.root / "resource_servers" / "orders",
         env=environment,
         capture_output=True,
@@ -199,22 +199,22 @@ def profile_of_questions(bench, issuer):
     ).stdout
 
 
-def print_where_the_time_goes(resource_server, introspect, ping, ask):
-    """Print the parts of B3 in microseconds, and what no introspection can get below."""
+def print_time_breakdown(resource_server, introspect, ping, use_new_token):
+    """Print the parts of B3 in microseconds, and the least possible ratio."""
     direct, plain = (load.median_seconds(send, 500) * 1e6 for send in (introspect, ping))
-    before = asked_seconds(resource_server)
-    whole = load.median_seconds(ask, 500) * 1e6
-    after = asked_seconds(resource_server)
-    question = (after["sum"] - before["sum"]) / (after["count"] - before["count"]) * 1e6
+    before = introspection_seconds(resource_server)
+    whole = load.median_seconds(use_new_token, 500) * 1e6
+    after = introspection_seconds(resource_server)
+    waited = (after["sum"] - before["sum"]) / (after["count"] - before["count"]) * 1e6
     least = 1 + plain / direct
     print(
-        f"B3: introspection {direct:.0f} µs, ping {plain:.0f} µs, so {least:.2f} is the least; "
-        f"new token {whole:.0f} µs, of which {question:.0f} µs from question to answer"
+        f"B3: introspection {direct:.0f} µs, ping {plain:.0f} µs, least ratio {least:.2f}; "
+        f"new token {whole:.0f} µs, {waited:.0f} µs of it in the introspection request"
     )
 
 
-def asked_seconds(resource_server):
-    """Return how often the resource server has asked, and how many seconds that took in all."""
+def introspection_seconds(resource_server):
+    """Return the `sum` (seconds) and `count` of the resource server's introspection histogram."""
     text = resource_server.send(path="/metrics")[1].decode()
     name = "oauth_resource_server_seconds"
     return {
@@ -223,7 +223,7 @@ def asked_seconds(resource_server):
 
 
 def b4(bench, small):
-    """Introspections of 200 first uses of one token at the same time, in one process."""
+    """Introspections that one process sends for 200 concurrent first uses of one token."""
     with (
         bench.authorization_server(small) as (issuer, _),
         counting.counting_proxy(issuer) as (proxy, counter),
@@ -231,12 +231,12 @@ def b4(bench, small):
     ):
         for number in range(ROUNDS):
             before = counter.requests
-            use_at_once(f"{api}/api/whoami/", bearer(bench.seeded(number + 1)))
+            use_concurrently(f"{api}/api/whoami/", bearer(bench.seeded(number + 1)))
             yield counter.requests - before
 
 
-def use_at_once(url, headers):
-    """Send FIRST_USES requests at the same moment, each over a connection of its own."""
+def use_concurrently(url, headers):
+    """Send FIRST_USES requests concurrently, each over its own connection."""
     barrier, answers = threading.Barrier(FIRST_USES), []
 
     def use():
@@ -245,16 +245,16 @@ def use_at_once(url, headers):
         barrier.wait()
         answers.append(connection.send(headers=headers)[0])
 
-    users = [threading.Thread(target=use) for _ in range(FIRST_USES)]
-    for user in users:
-        user.start()
-    for user in users:
-        user.join()
+    threads = [threading.Thread(target=use) for _ in range(FIRST_USES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert answers == [200] * FIRST_USES
 
 
 def b5(bench, small, large):
-    """Median of an introspection with 2,000,000 tokens in the database ÷ with 10,000."""
+    """Median time of an introspection with 2,000,000 tokens in the database ÷ with 10,000."""
     with (
         bench.authorization_server(small) as (few, _),
         bench.authorization_server(large) as (many, _),
@@ -278,7 +278,7 @@ def b5(bench, small, large):
 
 def b6(bench, small):
     """Throughput of ping while the authorization server never answers ÷ before."""
-    with counting.stalled() as nowhere, bench.resource_server(nowhere) as (api, _):
+    with counting.stalled() as issuer, bench.resource_server(issuer) as (api, _):
         for _ in range(ROUNDS):
             before = load.throughput(f"{api}/api/ping/")
             unknown = load.background(
@@ -293,7 +293,7 @@ def b6(bench, small):
 
 
 def b7(bench, small):
-    """Introspections a second that 200 garbage tokens a second cause."""
+    """Introspections a second that 200 random tokens a second cause."""
     with (
         bench.authorization_server(small) as (issuer, _),
         counting.counting_proxy(issuer) as (proxy, counter),
@@ -304,29 +304,29 @@ def b7(bench, small):
             lambda number: bearer(f"garbage-{number}-{secrets.token_hex(4)}"),
             threads=20,
             pause=0.1,
-            obeys=False,
+            heed_retry_after=False,
         )
         with garbage as sent:
             time.sleep(3)
             for _ in range(ROUNDS):
-                before, asked, start = counter.requests, next(sent), time.monotonic()
+                before, first, start = counter.requests, next(sent), time.monotonic()
                 time.sleep(5)
                 seconds = time.monotonic() - start
-                # To the promised 200 a second, should this machine have sent fewer.
-                rate = (next(sent) - asked) / seconds
+                # A slow machine sends fewer than 200 a second: extrapolate.
+                rate = (next(sent) - first) / seconds
                 yield (counter.requests - before) / seconds * max(1, 200 / rate)
 
 
 def b8(bench, small):
-    """MiB that a worker's memory grows by with 1,000,000 distinct tokens."""
-    # No time is measured here, so there is a round on every core.
+    """Growth of a worker's memory, in MiB, after 1,000,000 distinct tokens."""
+    # No time is measured, so the rounds run concurrently.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(lambda _: grown(bench), range(ROUNDS))
+        yield from pool.map(lambda _: memory_growth(bench), range(ROUNDS))
 
 
-def grown(bench):
-    """Return by how many MiB the memory of one process grows with the tokens."""
-    done = subprocess.run(
+def memory_growth(bench):
+    """Return the growth of the memory of one process in MiB."""
+    run = subprocess.run(
         [bench.project.bin / "python", "-c", load.read("memory.py"), str(DISTINCT_TOKENS)],
         cwd=bench.project.root / "resource_servers" / "orders",
         env=bench.project.environment,
@@ -334,15 +334,15 @@ def grown(bench):
         text=True,
         check=True,
     )
-    return float(done.stdout)
+    return float(run.stdout)
 
 
 def b10(bench):
     """Throughput of whoami with a warm JWT of another issuer ÷ ping, in the same worker."""
     issuer = "https://issuer.example.com"
     signer = [bench.project.bin / "python", "-c", load.read("signer.py")]
-    made = json.loads(processes.run_for_output(*signer, issuer, "https://orders.example.com"))
-    body = json.dumps(made["keys"]).encode()
+    signed = json.loads(processes.run_for_output(*signer, issuer, "https://orders.example.com"))
+    body = json.dumps(signed["keys"]).encode()
     with counting.answering(body) as keys:
         variables = {
             "ISSUERS": "rfc9068",
@@ -350,9 +350,9 @@ def b10(bench):
             "RFC9068_JWKS_URL": f"{keys}/jwks",
         }
         with bench.resource_server(keys, **variables) as (api, _):
-            yield from whoami_to_ping(api, bearer(made["token"]))
+            yield from whoami_to_ping(api, bearer(signed["token"]))
 
 
 def median(values):
-    """Return the median, and the spread: the difference between the largest and the smallest."""
+    """Return the median and the spread, the difference between the largest and smallest value."""
     return statistics.median(values), max(values) - min(values)

@@ -1,6 +1,6 @@
-"""Print a key set and a JWT that a key of it has signed, as JSON: an issuer made up for B10.
+"""Print a JWT and the key set that verifies it as JSON, for the issuer of B10.
 
-Runs in the environment of the project, which has the library. Arguments: issuer, audience.
+Runs in the environment of the project, which has jwcrypto. Arguments: issuer, audience.
 """
 
 import json
@@ -15,7 +15,7 @@ HEADER = {"alg": "RS256", "kid": "bench", "typ": "at+jwt"}
 
 
 def main():
-    """Make both and print them."""
+    """Create the key, sign the token and print both."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""The same rows of the stock assembly: the same project with our classes switched off."""
+"""Measurements of the stock assembly: the same project with django-oauth-toolkit's own classes."""
 
 import subprocess
 from contextlib import contextmanager
@@ -7,13 +7,13 @@ import load
 import processes
 
 ROUNDS = 2
-# gunicorn as django-oauth-toolkit's and Django's documentation start it, with the 4 threads that
-# the figures of the table were made with.
+# The server that the documentation of Django and django-oauth-toolkit starts. The figures of the
+# README were measured with 4 threads.
 GUNICORN = ["gunicorn", "--worker-class", "gthread", "--threads", "4"]
 
 
 def hashed_secret(project):
-    """Return the secret of `orders`, stored as django-oauth-toolkit does unless told otherwise."""
+    """Return the secret of `orders`, hashed by the default hasher of django-oauth-toolkit."""
     code = (
         "import sys, django; from django.conf import settings; settings.configure(); "
         "from django.contrib.auth.hashers import make_password; print(make_password(sys.argv[1]))"
@@ -25,7 +25,7 @@ def hashed_secret(project):
 
 @contextmanager
 def serve(bench, service, module, **variables):
-    """Serve a service with the settings in ``stock/`` in the place of its own."""
+    """Run a service with a settings module of ``stock/`` instead of its own."""
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
     environment = bench.project.environment | variables
@@ -42,7 +42,7 @@ def serve(bench, service, module, **variables):
 
 def b1(bench, small):
     """Throughput of whoami with a warm token ÷ ping."""
-    # Imported here, because `rows` imports this module.
+    # `rows` imports this module.
     from rows import bearer
 
     with (
@@ -62,17 +62,17 @@ def b1(bench, small):
 
 
 def b2(bench, small):
-    """Introspections a second, with the hasher and the view as delivered, ÷ the same."""
+    """Introspections a second with the default hasher and view ÷ the same of `oidc-provider`."""
     from rows import INTROSPECT, reference_script
 
     script = load.post_script(bench.basic("stock"), '"token=bench-" .. math.random(1, 100000)')
     with (
-        serve(bench, "authorization_server", "stock_authorization_server", **small) as ours,
-        processes.oidc_provider() as theirs,
+        serve(bench, "authorization_server", "stock_authorization_server", **small) as stock,
+        processes.oidc_provider() as provider,
     ):
-        reference = reference_script(bench, theirs)
+        reference = reference_script(bench, provider)
         for _ in range(ROUNDS):
-            base = load.throughput(f"{theirs}/token/introspection", script=reference)
-            # Half a second each: fewer connections, or most of them would time out.
-            own = load.throughput(ours + INTROSPECT, script=script, connections=2, seconds=6)
-            yield own / base
+            base = load.throughput(f"{provider}/token/introspection", script=reference)
+            # A request takes half a second: with more connections, most would time out.
+            value = load.throughput(stock + INTROSPECT, script=script, connections=2, seconds=6)
+            yield value / base

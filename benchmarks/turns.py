@@ -1,7 +1,7 @@
-"""Ask one server for two pages in turns of a tenth of a second.
+"""Alternate between two pages of one server in turns of a tenth of a second.
 
-The speed of a small machine changes from one second to the next, by more than what is measured.
-`wrk` runs for a second at least, so between two runs it sees the machine and not the pages.
+The speed of a small machine changes within a second by more than the measured difference. `wrk`
+runs for at least a second, so it would compare two states of the machine.
 """
 
 import re
@@ -15,7 +15,7 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 class Client:
-    """Some connections to a server that stay open, with a request on each of them at any time."""
+    """Persistent connections to a server, with one pending request on each."""
 
     def __init__(self, url):
         parts = urlsplit(url)
@@ -43,30 +43,30 @@ class Client:
         return "\r\n".join([*lines, "", ""]).encode()
 
     def seconds(self, request, count):
-        """Return how long `count` answers to `request` take; exit when one is an error."""
+        """Return the seconds that `count` responses to `request` take; exit if one is an error."""
         start = time.perf_counter()
         for each in self._sockets:
             each.sendall(request)
-        to_send, to_come = count - len(self._sockets), count
-        while to_come:
+        unsent, pending = count - len(self._sockets), count
+        while pending:
             for key, _ in self._selector.select():
                 receive(key.fileobj)
-                to_come -= 1
-                if to_send:
+                pending -= 1
+                if unsent:
                     key.fileobj.sendall(request)
-                    to_send -= 1
+                    unsent -= 1
         return time.perf_counter() - start
 
 
 def receive(connection):
-    """Read one answer."""
-    answer = b""
+    """Read one response."""
+    response = b""
     while True:
         part = connection.recv(65536)
-        answer += part
-        head, end, body = answer.partition(b"\r\n\r\n")
+        response += part
+        head, end, body = response.partition(b"\r\n\r\n")
         if not part or not head.startswith(b"HTTP/1.1 200 "):
-            raise SystemExit(f"An answer with an error: {answer[:200]!r}")
+            raise SystemExit(f"Expected status 200, got {response[:200]!r}")
         length = LENGTH.search(head + b"\r\n") if end else None
         if length and len(body) >= int(length[1]):
             return

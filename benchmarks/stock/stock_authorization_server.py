@@ -1,4 +1,4 @@
-"""An authorization server on django-oauth-toolkit's own endpoints, validator and secret hasher."""
+"""Settings of an authorization server with django-oauth-toolkit's own endpoints and validator."""
 
 from config.settings import *  # noqa: F403
 from config.settings import OAUTH2_PROVIDER

@@ -1,4 +1,4 @@
-"""The addresses as django-oauth-toolkit's documentation mounts them."""
+"""The URLs of django-oauth-toolkit's documentation."""
 
 from django.http import HttpResponse
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""A resource server on django-oauth-toolkit's own validator, cache and authentication class."""
+"""Settings of a resource server with django-oauth-toolkit's own validator, cache and classes."""
 
 from config.settings import *  # noqa: F403
 from config.settings import OAUTH2_PROVIDER, REST_FRAMEWORK
@@ -8,7 +8,7 @@ OAUTH2_PROVIDER = {
     for name, value in OAUTH2_PROVIDER.items()
     if name not in ("OAUTH2_VALIDATOR_CLASS", "RESOURCE_SERVER_TOKEN_CACHING_SECONDS")
 } | {
-    # It compares `aud` with the address of the request, which is not the name in the manifest.
+    # The default compares `aud` with the URL of the request; the manifest has another identifier.
     "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": None,
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {

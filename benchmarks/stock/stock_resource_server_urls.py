@@ -1,17 +1,17 @@
-"""The resource server's own addresses, with a `whoami` that knows what the toolkit knows."""
+"""The URLs of the resource server, with a `whoami` for the tokens of django-oauth-toolkit."""
 
-from config.urls import urlpatterns as own
+from config.urls import urlpatterns as project_urlpatterns
 from django.urls import path
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 
 class WhoAmIView(APIView):
-    """Say what the stored token says: without `sub`, `client_id` and `iss`, which it lacks."""
+    """Describe the stored token, which has no `sub`, `client_id` and `iss`."""
 
     def get(self, request):
         token = request.auth
         return Response({"scope": token.scope, "exp": int(token.expires.timestamp())})
 
 
-urlpatterns = [path("api/whoami/", WhoAmIView.as_view()), *own]
+urlpatterns = [path("api/whoami/", WhoAmIView.as_view()), *project_urlpatterns]

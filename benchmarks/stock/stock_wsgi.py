@@ -1,4 +1,4 @@
-"""Django's own WSGI application, with whatever settings are chosen."""
+"""Django's own WSGI application; DJANGO_SETTINGS_MODULE selects the settings."""
 
 from django.core.wsgi import get_wsgi_application
 

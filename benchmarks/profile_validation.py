@@ -1,7 +1,7 @@
-"""Profile 500 questions of a resource server: what it does between asking and having the answer.
+"""Profile the validation of 500 new tokens in a resource server.
 
-Runs in the folder of a resource server, in its environment, against a real authorization server
-with the tokens of the benchmark.
+Runs in the folder and environment of a resource server, against a real authorization server with
+the tokens of the benchmark.
 """
 
 import cProfile
@@ -17,11 +17,11 @@ import django
 django.setup()
 from oauth_resource_server.validation import validate  # noqa: E402
 
-FIRST = 50_000  # past the tokens that the measurement has used
+FIRST = 50_000  # greater than the numbers of the tokens that the measurement has used
 
 
 def main():
-    """Print the functions that take most of the time themselves."""
+    """Print the functions with the most time of their own."""
     validate(f"bench-{FIRST - 1}")
     with cProfile.Profile() as profile:
         for number in range(FIRST, FIRST + 500):
