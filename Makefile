@@ -1,7 +1,6 @@
-# `make` alone lists the targets. Each makes what it needs from a bare checkout: Python 3.11 or newer,
-# make and git are enough.
+# `make` lists the targets. They need Python 3.11 or newer, make and git.
 PYTHON ?= python3
-# Generated projects take uv from here, and build their environment with the same Python.
+# Generated projects use this uv and build their environment with the same Python.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export UV_PYTHON ?= $(shell $(PYTHON) -c "import sys; print(sys.executable)")
 unexport VIRTUAL_ENV
@@ -17,26 +16,26 @@ help:  ## list the targets
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet "uv>=0.9"
 
-install: .venv/bin/uv  ## install what the lock file says into .venv
-	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Gatehouse needs Python 3.11 or newer: run make PYTHON=python3.13, say.')"
+install: .venv/bin/uv  ## install the locked dependencies into .venv
+	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Gatehouse needs Python 3.11 or newer: run, for example, make PYTHON=python3.13.')"
 	uv sync --quiet
 
-demo: install  ## generate a project into build/demo, start it, try the whole flow, stop it
+demo: install  ## generate a project into build/demo, start it, run the smoke flow, stop it
 	python tests/demo.py
 
-test: lint test-library test-containers  ## run every test; the slow ones run generated projects
+test: lint test-library test-containers  ## run every test; the slow tests run generated projects
 	pytest -n 2 --dist loadscope --ignore tests/containers
 
 test-library: install  ## run the tests of the library on Django 5.2, with branch coverage, and on Django 6.1
 	python tests/library_suite.py
 
-test-containers: install  ## run a generated project in containers; skipped where no Docker Engine answers
+test-containers: install  ## test a generated project in containers; skipped without a Docker Engine
 	pytest tests/containers
 
 test-fast: install  ## run the tests that start no service
 	pytest -n 2 --dist loadscope -m "not slow"
 
-lint: install  ## check style, and the types and the layers of the library
+lint: install  ## check the style, and the types and layers of the library
 	ruff check . $(LIBRARY)
 	ruff format --check . $(LIBRARY)
 	cd tests && uv run --project library --quiet --locked mypy --config-file library/pyproject.toml --cache-dir ../build/mypy
@@ -54,7 +53,7 @@ lock: install  ## renew the lock files of generated projects and of the library'
 	python tests/lock.py
 	uv lock --quiet --upgrade --project tests/library
 
-size: install  ## count what the owner of a project gets, and write it to the README
+size: install  ## count the code of a project, and update the table in the README
 	python tests/size.py
 
 bench: install  ## measure every row of benchmarks/README.md beside its reference; ONLY=B1,B2 measures some
