@@ -1,6 +1,6 @@
-"""Run Canaille with what it keeps in memory: ``canaille_server.py PORT CLIENTS``.
+"""Run Canaille with a store in memory: ``canaille_server.py PORT CLIENTS``.
 
-CLIENTS is a JSON object from client ids to secrets. The tokens of all of them are for
+CLIENTS is a JSON object from client ids to secrets. The audience of all tokens is the client
 ``orders-api``, which may introspect them.
 """
 
@@ -15,7 +15,7 @@ SCOPES = ["orders:read", "orders:write", "inventory:read", "inventory:write"]
 
 
 def main():
-    """Serve until somebody ends this."""
+    """Register the clients and run the server."""
     port, clients = int(sys.argv[1]), json.loads(sys.argv[2])
     app = create_app(
         {
@@ -27,16 +27,16 @@ def main():
         }
     )
     with app.app_context(), Backend.instance.session():
-        made = {name: client(name, secret) for name, secret in clients.items()}
-        for one in made.values():
-            one.audience = [made["orders-api"]]
-            Backend.instance.save(one)
+        registered = {name: register(name, secret) for name, secret in clients.items()}
+        for client in registered.values():
+            client.audience = [registered["orders-api"]]
+            Backend.instance.save(client)
     app.run("127.0.0.1", port, threaded=True)
 
 
-def client(name, secret):
-    """Register a client that acts for itself."""
-    made = models.Client(
+def register(name, secret):
+    """Return a new client for the client credentials grant."""
+    client = models.Client(
         client_id=name,
         client_secret=secret,
         client_name=name,
@@ -44,8 +44,8 @@ def client(name, secret):
         grant_types=["client_credentials"],
         scope=SCOPES,
     )
-    Backend.instance.save(made)
-    return made
+    Backend.instance.save(client)
+    return client
 
 
 if __name__ == "__main__":

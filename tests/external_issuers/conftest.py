@@ -1,4 +1,4 @@
-"""A generated project, and the authorization servers whose tokens its resource servers accept."""
+"""Fixtures: a generated project, and the authorization servers that its resource servers trust."""
 
 import pytest
 from servers import (
@@ -14,13 +14,13 @@ from stack import make, use_free_ports
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Return where logs and databases go."""
+    """Return a folder for logs and databases."""
     return tmp_path_factory.mktemp("issuers")
 
 
 @pytest.fixture(scope="session")
 def project(bake):
-    """Return a generated project that is installed."""
+    """Return a generated project with its dependencies installed."""
     project = bake()
     use_free_ports(project)
     make(project, "install", check=True)
@@ -35,20 +35,20 @@ def provider(folder):
 
 @pytest.fixture(scope="session")
 def jwt_variables(provider):
-    """Return the variables with which `orders` verifies tokens of the provider."""
+    """Return the settings of `orders` to verify JWTs of the provider."""
     return rfc9068(provider, audience=ORDERS)
 
 
 @pytest.fixture(scope="session")
 def orders(project, folder, jwt_variables):
-    # Half of the threads may wait for keys: all that a test lets ask at once.
+    # Half of the threads may wait for keys. A test sends four requests concurrently.
     with resource_server(project, "orders", folder, WEB_THREADS="8", **jwt_variables) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def opaque_variables(provider):
-    """Return the variables with which `inventory` asks the provider about its tokens."""
+    """Return the settings of `inventory` to introspect tokens at the provider."""
     return {
         "ISSUERS": "rfc7662",
         "RFC7662_ISSUER": provider.url,

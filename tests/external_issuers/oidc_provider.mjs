@@ -1,4 +1,4 @@
-// `oidc-provider` as somebody else's authorization server: opaque and JWT access tokens, and new keys at SIGUSR2.
+// `oidc-provider` as a third-party authorization server: opaque and JWT access tokens; SIGUSR2 rotates its keys.
 import { createServer } from 'node:http';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { Provider } from 'oidc-provider';
@@ -6,7 +6,7 @@ import { Provider } from 'oidc-provider';
 const port = Number(process.argv[2]);
 const clients = JSON.parse(process.argv[3]);
 const issuer = `http://127.0.0.1:${port}`;
-// The resource indicators (RFC 8707), with the format of their access tokens.
+// The format of the access tokens of each resource indicator (RFC 8707).
 const resources = {
   'https://orders.example.com': 'jwt', 'https://inventory.example.com': 'jwt',
   'urn:orders:opaque': 'opaque', 'urn:inventory:opaque': 'opaque',
@@ -17,7 +17,7 @@ function newKey() {
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' };
 }
 
-// The first key signs; those after it are still published.
+// The first key signs; the others are only published.
 function provider(keys) {
   return new Provider(issuer, {
     clients: clients.map((client) => ({

@@ -1,7 +1,6 @@
-"""Authorization servers that nobody here wrote, and a generated resource server, as processes.
+"""Third-party authorization servers and a generated resource server, as processes.
 
-Each function runs one of them on a free port until the block is left. Needs the dependencies of the
-template, and `oidc_provider` Node.js.
+Each context manager runs one server on a free port. `oidc_provider` needs Node.js.
 """
 
 import fcntl
@@ -27,7 +26,7 @@ START_SECONDS = 300
 CACHING_SECONDS = 1
 ORDERS, INVENTORY = "https://orders.example.com", "https://inventory.example.com"
 OPAQUE_INVENTORY = "urn:inventory:opaque"
-# Made-up secrets of made-up clients, long enough for every server.
+# Secrets of test clients, long enough for every server.
 CLIENTS = {
     name: f"a-secret-for-tests-only-of-the-client-{name}" for name in ("importer", "orders-api")
 }
@@ -36,7 +35,7 @@ PASSWORD = "Passw0rd!of-a-test"
 
 @contextmanager
 def running(command, url, *, log, **options):
-    """Run `command` until the block is left, from when `url` answers 200."""
+    """Run `command`, and enter the block when `url` answers 200."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
             list(map(str, command)),
@@ -70,7 +69,7 @@ def answers(url):
 
 @dataclass
 class Cognito:
-    """A user pool with a resource server, two clients, and Jane in the group `orders-admins`."""
+    """A user pool with a resource server, two clients, and the user Jane in `orders-admins`."""
 
     url: str
     api: object = field(repr=False)
@@ -83,7 +82,7 @@ class Cognito:
         return f"{self.url}/{self.pool}/.well-known/jwks.json"
 
     def set_up(self):
-        """Do what the page docs/issuers/cognito.md tells people to click."""
+        """Create the objects that docs/issuers/cognito.md describes."""
         self.pool = self.api.create_user_pool(PoolName="acme")["UserPool"]["Id"]
         self.api.create_resource_server(
             UserPoolId=self.pool,
@@ -91,7 +90,8 @@ class Cognito:
             Name="Orders",
             Scopes=[{"ScopeName": "read", "ScopeDescription": "See your orders"}],
         )
-        self.client_id, self.other_client_id = self._client("shop"), self._client("other")
+        self.client_id = self._create_client("shop")
+        self.other_client_id = self._create_client("other")
         self.api.admin_create_user(UserPoolId=self.pool, Username="jane", MessageAction="SUPPRESS")
         self.api.admin_set_user_password(
             UserPoolId=self.pool, Username="jane", Password=PASSWORD, Permanent=True
@@ -102,16 +102,16 @@ class Cognito:
         )
         return self
 
-    def _client(self, name):
-        made = self.api.create_user_pool_client(
+    def _create_client(self, name):
+        response = self.api.create_user_pool_client(
             UserPoolId=self.pool,
             ClientName=name,
             ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
         )
-        return made["UserPoolClient"]["ClientId"]
+        return response["UserPoolClient"]["ClientId"]
 
     def log_in(self, client_id=None):
-        """Return the tokens that Jane gets (``AccessToken``, ``IdToken``)."""
+        """Return the tokens of Jane (``AccessToken``, ``IdToken``)."""
         answer = self.api.admin_initiate_auth(
             UserPoolId=self.pool,
             ClientId=client_id or self.client_id,
@@ -142,7 +142,7 @@ def cognito(folder):
 
 
 def rfc9068(provider, audience):
-    """Return the variables with which a resource server verifies JWTs of a provider."""
+    """Return the settings of a resource server to verify JWTs of a provider."""
     return {
         "ISSUERS": "rfc9068",
         "RFC9068_ISSUER": provider.url,
@@ -153,7 +153,7 @@ def rfc9068(provider, audience):
 
 @dataclass
 class Issuer:
-    """An authorization server that gives tokens to clients (RFC 6749 section 4.4)."""
+    """An authorization server with the client credentials grant (RFC 6749 section 4.4)."""
 
     url: str
     token_path: str
@@ -162,7 +162,7 @@ class Issuer:
     client: tuple = ("importer", CLIENTS["importer"])
 
     def token(self, scope, **parameters):
-        """Return a new access token of its client."""
+        """Return a new access token of `client`."""
         answer = requests.post(
             self.url + self.token_path,
             auth=self.client,
@@ -173,7 +173,7 @@ class Issuer:
         return answer.json()["access_token"]
 
     def revoke(self, token):
-        """End a token (RFC 7009)."""
+        """Revoke a token (RFC 7009)."""
         answer = requests.post(
             self.url + self.revocation_path,
             auth=self.client,
@@ -184,15 +184,15 @@ class Issuer:
 
 
 class OIDCProvider(Issuer):
-    """The Node server `oidc-provider`, which is certified by the OpenID Foundation."""
+    """The Node server `oidc-provider`, certified by the OpenID Foundation."""
 
     def key_ids(self):
-        """Return the ids of the keys that it publishes."""
+        """Return the ids of the published keys."""
         jwks = requests.get(f"{self.url}/jwks", timeout=10).json()
         return [key["kid"] for key in jwks["keys"]]
 
     def rotate_keys(self):
-        """Sign with a new key from now on, and publish the one before for some more time."""
+        """Sign with a new key; the previous key stays published until the next rotation."""
         before = self.key_ids()
         self.process.send_signal(signal.SIGUSR2)
         deadline = time.monotonic() + START_SECONDS
@@ -202,7 +202,7 @@ class OIDCProvider(Issuer):
 
 
 def install_oidc_provider():
-    """Install `oidc-provider` where it is not; of the processes that test here, one at a time."""
+    """Install `oidc-provider` if it is missing; a lock keeps other test processes waiting."""
     NODE_MODULES.mkdir(parents=True, exist_ok=True)
     with open(NODE_MODULES / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -210,16 +210,16 @@ def install_oidc_provider():
         if not (NODE_MODULES / "node_modules" / ".package-lock.json").is_file():
             install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "oidc-provider@9"]
             subprocess.run(install, cwd=NODE_MODULES, check=True)
-        # In one step: the Node.js of another process may be reading it.
+        # Replace the file atomically: another process may be reading it.
         copy = shutil.copy(HERE / "oidc_provider.mjs", NODE_MODULES / "copy")
         os.replace(copy, NODE_MODULES / "oidc_provider.mjs")
 
 
 @contextmanager
 def oidc_provider(folder, client="importer"):
-    """Run `oidc-provider` from npm, with a `client` of that name; yield it as an `OIDCProvider`.
+    """Run `oidc-provider` from npm, and yield an `OIDCProvider` for the client named `client`.
 
-    Skips the test where there is no Node.js.
+    Skips the test if Node.js is not installed.
     """
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("Node.js and npm are not installed")
@@ -227,8 +227,8 @@ def oidc_provider(folder, client="importer"):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     clients = CLIENTS | {client: CLIENTS["importer"]}
-    known = [{"client_id": name, "client_secret": secret} for name, secret in clients.items()]
-    command = ["node", "oidc_provider.mjs", port, json.dumps(known)]
+    registered = [{"client_id": name, "client_secret": secret} for name, secret in clients.items()]
+    command = ["node", "oidc_provider.mjs", port, json.dumps(registered)]
     discovery = f"{url}/.well-known/openid-configuration"
     with running(command, discovery, log=folder / "oidc.log", cwd=NODE_MODULES) as process:
         credentials = client, clients[client]
@@ -240,7 +240,7 @@ def oidc_provider(folder, client="importer"):
 
 @contextmanager
 def canaille(folder):
-    """Run Canaille, a Python server, with opaque tokens; yield it as an `Issuer`."""
+    """Run Canaille, a Python server with opaque tokens; yield an `Issuer`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, HERE / "canaille_server.py", port, json.dumps(CLIENTS)]
@@ -254,7 +254,7 @@ def canaille(folder):
 
 @contextmanager
 def resource_server(project, name, folder, **variables):
-    """Run the resource server `name` of `project` with some more variables; yield its address."""
+    """Run the resource server `name` of `project` with more `variables`; yield its URL."""
     prefix, port = name.upper(), free_port()
     url = f"http://127.0.0.1:{port}"
     python = project / ".venv" / "bin" / "python"
@@ -265,17 +265,17 @@ def resource_server(project, name, folder, **variables):
         "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": str(CACHING_SECONDS),
         **variables,
     }
-    where = {"cwd": project / "resource_servers" / name, "env": environment}
+    options = {"cwd": project / "resource_servers" / name, "env": environment}
     subprocess.run(
-        [python, "manage.py", "migrate", "--no-input", "--verbosity=0"], check=True, **where
+        [python, "manage.py", "migrate", "--no-input", "--verbosity=0"], check=True, **options
     )
     command = [python, project / "deploy" / "serve.py", f"127.0.0.1:{port}"]
-    with running(command, f"{url}/health/live", log=folder / f"{name}-{port}.log", **where):
+    with running(command, f"{url}/health/live", log=folder / f"{name}-{port}.log", **options):
         yield url
 
 
 def whoami(url, token):
-    """Return the answer of a resource server about the sender of `token`."""
+    """Return the response of `/api/whoami/` to a request with `token`."""
     headers = {"Authorization": f"Bearer {token}"}
     return requests.get(f"{url}/api/whoami/", headers=headers, timeout=10)
 
@@ -292,7 +292,7 @@ def manage(project, name, *arguments, **variables):
 
 
 def create_item(url, token, name):
-    """Create an item at a resource server; return the answer."""
+    """Create an item at a resource server; return the response."""
     return requests.post(
         f"{url}/api/items/",
         headers={"Authorization": f"Bearer {token}"},
@@ -302,16 +302,16 @@ def create_item(url, token, name):
 
 
 def items(url, token):
-    """Return how many items the owner of `token` has."""
+    """Return the number of items of the owner of `token`."""
     headers = {"Authorization": f"Bearer {token}"}
     return requests.get(f"{url}/api/items/", headers=headers, timeout=10).json()["count"]
 
 
 def eventually(condition):
-    """Return whether `condition` is true once what is remembered has to be forgotten, or before."""
+    """Return whether `condition` becomes true before the cached responses expire."""
     deadline = time.monotonic() + CACHING_SECONDS
     while True:
-        # However long the answer takes: when the question was asked, counts.
+        # A request counts if it was sent in time, however long its response takes.
         is_last = time.monotonic() > deadline
         if condition():
             return True

@@ -1,4 +1,4 @@
-"""RFC 7662, by Canaille: opaque tokens."""
+"""Opaque tokens of Canaille are accepted by introspection (RFC 7662)."""
 
 import pytest
 from servers import CLIENTS, canaille, create_item, eventually, resource_server, whoami
@@ -29,20 +29,20 @@ def orders_of_canaille(project, folder, canaille_server):
 
 def test_a_token_of_canaille_is_accepted(canaille_server, orders_of_canaille):
     answer = whoami(orders_of_canaille, canaille_server.token("orders:read"))
-    known = [answer.json()[name] for name in ("sub", "client_id", "scope", "iss")]
-    assert known == ["importer", "importer", "orders:read", canaille_server.url]
+    members = [answer.json()[name] for name in ("sub", "client_id", "scope", "iss")]
+    assert members == ["importer", "importer", "orders:read", canaille_server.url]
 
 
-def test_the_scope_of_a_token_of_canaille_is_asked_for(canaille_server, orders_of_canaille):
+def test_a_token_of_canaille_without_the_scope_is_forbidden(canaille_server, orders_of_canaille):
     token = canaille_server.token("orders:read")
     assert create_item(orders_of_canaille, token, "Lamp").status_code == 403
 
 
 def test_a_token_that_canaille_does_not_know_is_refused(orders_of_canaille):
-    assert whoami(orders_of_canaille, "of-nobody").status_code == 401
+    assert whoami(orders_of_canaille, "unknown").status_code == 401
 
 
-def test_a_token_that_was_revoked_at_canaille_is_refused_in_time(
+def test_a_token_that_was_revoked_at_canaille_is_refused_when_the_cache_expires(
     canaille_server, orders_of_canaille
 ):
     token = canaille_server.token("orders:read")

@@ -1,6 +1,6 @@
-"""Amazon Cognito, by moto: user pools, groups and keys.
+"""Tokens of Amazon Cognito, as moto issues them: user pools, groups and keys.
 
-What moto has not, client credentials, is signed here with the key that it publishes.
+moto has no client credentials grant: its tokens are signed here with the key that moto publishes.
 """
 
 import time
@@ -34,7 +34,7 @@ def pool(folder):
 
 @pytest.fixture(scope="module")
 def cognito_variables(pool, folder):
-    """Return the variables with which `orders` trusts the user pool."""
+    """Return the settings of `orders` to trust the user pool."""
     config = folder / "cognito.toml"
     values = {"pool": pool.pool, "client_id": pool.client_id, "jwks_url": pool.jwks_url}
     config.write_text(RULES.format(**values), encoding="utf-8")
@@ -48,7 +48,7 @@ def orders_of_cognito(project, folder, cognito_variables):
 
 
 def machine_token(pool, **claims):
-    """Return what Cognito's client credentials grant issues, signed with the key of moto."""
+    """Return a token of Cognito's client credentials grant, signed with the key of moto."""
     now = int(time.time())
     claims = {
         "sub": "1example23456789",
@@ -67,7 +67,7 @@ def machine_token(pool, **claims):
     return jwt.encode({"alg": "RS256", "kid": "dummy"}, claims, key)
 
 
-def test_a_person_of_a_user_pool_is_known(pool, orders_of_cognito):
+def test_a_token_of_a_person_of_a_user_pool_is_accepted(pool, orders_of_cognito):
     answer = whoami(orders_of_cognito, pool.log_in()["AccessToken"])
     assert (answer.status_code, answer.json()["client_id"]) == (200, pool.client_id)
 
@@ -82,7 +82,7 @@ def test_a_group_of_a_user_pool_grants_scopes(pool, orders_of_cognito):
     assert answer.status_code == 201
 
 
-def test_a_program_of_a_user_pool_has_the_scopes_of_its_resource_server(pool, orders_of_cognito):
+def test_rules_map_the_scopes_of_a_client_of_a_user_pool(pool, orders_of_cognito):
     token = machine_token(pool)
     assert (
         items(orders_of_cognito, token),
@@ -94,13 +94,13 @@ def test_an_id_token_of_a_user_pool_is_refused(pool, orders_of_cognito):
     assert whoami(orders_of_cognito, pool.log_in()["IdToken"]).status_code == 401
 
 
-def test_a_client_of_a_user_pool_that_is_not_listed_is_refused(pool, orders_of_cognito):
+def test_a_token_of_a_client_that_is_not_listed_is_refused(pool, orders_of_cognito):
     token = pool.log_in(pool.other_client_id)["AccessToken"]
     assert whoami(orders_of_cognito, token).status_code == 401
 
 
 def test_a_token_of_another_user_pool_is_refused(pool, orders_of_cognito):
-    # It is signed with the same key: moto has only one.
+    # moto signs the tokens of all user pools with one key.
     token = machine_token(pool, iss="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other")
     assert whoami(orders_of_cognito, token).status_code == 401
 

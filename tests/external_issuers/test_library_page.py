@@ -1,6 +1,6 @@
-"""docs/library.md, followed to the letter in a new project, with tokens of real servers.
+"""Follow docs/library.md literally in a new project, with tokens of real servers.
 
-Its code blocks name the file that they go to. Only the example values are replaced.
+Each code block of the page names its file. Only the example values are replaced.
 """
 
 import os
@@ -43,12 +43,12 @@ AccessToken.objects.create(
 
 
 def blocks(name):
-    """Return the code for the file `name`, as the page calls it."""
+    """Return the code blocks of the page for the file `name`."""
     return re.findall(rf"^```python\n# {re.escape(name)}\n(.*?)^```$", PAGE, re.M | re.S)
 
 
 class Project:
-    """A project of ``django-admin startproject`` that has the library installed."""
+    """A project of ``django-admin startproject`` with the library installed."""
 
     def __init__(self, folder, python, **variables):
         self.folder = folder
@@ -71,7 +71,7 @@ class Project:
         return run.stdout
 
     def append(self, file, name, values=()):
-        """Append the blocks for `name` to a file, with `values` instead of those of the page."""
+        """Append the blocks for `name` to `file`, with the example values replaced by `values`."""
         code = "\n".join(blocks(name))
         assert code, name
         for old, new in dict(values).items():
@@ -82,7 +82,7 @@ class Project:
 
     @contextmanager
     def running(self):
-        """Run its server; yield its address."""
+        """Run the server of the project; yield its URL."""
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = ["python", "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
@@ -99,7 +99,7 @@ def python(tmp_path_factory):
     uv = ["uv", "build", "--quiet", "--wheel", "--out-dir", folder, ROOT / LIBRARY]
     subprocess.run(uv, check=True)
     subprocess.run(["uv", "venv", "--quiet", "--seed", folder / "venv"], check=True)
-    # The wheel that was built here, whatever is published under its name.
+    # The constraint selects the local wheel, even if a version is published.
     wheel = next(folder.glob("*.whl"))
     constraint = folder / "constraints.txt"
     constraint.write_text(f"django-oauth-resource-server @ {wheel.as_uri()}\n", encoding="utf-8")
@@ -115,7 +115,7 @@ def python(tmp_path_factory):
 
 @pytest.fixture
 def follow_the_page(python, tmp_path):
-    """Return a function that makes a project, does what the page says, and runs its server."""
+    """Return a function that creates a project, follows the page, and runs the server."""
 
     @contextmanager
     def follow_the_page(server, values, **variables):
@@ -133,7 +133,7 @@ def follow_the_page(python, tmp_path):
 
 
 def answer(url, token=None):
-    """Return the answer of the view of the page."""
+    """Return the response of the view of the page."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return requests.get(f"{url}/orders/", headers=headers, timeout=30)
 
@@ -155,7 +155,7 @@ def test_a_token_of_oidc_provider(follow_the_page, provider):
 
 @pytest.fixture
 def platform(bake):
-    """Return a generated project whose services are running."""
+    """Return a generated project with running services."""
     platform = bake({"resource_servers": "orders"})
     use_free_ports(platform)
     with running(platform):

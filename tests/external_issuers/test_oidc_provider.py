@@ -1,4 +1,4 @@
-"""RFC 9068 and RFC 7662, by `oidc-provider`: JWTs, opaque tokens, new keys and outages."""
+"""Tokens of `oidc-provider`: JWTs (RFC 9068), opaque tokens (RFC 7662), rotation and outages."""
 
 import re
 import threading
@@ -26,10 +26,10 @@ pytestmark = pytest.mark.slow
 class TestJWTs:
     def test_a_token_of_rfc_9068_is_accepted(self, provider, orders):
         answer = whoami(orders, provider.token("orders:read", resource=ORDERS))
-        known = [answer.json()[name] for name in ("sub", "client_id", "scope", "iss")]
-        assert known == ["importer", "importer", "orders:read", provider.url]
+        members = [answer.json()[name] for name in ("sub", "client_id", "scope", "iss")]
+        assert members == ["importer", "importer", "orders:read", provider.url]
 
-    def test_its_scope_is_asked_for(self, provider, orders):
+    def test_a_token_without_the_scope_is_forbidden(self, provider, orders):
         token = provider.token("orders:read", resource=ORDERS)
         assert create_item(orders, token, "Lamp").status_code == 403
 
@@ -53,21 +53,21 @@ class TestJWTs:
 class TestOpaqueTokens:
     def test_an_opaque_token_is_accepted(self, provider, inventory):
         token = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
-        known = [whoami(inventory, token).json()[name] for name in ("sub", "scope", "iss")]
-        assert known == ["importer", "inventory:read", provider.url]
+        members = [whoami(inventory, token).json()[name] for name in ("sub", "scope", "iss")]
+        assert members == ["importer", "inventory:read", provider.url]
 
     def test_a_token_for_another_resource_server_is_refused(self, provider, inventory):
         token = provider.token("orders:read", resource="urn:orders:opaque")
         assert whoami(inventory, token).status_code == 401
 
-    def test_a_revoked_token_is_refused_in_time(self, provider, inventory):
+    def test_a_revoked_token_is_refused_when_the_cache_expires(self, provider, inventory):
         token = provider.token("inventory:read", resource=OPAQUE_INVENTORY)
         before = whoami(inventory, token).status_code
         provider.revoke(token)
         refused = eventually(lambda: whoami(inventory, token).status_code == 401)
         assert (before, refused) == (200, True)
 
-    def test_wrong_credentials_are_nobody_elses_fault(
+    def test_wrong_introspection_credentials_are_503_and_not_ready(
         self, project, folder, provider, opaque_variables
     ):
         variables = opaque_variables | {
@@ -79,7 +79,7 @@ class TestOpaqueTokens:
             assert (whoami(url, token).status_code, ready.status_code) == (503, 503)
 
 
-def test_a_resource_server_takes_both_formats_of_one_issuer(
+def test_a_resource_server_accepts_both_formats_of_one_issuer(
     project, folder, provider, jwt_variables, opaque_variables
 ):
     variables = jwt_variables | opaque_variables | {"ISSUERS": "rfc7662,rfc9068"}
@@ -91,7 +91,7 @@ def test_a_resource_server_takes_both_formats_of_one_issuer(
 
 
 class Load:
-    """Threads that bring new tokens one after the other until they are stopped."""
+    """Threads that send new tokens one after the other until the block ends."""
 
     def __init__(self, url, new_token, threads=4):
         self.statuses = []
@@ -114,7 +114,7 @@ class Load:
             thread.join()
 
     def wait_for_more(self, number):
-        """Return after `number` more answers."""
+        """Return after `number` more responses."""
         end = len(self.statuses) + number
         deadline = time.monotonic() + 60
         while len(self.statuses) < end:
@@ -123,12 +123,12 @@ class Load:
 
 
 def key_set_fetches(url):
-    """Return how often a resource server has fetched the keys of the provider."""
+    """Return the number of fetches of the provider's key set by a resource server."""
     text = requests.get(f"{url}/metrics", timeout=10).text
     return float(re.search(r"key_set_fetches_total\{\S+ (\S+)", text)[1])
 
 
-def test_new_keys_under_load_refuse_no_request_and_are_fetched_once(provider, orders):
+def test_a_key_rotation_under_load_refuses_no_request_and_causes_one_fetch(provider, orders):
     with Load(orders, lambda: provider.token("orders:read", resource=ORDERS)) as load:
         load.wait_for_more(100)
         before = key_set_fetches(orders)
@@ -137,14 +137,14 @@ def test_new_keys_under_load_refuse_no_request_and_are_fetched_once(provider, or
     assert (set(load.statuses), key_set_fetches(orders) - before) == ({200}, 1)
 
 
-def test_a_token_of_the_key_before_is_good_while_that_is_published(provider, orders):
+def test_a_token_of_the_previous_key_is_accepted_while_the_key_is_published(provider, orders):
     token = provider.token("orders:read", resource=ORDERS)
     provider.rotate_keys()
     assert whoami(orders, token).status_code == 200
 
 
 class TestOutage:
-    def test_with_the_keys_at_hand_new_tokens_are_good(self, project, folder):
+    def test_with_cached_keys_new_tokens_are_accepted(self, project, folder):
         with oidc_provider(folder) as provider:
             variables = rfc9068(provider, audience=ORDERS)
             first, second = (provider.token("orders:read", resource=ORDERS) for _ in range(2))
@@ -154,7 +154,7 @@ class TestOutage:
                 provider.process.wait(timeout=STOP_SECONDS)
                 assert (before, whoami(url, second).status_code) == (200, 200)
 
-    def test_without_them_nobody_knows(self, project, folder):
+    def test_without_keys_the_response_is_503(self, project, folder):
         with oidc_provider(folder) as provider:
             token = provider.token("orders:read", resource=ORDERS)
         variables = rfc9068(provider, audience=ORDERS)

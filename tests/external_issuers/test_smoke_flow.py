@@ -1,4 +1,4 @@
-"""The smoke flow with another issuer, instead of the authorization server and beside it."""
+"""The smoke flow passes with another issuer, instead of the authorization server or beside it."""
 
 import os
 import subprocess
@@ -54,9 +54,10 @@ def test_the_smoke_flow_passes_with_another_issuer_instead(
 
 @pytest.fixture(scope="module")
 def beside(bake, folder):
-    """Run a whole project that trusts `oidc-provider` beside its own authorization server.
+    """Run a project that trusts `oidc-provider` beside its own authorization server.
 
-    Yields the project and the provider, where the demo machine has a namesake.
+    Yields:
+        The project and the provider. Both issuers have a client with the id of the demo machine.
     """
     project = bake()
     use_free_ports(project)
@@ -87,17 +88,17 @@ class TestBeside:
             run.stdout + run.stderr
         )
 
-    def test_one_name_at_two_issuers_is_two_people(self, beside):
+    def test_one_subject_at_two_issuers_is_two_owners(self, beside):
         project, provider = beside
         env = read_env(project)
-        ours = requests.post(
+        own = requests.post(
             f"{env['AUTHORIZATION_SERVER_URL']}/o/token/",
             auth=(env["DEMO_MACHINE_CLIENT_ID"], env["DEMO_MACHINE_CLIENT_SECRET"]),
             data={"grant_type": "client_credentials", "scope": "orders:read orders:write"},
             timeout=10,
         ).json()["access_token"]
-        theirs = provider.token(ALL, resource=ORDERS)
+        foreign = provider.token(ALL, resource=ORDERS)
         url = env["ORDERS_URL"]
-        same = whoami(url, ours).json()["sub"] == whoami(url, theirs).json()["sub"]
-        created = create_item(url, ours, "Lamp").status_code
-        assert (same, created, items(url, ours), items(url, theirs)) == (True, 201, 1, 0)
+        same = whoami(url, own).json()["sub"] == whoami(url, foreign).json()["sub"]
+        created = create_item(url, own, "Lamp").status_code
+        assert (same, created, items(url, own), items(url, foreign)) == (True, 201, 1, 0)
