@@ -5,11 +5,11 @@ discovery document. No finding contains a secret.
 """
 
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from django.core.cache import caches
-from django.core.checks import ERROR
+from django.core.checks import ERROR, CheckMessage
 
 from oauth_resource_server.checks import check_settings
 from oauth_resource_server.conf import Conf, read_conf
@@ -23,9 +23,12 @@ __all__ = ["Finding", "Level", "examine"]
 def examine() -> Iterator[Finding]:
     """Yield each finding as soon as it is known. After an error in the settings there is none."""
     conf = read_conf()
-    if not (yield from _settings(conf)):
+    messages = check_settings([])
+    yield from _settings(conf, messages)
+    if any(message.level >= ERROR for message in messages):
         return
-    yield from _shared_cache(conf.shared_cache)
+    if conf.shared_cache:
+        yield _shared_cache(conf.shared_cache)
     issuers = read_issuers(conf)
     for issuer in issuers:
         name = f"{issuer.name} " if len(issuers) > 1 else ""
@@ -33,9 +36,7 @@ def examine() -> Iterator[Finding]:
             yield replace(finding, subject=f"{name}{finding.subject}")
 
 
-def _settings(conf: Conf) -> Generator[Finding, None, bool]:
-    """Yield the system checks of the library; return whether none of them is an error."""
-    messages = check_settings([])
+def _settings(conf: Conf, messages: list[CheckMessage]) -> Iterator[Finding]:
     for message in messages:
         level = problem if message.level >= ERROR else warning
         yield level("settings", f"{message.msg} ({message.id})")
@@ -45,13 +46,9 @@ def _settings(conf: Conf) -> Generator[Finding, None, bool]:
         name = "OAUTH_RESOURCE_SERVER['INACTIVE_CACHING_SECONDS']"
         text = f"each use of an invalid token is an introspection. Change {name}, for example to 5."
         yield warning("settings", text)
-    return all(message.level < ERROR for message in messages)
 
 
-def _shared_cache(alias: str | None) -> Iterator[Finding]:
-    """Yield whether the shared cache stores a value."""
-    if not alias:
-        return
+def _shared_cache(alias: str) -> Finding:
     change = f"Change CACHES[{alias!r}] in the settings."
     key, value = f"introspection-doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
@@ -61,9 +58,7 @@ def _shared_cache(alias: str | None) -> Iterator[Finding]:
     except Exception as error:  # Each backend raises the exceptions of its own library.
         # Their messages may contain the password in the address of the cache.
         text = f"{alias!r} does not answer ({type(error).__name__}). Start it. {change}"
-        yield problem("shared cache", text)
-        return
+        return problem("shared cache", text)
     if is_stored:
-        yield ok("shared cache", f"{alias!r} stores values")
-    else:
-        yield problem("shared cache", f"{alias!r} does not store values. {change}")
+        return ok("shared cache", f"{alias!r} stores values")
+    return problem("shared cache", f"{alias!r} does not store values. {change}")

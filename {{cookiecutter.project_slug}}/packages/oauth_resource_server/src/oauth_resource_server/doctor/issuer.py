@@ -1,6 +1,5 @@
 """The steps for one issuer, driven by its `IssuerSettings`."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +21,7 @@ from oauth_resource_server.doctor.findings import (
     warning,
 )
 from oauth_resource_server.errors import IntrospectionCredentialsRefused, TokenValidationError
+from oauth_resource_server.http.client import json_object
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.settings import ANY_TYPE, IssuerSettings, parts_of
@@ -68,10 +68,9 @@ def _rules(settings: IssuerSettings) -> Iterator[Finding]:
 def _caching(settings: IssuerSettings, conf: Conf) -> Finding:
     if not settings.strategy.asks:
         return ok("caching", "a revoked token is accepted until `exp`: nothing is introspected")
-    own = settings.caching_seconds
-    seconds = conf.caching_seconds if own is None else own
-    name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
-    name = name if own is None else f"`caching_seconds` of {settings.name}"
+    seconds, name = settings.caching_seconds, f"`caching_seconds` of {settings.name}"
+    if seconds is None:
+        seconds, name = conf.caching_seconds, "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
     text = f"a revoked token is accepted for up to {seconds:g} s"
     if seconds == 0:
         text = f"each request is introspected. Change {name}, for example to 10."
@@ -107,7 +106,7 @@ def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
         yield problem("introspection", text)
         return
     if settings.credentials:
-        yield ok("credentials", f"the client {settings.credentials[0]} is accepted")
+        yield ok("credentials", f"the client {settings.client_id} is accepted")
     if answer.get("active") is False:
         yield ok("introspection", "a made-up token is inactive")
     else:
@@ -124,7 +123,7 @@ def _refused(settings: IssuerSettings, status: int | None) -> str:
     )
     advice = ", and run `manage.py ensure_clients` there" if settings.preset == BUNDLED else ""
     return (
-        f"the client {settings.credentials[0]} is refused (status {status}). Make "
+        f"the client {settings.client_id} is refused (status {status}). Make "
         f"{' and '.join(sources)} the same as at the authorization server{advice}."
     )
 
@@ -135,10 +134,9 @@ def examine_discovery(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]
     if document is None:
         where = shown(settings.discovery_url or settings.iss)
         yield warning("discovery", f"no document at {where} to compare the settings with")
-        return
-    differences = list(_differences(settings, document))
-    yield from differences
-    if not differences:
+    elif differences := list(_differences(settings, document)):
+        yield from differences
+    else:
         yield ok("discovery", f"the document of {settings.iss} agrees with the settings")
 
 
@@ -177,12 +175,12 @@ def _document(settings: IssuerSettings, conf: Conf) -> dict[str, Any] | None:
     for url in dict.fromkeys(urls):
         try:
             status, _, body = connection.fetch("GET", url, conf)
-            document = json.loads(body) if status == 200 else None
-        except (HTTPError, ValueError, RecursionError):
+        except HTTPError:
             continue
-        if isinstance(document, dict) and document.get("issuer") == settings.iss:
+        document = json_object(body) if status == 200 else None
+        if document and document.get("issuer") == settings.iss:
             return document
-        if isinstance(document, dict) and "issuer" in document:
+        if document and "issuer" in document:
             found = found or document
     return found
 

@@ -11,11 +11,12 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets import BUNDLED, PRESETS, Strings, parameters_of
+from oauth_resource_server.issuers.presets import BUNDLED, PRESETS, parameters_of
 from oauth_resource_server.issuers.settings import (
     ALGORITHMS,
     IssuerSettings,
     Strategy,
+    Strings,
     is_safe,
 )
 
@@ -35,15 +36,11 @@ def read_issuers(conf: Conf) -> tuple[IssuerSettings, ...]:
     issuers = tuple(_issuer(options, conf) for options in entries)
     _refuse_duplicates("name", [one.name for one in issuers])
     # One issuer may have two entries: one for its JWTs, one for its opaque tokens.
-    _refuse_duplicates("iss", _identifiers(one for one in issuers if one.strategy.verifies))
-    _refuse_duplicates(
-        "iss", _identifiers(one for one in issuers if one.strategy is Strategy.INTROSPECTION)
-    )
+    verifying = [one for one in issuers if one.strategy.verifies]
+    introspecting = [one for one in issuers if one.strategy is Strategy.INTROSPECTION]
+    for entries in (verifying, introspecting):
+        _refuse_duplicates("iss", [iss for one in entries for iss in (one.iss, *one.other_iss)])
     return issuers
-
-
-def _identifiers(issuers: Iterable[IssuerSettings]) -> list[str]:
-    return [iss for one in issuers for iss in (one.iss, *one.other_iss)]
 
 
 def _refuse_duplicates(option: str, values: list[str]) -> None:
@@ -61,8 +58,9 @@ def _issuer(entry: Any, conf: Conf) -> IssuerSettings:
         raise ImproperlyConfigured(f"There is no preset {preset!r}; there are {_shown(PRESETS)}.")
     try:
         issuer = _derived(preset, options, conf)
-        if preset != BUNDLED:  # The system checks E001 to W008 examine its settings.
-            _check(issuer)
+        # The system checks E001 to W008 examine the settings of the bundled one.
+        if preset != BUNDLED and (mistake := _mistake(issuer)):
+            raise ImproperlyConfigured(mistake)
     except ImproperlyConfigured as error:
         name = name if name and isinstance(name, str) else preset
         raise ImproperlyConfigured(f"The issuer {name}: {error}") from None
@@ -73,8 +71,9 @@ def _derived(preset: str, options: Mapping[str, Any], conf: Conf) -> IssuerSetti
     derive, strategies = PRESETS[preset]
     parameters = parameters_of(preset)
     common = OPTIONS_OF_BUNDLED if preset == BUNDLED else COMMON
-    convert = {key: COMMON[key] for key in common}
-    convert |= {key: CONVERTERS[one.annotation] for key, one in parameters.items()}
+    convert = {key: COMMON[key] for key in common} | {
+        key: CONVERTERS[one.annotation] for key, one in parameters.items()
+    }
     if unknown := set(options) - set(convert):
         raise ImproperlyConfigured(
             f"There is no option {_shown(unknown)}; there are {_shown(convert)}."
@@ -152,13 +151,15 @@ def _each_rule(rules: Mapping[Any, Any]) -> Iterator[tuple[str, str, tuple[str, 
         if not isinstance(key, str):
             raise ImproperlyConfigured(f"{key!r} in `scopes` is not a string.")
         if isinstance(granted, Mapping):
-            for value, scopes in granted.items():
-                yield key, value, _strings(f"scopes[{key!r}]", scopes)
-            continue
-        claim, colon, value = key.partition(":")
-        if not (claim and colon and value):
-            raise ImproperlyConfigured(f"{key!r} in `scopes` is not a claim, a colon and a value.")
-        yield claim, value, _strings(f"scopes[{key!r}]", granted)
+            pairs = {(key, value): scopes for value, scopes in granted.items()}
+        else:
+            claim, _, value = key.partition(":")
+            if not (claim and value):
+                text = f"{key!r} in `scopes` is not a claim, a colon and a value."
+                raise ImproperlyConfigured(text)
+            pairs = {(claim, value): granted}
+        for (claim, value), scopes in pairs.items():
+            yield claim, value, _strings(f"scopes[{key!r}]", scopes)
 
 
 def _types(option: str, value: Any) -> tuple[str, ...]:
@@ -186,38 +187,28 @@ COMMON: dict[str, Converter] = {
 OPTIONS_OF_BUNDLED = ("name", "caching_seconds", "scopes", "client_ids")
 
 
-def _check(issuer: IssuerSettings) -> None:
-    """Raise if `issuer` cannot work or would accept tokens for other resource servers."""
-    if not 0 < len(issuer.iss) <= MAX_ISS_LENGTH:
-        raise ImproperlyConfigured(f"`iss` is empty or longer than {MAX_ISS_LENGTH} characters.")
-    if not ALGORITHMS.issuperset(issuer.algorithms):
-        raise ImproperlyConfigured(
-            f"`algorithms` is {_shown(issuer.algorithms)}; supported are {_shown(ALGORITHMS)}."
-        )
+def _mistake(issuer: IssuerSettings) -> str | None:
+    """Return why `issuer` cannot work or would accept tokens for other resource servers."""
     verifies, asks = issuer.strategy.verifies, issuer.strategy.asks
+    if not 0 < len(issuer.iss) <= MAX_ISS_LENGTH:
+        return f"`iss` is empty or longer than {MAX_ISS_LENGTH} characters."
+    if not ALGORITHMS.issuperset(issuer.algorithms):
+        return f"`algorithms` is {_shown(issuer.algorithms)}; supported are {_shown(ALGORITHMS)}."
     for name, is_used in (("jwks_url", verifies), ("introspection_url", asks)):
         url = getattr(issuer, name)
         if is_used and not is_safe(url):
-            shown = url.rpartition("@")[2]  # There may be a password before it.
-            raise ImproperlyConfigured(
-                f"{name} is {shown!r}, not an https URL (http only for hosts of a private network)."
+            url = url.rpartition("@")[2]  # There may be a password before it.
+            return (
+                f"{name} is {url!r}, not an https URL (http only for hosts of a private network)."
             )
-    if (
-        asks
-        and issuer.strategy is not Strategy.TOKENINFO
-        and bool(issuer.credentials) == bool(issuer.bearer_token)
-    ):
-        raise ImproperlyConfigured(
-            f"The strategy {str(issuer.strategy)!r} needs `client_id` and `client_secret`."
-        )
+    needs_credentials = asks and issuer.strategy is not Strategy.TOKENINFO
+    if needs_credentials and bool(issuer.credentials) == bool(issuer.bearer_token):
+        return f"The strategy {str(issuer.strategy)!r} needs `client_id` and `client_secret`."
     if verifies and issuer.aud_may_be_missing and not issuer.client_ids:
-        raise ImproperlyConfigured(
-            "With `aud_may_be_missing` set `client_ids`, or tokens for others would be accepted."
-        )
+        return "With `aud_may_be_missing` set `client_ids`, or tokens for others would be accepted."
     if not issuer.audiences and not issuer.client_ids:
-        raise ImproperlyConfigured(
-            "Set `audience` or `client_ids`, or tokens for others would be accepted."
-        )
+        return "Set `audience` or `client_ids`, or tokens for others would be accepted."
+    return None
 
 
 def _shown(names: Iterable[Any]) -> str:

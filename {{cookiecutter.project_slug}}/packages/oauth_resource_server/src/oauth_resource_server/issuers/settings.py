@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 ALGORITHMS = frozenset(
     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split()  # noqa: SIM905
 )
+Strings = tuple[str, ...]  # The annotation of an option: a list, or a string with commas.
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The header `typ` of vendors that set none, or the general one.
 ANY_TYPE = ("", "jwt", "at+jwt", "application/at+jwt")
@@ -43,60 +44,39 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
-    """The settings of one issuer.
+    """The settings of one issuer."""
 
-    Attributes:
-        iss: The issuer identifier, compared character by character. ``{tenantid}`` stands for the
-            GUID in the claim ``tid`` (Entra).
-        other_iss: Alternative spellings of `iss` in tokens; they are replaced by `iss`.
-        name: The name in logs, metrics, health checks and the doctor.
-        audiences: ``aud`` must contain one of them. Empty: ``aud`` is not checked.
-        aud_may_be_missing: Whether a token without ``aud`` is accepted (Cognito). A token with
-            ``aud`` must still match `audiences`.
-        client_ids: The clients whose tokens are accepted. Empty: all.
-        introspection_url: The introspection endpoint (RFC 7662), or tokeninfo.
-        credentials: Client id and secret of this resource server at `introspection_url`.
-        bearer_token: An access token to authenticate with instead of the credentials.
-        iss_may_be_missing: Whether an introspection response without ``iss`` is accepted.
-        jwks_url: The JWK Set (RFC 7517), or certificates by key id (Google).
-        discovery_url: The discovery document for the doctor; empty: derived from `iss`.
-        other_urls: URLs that the discovery document may name instead.
-        types: Accepted values of the header ``typ``, in lower case; ``""`` for no ``typ``.
-        claims: Claims that a JWT must have, with the accepted values; no values: any but an empty
-            one.
-        answer: Members of an introspection response that must have one of these values if present.
-        is_access_token: Whether a JWT with ``at_hash`` or ``c_hash``, an ID token, is refused.
-        is_machine: Whether claims are those of a client credentials token; None: inferred from
-            ``sub`` and the client id.
-        scopes: Scopes that a claim grants, as (claim, value, scopes). Empty: ``scope`` is used.
-        caching_seconds: How long a token is cached; None: as in the setting of the library.
-    """
-
+    # Compared character by character. `{tenantid}` stands for the GUID in the claim `tid` (Entra).
     iss: str
-    other_iss: tuple[str, ...] = ()
+    other_iss: tuple[str, ...] = ()  # Other spellings in tokens, which are replaced by `iss`.
     preset: str = ""
-    name: str = ""
+    name: str = ""  # In logs, metrics, health checks and the doctor.
     strategy: Strategy = Strategy.INTROSPECTION
-    audiences: tuple[str, ...] = ()
-    aud_may_be_missing: bool = False
-    client_ids: tuple[str, ...] = ()
-    introspection_url: str = ""
+    audiences: tuple[str, ...] = ()  # `aud` must contain one of them. Empty: it is not checked.
+    aud_may_be_missing: bool = False  # Cognito. An `aud` must still match `audiences`.
+    client_ids: tuple[str, ...] = ()  # Whose tokens are accepted. Empty: all.
+    introspection_url: str = ""  # Or tokeninfo.
     credentials: tuple[str, str] | None = field(default=None, repr=False)
-    bearer_token: str | None = field(default=None, repr=False)
+    bearer_token: str | None = field(default=None, repr=False)  # Instead of the credentials.
     token_type_hint: str = "access_token"  # noqa: S105
-    iss_may_be_missing: bool = True
-    jwks_url: str = ""
-    # `repr` is part of cache keys. These two change no validation.
+    iss_may_be_missing: bool = True  # In an introspection response.
+    jwks_url: str = ""  # A JWK Set, or certificates by key id (Google).
+    # `repr` is part of cache keys. These two are for the doctor and change no validation: where the
+    # discovery document is, unless `iss` says so, and which other URLs it may name.
     discovery_url: str = field(default="", repr=False)
     other_urls: tuple[str, ...] = field(default=(), repr=False)
     algorithms: tuple[str, ...] = ("RS256",)
-    types: tuple[str, ...] = ANY_TYPE
+    types: tuple[str, ...] = ANY_TYPE  # Of the header `typ`, in lower case; "" for none.
+    # Claims that a JWT must have, with the accepted values; no values: any but an empty one.
     claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    # Members of an introspection response that must have one of these values if present.
     answer: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    is_access_token: bool = True
+    is_access_token: bool = True  # Refuse a JWT with `at_hash` or `c_hash`: an ID token.
+    # Whether claims are those of a client credentials token. None: by `sub` and client id.
     is_machine: Callable[[Mapping[str, Any]], bool] | None = field(default=None, repr=False)
+    # Scopes that a claim grants: claim, value, scopes. Empty: the claim `scope` is used.
     scopes: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
-    caching_seconds: float | None = None
+    caching_seconds: float | None = None  # None: as in the setting of the library.
 
     @property
     def client_id(self) -> str:
@@ -128,3 +108,8 @@ def is_private(host: str) -> bool:
         return ip_address(host).is_private
     except ValueError:
         return "." not in host
+
+
+def credentials_of(client_id: str, client_secret: str) -> tuple[str, str] | None:
+    """Return client id and secret, or None if one of them is empty."""
+    return (client_id, client_secret) if client_id and client_secret else None

@@ -9,21 +9,13 @@ of this resource server for introspection. The docstring names the vendor's docu
 import inspect
 from collections.abc import Callable
 
-from oauth_resource_server.issuers.presets.auth0 import auth0
-from oauth_resource_server.issuers.presets.base import Strings
 from oauth_resource_server.issuers.presets.cognito import cognito
 from oauth_resource_server.issuers.presets.entra import entra
 from oauth_resource_server.issuers.presets.google import google
 from oauth_resource_server.issuers.presets.keycloak import keycloak
-from oauth_resource_server.issuers.presets.okta import okta
-from oauth_resource_server.issuers.presets.standards import (
-    authorization_server,
-    rfc7662,
-    rfc9068,
-)
+from oauth_resource_server.issuers.presets.okta import auth0, okta
+from oauth_resource_server.issuers.presets.standards import authorization_server, rfc7662, rfc9068
 from oauth_resource_server.issuers.settings import IssuerSettings, Strategy
-
-__all__ = ["BUNDLED", "PRESETS", "Strings", "parameters_of"]
 
 BUNDLED = "authorization_server"
 INTROSPECTION, JWT = (Strategy.INTROSPECTION,), (Strategy.JWT,)

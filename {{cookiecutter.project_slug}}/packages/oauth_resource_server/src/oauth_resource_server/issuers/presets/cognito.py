@@ -3,8 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets.base import Strings
-from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.settings import IssuerSettings, Strings
 
 
 def cognito(

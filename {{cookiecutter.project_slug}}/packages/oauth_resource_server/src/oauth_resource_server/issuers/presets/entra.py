@@ -18,8 +18,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets.base import Strings
-from oauth_resource_server.issuers.settings import GUID, IssuerSettings
+from oauth_resource_server.issuers.settings import GUID, IssuerSettings, Strings
 
 LOGIN = "https://login.microsoftonline.com"
 EVERY_TENANT = ("common", "organizations")

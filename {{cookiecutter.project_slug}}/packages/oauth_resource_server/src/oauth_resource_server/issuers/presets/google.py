@@ -19,8 +19,13 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets.base import Strings, credentials_of
-from oauth_resource_server.issuers.settings import ANY_TYPE, IssuerSettings, Strategy
+from oauth_resource_server.issuers.settings import (
+    ANY_TYPE,
+    IssuerSettings,
+    Strategy,
+    Strings,
+    credentials_of,
+)
 
 ACCOUNTS = "https://accounts.google.com"
 STS = "https://sts.googleapis.com"

@@ -5,8 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets.base import Strings, credentials_of
-from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.settings import IssuerSettings, Strings, credentials_of
 
 PCHAR = "!$&'()*+,;=:@"  # Not encoded in a path (RFC 3986 section 3.3).
 BEARER = (("typ", ("Bearer",)),)

@@ -1,11 +1,15 @@
-"""Okta."""
+"""Okta, and Auth0 of the same company."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets.base import Strings, credentials_of, https
-from oauth_resource_server.issuers.settings import IssuerSettings
+from oauth_resource_server.issuers.settings import IssuerSettings, Strings, credentials_of
+
+HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
 def okta(
@@ -25,7 +29,7 @@ def okta(
 
     Documents: "Validate access tokens" and "Introspection" of developer.okta.com.
     """
-    iss = f"{https(domain)}/oauth2/{authorization_server_id}"
+    iss = f"{_https(domain)}/oauth2/{authorization_server_id}"
     return IssuerSettings(
         iss=iss,
         audiences=audience or conf.audiences,
@@ -33,10 +37,40 @@ def okta(
         credentials=credentials_of(client_id, client_secret),
         jwks_url=f"{iss}/v1/keys",
         claims=(("cid", ()),),
-        is_machine=_is_machine,
+        is_machine=_is_machine_of_okta,
     )
 
 
-def _is_machine(claims: Mapping[str, Any]) -> bool:
+def _is_machine_of_okta(claims: Mapping[str, Any]) -> bool:
     client_id = claims.get("cid") or claims.get("client_id")
     return "uid" not in claims and claims.get("sub") == client_id
+
+
+def auth0(conf: Conf, *, domain: str, audience: Strings = ()) -> IssuerSettings:
+    """Return the issuer of a tenant of Auth0.
+
+    Its ``iss`` ends in a slash. Both access token profiles are accepted: Auth0's own (``typ: JWT``,
+    the client in ``azp``) and RFC 9068 (``typ: at+jwt``, ``client_id``). The ``aud`` of an ID token
+    is a client, not an API, so ID tokens are refused. Auth0 has no introspection: a revoked token
+    stays valid until ``exp``.
+
+    Documents: "Access Token Profiles" and "Validate Access Tokens" of auth0.com/docs.
+    """
+    base = _https(domain)
+    return IssuerSettings(
+        iss=f"{base}/",
+        audiences=audience or conf.audiences,
+        jwks_url=f"{base}/.well-known/jwks.json",
+        is_machine=_is_machine_of_auth0,
+    )
+
+
+def _is_machine_of_auth0(claims: Mapping[str, Any]) -> bool:
+    return claims.get("gty") == "client-credentials" or str(claims.get("sub")).endswith("@clients")
+
+
+def _https(host: str) -> str:
+    name = host.removeprefix("https://").rstrip("/")
+    if not HOST.fullmatch(name):
+        raise ImproperlyConfigured(f"{host!r} is not the name of a host, such as acme.example.com.")
+    return f"https://{name}"

@@ -3,8 +3,12 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from oauth_resource_server.conf import Conf
-from oauth_resource_server.issuers.presets.base import Strings, credentials_of
-from oauth_resource_server.issuers.settings import RFC9068_TYPE, IssuerSettings
+from oauth_resource_server.issuers.settings import (
+    RFC9068_TYPE,
+    IssuerSettings,
+    Strings,
+    credentials_of,
+)
 
 
 def authorization_server(conf: Conf) -> IssuerSettings:
