@@ -3,14 +3,14 @@
 import pytest
 from oauth_resource_server import AccessToken
 from oauth_resource_server.issuers.claims import find, token_from_claims
-from oauth_resource_server.issuers.options import _each_rule as _rules
+from oauth_resource_server.issuers.options import _rules
 from oauth_resource_server.issuers.settings import IssuerSettings
 
 from .jwts import ISS, claims
 
 
 def token(rules=None, is_machine=None, **changes):
-    scopes = tuple(_rules(rules)) if rules else ()
+    scopes = tuple(_rules("scopes", rules)) if rules else ()
     issuer = IssuerSettings(iss=ISS, scopes=scopes, is_machine=is_machine)
     return token_from_claims(claims(**changes), issuer, ISS)
 

@@ -71,10 +71,8 @@ def view(request: HttpRequest) -> HttpResponse:
     """Return all metrics of the process in the text format of Prometheus.
 
     Answers 404 to addresses outside ``METRICS_NETWORKS`` (default: loopback and private networks),
-    and to forwarded requests, because requests from the Internet arrive through a proxy.
-
-    With several worker processes each returns its own metrics, unless ``PROMETHEUS_MULTIPROC_DIR``
-    is set; see the documentation of prometheus_client.
+    and to forwarded requests, because requests from the Internet arrive through a proxy. With
+    ``PROMETHEUS_MULTIPROC_DIR`` the metrics are those of all worker processes.
     """
     if not _is_allowed(request):
         raise Http404

@@ -19,18 +19,13 @@ class AccessToken:
     """An active access token: the claims of RFC 7662 section 2.2, the interface of DOT's tokens.
 
     It does not contain the token string, so it can be cached and logged. It is immutable, because
-    requests share it.
+    requests share it. `exp` and `iat` are Unix seconds, or None if unknown.
 
     Attributes:
         sub: The resource owner; for a client credentials token, the client.
-        client_id: The client that the token was issued to.
-        scope: Space-separated scopes, as on the wire.
-        exp: Expiry in Unix seconds; None if unknown.
-        iat: Time of issue in Unix seconds; None if unknown.
-        iss: The issuer identifier.
+        scope: Space-separated scopes.
         aud: The resource servers that the token is for (RFC 8707 resource identifiers).
         username: Name of the resource owner at the authorization server, for display only.
-        token_type: Usually ``Bearer``.
         machine: True for client credentials tokens; None: infer from `sub` and `client_id`.
         extra_claims_json: Remaining claims as JSON text, which is immutable and needs a tenth of
             the memory of the objects. Read `claims` instead.

@@ -1,21 +1,14 @@
 """Error responses for plain Django views."""
 
-from collections.abc import Callable
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.deprecation import MiddlewareMixin
 
 from oauth_resource_server import responses
 from oauth_resource_server.errors import ResourceOwnerRefused, TokenValidationError
 
 
-class AuthorizationServerErrorMiddleware:
+class AuthorizationServerErrorMiddleware(MiddlewareMixin):
     """Turns `TokenValidationError` into a 503 and `ResourceOwnerRefused` into a 401."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return the response to an exception of a view; None leaves it to Django."""

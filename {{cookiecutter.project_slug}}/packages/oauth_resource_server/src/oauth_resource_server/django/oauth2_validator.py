@@ -21,10 +21,7 @@ class ResourceServerValidator(OAuth2Validator):  # type: ignore[misc]
         """Return whether `token` is valid and carries all `scopes`.
 
         Sets ``client``, ``user``, ``scopes`` and ``access_token`` of the oauthlib request, or
-        ``oauth2_error``, as DOT does.
-
-        Raises:
-            TokenValidationError: The token could not be validated; the middleware answers 503.
+        ``oauth2_error``, as DOT does. The middleware answers a `TokenValidationError`.
         """
         if not token:
             return False

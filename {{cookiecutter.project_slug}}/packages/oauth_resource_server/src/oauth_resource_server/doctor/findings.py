@@ -58,21 +58,18 @@ def source_of(value: str, settings: IssuerSettings, setting: str) -> str:
     found = sorted(
         name
         for name, content in os.environ.items()
-        if name.removesuffix("_FILE").endswith(names) and _is_part(_content(name, content), value)
+        if name.removesuffix("_FILE").endswith(names) and _is_source(name, content, value)
     )
     return f"{' or '.join(found)} in .env" if found else f"{setting} in the settings"
 
 
-def _content(name: str, value: str) -> str:
+def _is_source(name: str, content: str, value: str) -> bool:
     try:
-        return Path(value).read_text(encoding="utf-8") if name.endswith("_FILE") else value
+        part = Path(content).read_text(encoding="utf-8") if name.endswith("_FILE") else content
     except (OSError, ValueError):
-        return ""
-
-
-def _is_part(part: str, whole: str) -> bool:
+        return False
     part = re.escape(part.strip().rstrip("/"))
-    return bool(part and re.search(rf"(?<![\w.-]){part}(?![\w.:-])", whole, re.IGNORECASE))
+    return bool(part and re.search(rf"(?<![\w.-]){part}(?![\w.:-])", value, re.IGNORECASE))
 
 
 def shown(url: str) -> str:

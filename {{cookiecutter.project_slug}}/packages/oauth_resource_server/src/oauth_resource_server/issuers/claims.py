@@ -39,8 +39,10 @@ def token_from_claims(claims: Mapping[str, Any], issuer: IssuerSettings, iss: st
         ValueError: A claim has the wrong type.
     """
     client_id, username = _first(claims, CLIENT_ID), _first(claims, USERNAME)
-    sub = text(claims, "sub")
-    if not sub and not username and _may_be_client_credentials(claims, issuer):
+    sub, is_machine = text(claims, "sub"), issuer.is_machine(claims) if issuer.is_machine else None
+    # Only of a client credentials token the client id is a substitute: otherwise all users of the
+    # client would be one. `sub` is optional in a response (RFC 7662 section 2.2), not in a JWT.
+    if not sub and not username and not issuer.strategy.verifies and is_machine is not False:
         sub = client_id
     fields: dict[str, Any] = {
         "sub": client_id if sub == client_id else sub,  # One string object instead of two.
@@ -52,18 +54,9 @@ def token_from_claims(claims: Mapping[str, Any], issuer: IssuerSettings, iss: st
         "aud": _interned(_audiences(claims)),
         "username": username or None,
         "token_type": _interned(text(claims, "token_type") or "Bearer"),
-        "machine": issuer.is_machine(claims) if issuer.is_machine else None,
+        "machine": is_machine,
     }
     return AccessToken(**fields, extra_claims_json=_extra_claims(claims, fields))
-
-
-def _may_be_client_credentials(claims: Mapping[str, Any], issuer: IssuerSettings) -> bool:
-    """Return whether a token without subject and username may be a client credentials token.
-
-    For other grants the client id is no substitute: all users of the client would be one.
-    `sub` is optional in a response (RFC 7662 section 2.2), not in a JWT (RFC 9068 section 2.2).
-    """
-    return not issuer.strategy.verifies and (issuer.is_machine is None or issuer.is_machine(claims))
 
 
 def scope_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:
@@ -73,12 +66,12 @@ def scope_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:
         if isinstance(value, str) and not NO_CHARACTER.search(value):
             return value
         return " ".join(_words(claims, "scope"))
-    granted = {
-        scope: None
+    granted = dict.fromkeys(
+        scope
         for claim, value, scopes in issuer.scopes
         if value in list(_words(claims, claim))  # Each of them is checked.
         for scope in scopes
-    }
+    )
     return " ".join(granted)
 
 

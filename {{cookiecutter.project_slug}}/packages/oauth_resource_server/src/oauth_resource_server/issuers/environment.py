@@ -32,9 +32,6 @@ def issuers_from_environment(
         env: A function of a name and a ``default``, such as ``environ.FileAwareEnv()``.
         prefix: The prefix of this resource server's variables: ``ORDERS``.
         folder: The base of a relative path in ``ISSUERS_CONFIG``.
-
-    Raises:
-        ImproperlyConfigured: A preset, a variable or the file is missing or malformed.
     """
 
     def value_of(name: str) -> str:

@@ -53,11 +53,7 @@ class IntrospectionClient:
 
 
 def members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
-    """Return the JSON object in a response of an endpoint.
-
-    Raises:
-        IntrospectionResponseInvalid: There is none, or its status is not 200.
-    """
+    """Return the JSON object in a response; raise `IntrospectionResponseInvalid` without one."""
     members = http.json_object(response.body) if response.status == 200 else None
     if members is None:
         raise IntrospectionResponseInvalid(
@@ -108,9 +104,6 @@ def confirms(response: dict[str, Any], issuer: IssuerSettings) -> bool:
 
     The claims of the JWT are signed, so the response counts only where it revokes the token or
     constrains its sender, which lightweight tokens of Keycloak do not say themselves.
-
-    Raises:
-        IntrospectionResponseInvalid: ``active`` is missing or not a boolean.
     """
     return _is_active(response, issuer) and not _is_refused(issuer, sender_constraint(response))
 

@@ -64,11 +64,7 @@ class Issuer:
         return f"{self.settings.client_id} {self.settings!r}"
 
     def validate(self, token: str, jwt: UnverifiedJWT | None) -> AccessToken | None:
-        """Return the access token; None if it is not valid here.
-
-        Args:
-            token: The string from the header.
-            jwt: Its parsed contents; None for an opaque token.
+        """Return the access token; None if it is not valid here. `jwt` is None for an opaque token.
 
         Raises:
             TokenValidationError: The issuer, or its keys, could not be reached.
@@ -92,11 +88,7 @@ class Issuer:
         return self.breaker(timed)
 
     def probe(self) -> None:
-        """Use everything that the validation of a token needs.
-
-        Raises:
-            TokenValidationError: It does not work.
-        """
+        """Use all that validation needs; raise a `TokenValidationError` if it does not work."""
         if self.client is not None:
             judge_response(self.ask(PROBE_TOKEN), self.settings)
         if self.keys is not None:

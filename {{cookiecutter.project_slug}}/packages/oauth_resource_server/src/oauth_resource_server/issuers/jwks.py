@@ -78,16 +78,14 @@ class KeySet:
         return found or _fitting(self._refetched(keys, issued), kid, algorithm)
 
     def keys(self) -> tuple[Key, ...]:
-        """Return all keys.
-
-        Raises:
-            TokenValidationError: There is no key set, and it cannot be fetched.
-        """
+        """Return all keys; raise a `TokenValidationError` if there is no key set."""
         keys, now = self._keys, self._timer()
         if now >= self._fetched_at + KEPT_SECONDS:
             return self._fetch_once(keys)
-        if now >= max(self._fetched_at, self._renewal_at) + RENEW_SECONDS:
-            self._renew_in_background(now)
+        is_due = now >= max(self._fetched_at, self._renewal_at) + RENEW_SECONDS
+        if is_due and self._fetching.acquire(blocking=False):
+            self._renewal_at = now - RENEW_SECONDS + COOL_DOWN_SECONDS  # Time of the next try.
+            Thread(target=self._renew, name=f"keys of {self._name}", daemon=True).start()
         return keys
 
     def _refetched(self, keys: tuple[Key, ...], issued: int | None) -> tuple[Key, ...]:
@@ -133,12 +131,6 @@ class KeySet:
         except ValueError as error:
             reason = f"{error} (status {answer.status})"
             raise KeySetInvalid(reason, url=self.http.url, status=answer.status) from None
-
-    def _renew_in_background(self, now: float) -> None:
-        if not self._fetching.acquire(blocking=False):
-            return
-        self._renewal_at = now - RENEW_SECONDS + COOL_DOWN_SECONDS  # Time of the next try.
-        Thread(target=self._renew, name=f"keys of {self._name}", daemon=True).start()
 
     def _renew(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """Verify a JWT (RFC 7519) by the rules of RFC 8725. Pure: keys and time are arguments.
 
 jwcrypto verifies the signature. This module decides which keys and algorithms are allowed, and
-what the header and the claims must be.
+what the header and the claims must be. Its functions raise `TokenRefused`.
 """
 
 import re
@@ -44,11 +44,7 @@ class UnverifiedJWT:
 
 
 def parse(token: str) -> UnverifiedJWT | None:
-    """Parse a JWT in compact serialization; return None for an opaque token.
-
-    Raises:
-        TokenRefused: It may be a JWT that is too large or nested too deeply to find its issuer.
-    """
+    """Parse a JWT in compact serialization; return None for an opaque token."""
     parts = COMPACT.fullmatch(token)
     if parts is None:
         return None
@@ -71,11 +67,7 @@ def _decoded(part: str) -> dict[str, Any] | None:
 
 
 def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
-    """Check the header, and return its algorithm.
-
-    Raises:
-        TokenRefused: `alg` or `typ` is not allowed, or an extension is not supported.
-    """
+    """Check the header, and return its algorithm."""
     algorithm = header.get("alg")
     if algorithm not in issuer.algorithms:
         raise TokenRefused(f"its algorithm is not one of {', '.join(issuer.algorithms)}")
@@ -92,11 +84,7 @@ def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
 
 
 def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:
-    """Verify the signature of `token` with one of `keys`.
-
-    Raises:
-        TokenRefused: It verifies with none of them.
-    """
+    """Verify the signature of `token` with one of `keys`."""
     for key in keys:
         jws = JWS()
         jws.allowed_algs = [algorithm]
@@ -111,9 +99,7 @@ def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:
 def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now: float) -> None:
     """Check the times of an authentic token, and that it is an access token.
 
-    Raises:
-        TokenRefused: It is expired, not yet valid, or not an access token.
-        ValueError: A time is not a number of Unix seconds.
+    A time that is not a number of Unix seconds is a `ValueError`.
     """
     expires = timestamp(claims, "exp")
     if expires is None:

@@ -1,7 +1,7 @@
 """Parse a key set: a JWK Set (RFC 7517), or an object of certificates by key id (Google)."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,19 +54,15 @@ def keys_of(document: Mapping[str, Any] | None) -> tuple[Key, ...]:
         raise ValueError("it is not a key set")
     members = document.get("keys")
     if isinstance(members, list):
-        keys = tuple(_usable(_key(one) for one in members[:MAX_KEYS] if isinstance(one, dict)))
+        found = [_key(one) for one in members[:MAX_KEYS] if isinstance(one, dict)]
     elif all(isinstance(one, str) and one.startswith(CERTIFICATE) for one in document.values()):
-        pairs = list(document.items())[:MAX_KEYS]
-        keys = tuple(_usable(_key_of_certificate(kid, pem) for kid, pem in pairs))
+        found = [_key_of_certificate(*pair) for pair in list(document.items())[:MAX_KEYS]]
     else:
         raise ValueError("it is not a key set")
+    keys = tuple(key for key in found if key is not None and _is_strong(key.jwk))
     if not keys:
         raise ValueError("it has no usable key")
     return keys
-
-
-def _usable(keys: Iterable[Key | None]) -> Iterator[Key]:
-    return (key for key in keys if key is not None and _is_strong(key.jwk))
 
 
 def _is_strong(jwk: JWK) -> bool:

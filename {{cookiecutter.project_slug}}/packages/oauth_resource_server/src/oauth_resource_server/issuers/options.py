@@ -4,7 +4,7 @@ Every mistake is an `ImproperlyConfigured` of one sentence. The types are checke
 library would be a dependency of every user for the dozen lines of `CONVERTERS`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -136,30 +136,26 @@ def _seconds(option: str, value: Any) -> float:
 
 
 def _rules(option: str, value: Any) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    if not isinstance(value, Mapping):
-        raise ImproperlyConfigured(f"The option {option} must be a table of claims and scopes.")
-    return tuple(_each_rule(value))
-
-
-def _each_rule(rules: Mapping[Any, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield (claim, value, scopes) of ``"groups:admins" = ["orders:read"]``.
+    """Return (claim, value, scopes) of each ``"groups:admins" = ["orders:read"]``.
 
     The claim ends at the first colon. A claim whose name has a colon is a table from values to
     scopes.
     """
-    for key, granted in rules.items():
+    if not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"The option {option} must be a table of claims and scopes.")
+    rules: list[tuple[str, str, tuple[str, ...]]] = []
+    for key, granted in value.items():
+        where = f"scopes[{key!r}]"
         if not isinstance(key, str):
             raise ImproperlyConfigured(f"{key!r} in `scopes` is not a string.")
         if isinstance(granted, Mapping):
-            pairs = {(key, value): scopes for value, scopes in granted.items()}
-        else:
-            claim, _, value = key.partition(":")
-            if not (claim and value):
-                text = f"{key!r} in `scopes` is not a claim, a colon and a value."
-                raise ImproperlyConfigured(text)
-            pairs = {(claim, value): granted}
-        for (claim, value), scopes in pairs.items():
-            yield claim, value, _strings(f"scopes[{key!r}]", scopes)
+            rules += [(key, one, _strings(where, scopes)) for one, scopes in granted.items()]
+            continue
+        claim, _, one = key.partition(":")
+        if not (claim and one):
+            raise ImproperlyConfigured(f"{key!r} in `scopes` is not a claim, a colon and a value.")
+        rules.append((claim, one, _strings(where, granted)))
+    return tuple(rules)
 
 
 def _types(option: str, value: Any) -> tuple[str, ...]:

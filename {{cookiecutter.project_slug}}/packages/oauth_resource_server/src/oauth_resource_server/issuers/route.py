@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 
 from cachetools import LRUCache, TTLCache
@@ -70,7 +71,8 @@ class Issuers:
         except TokenRefused:
             return Route(())
         if jwt is not None and jwt.iss:
-            return Route(self._named_by(jwt), jwt)
+            named = (one for one in self._named if issuer_of(jwt.claims, one.settings) is not None)
+            return Route(tuple(islice(named, 1)), jwt)
         with self._lock:
             owner = self._owners.get(key)
         return Route(self._opaque if owner is None else (owner,))
@@ -111,12 +113,6 @@ class Issuers:
         entries = [one.settings for one in self.all if issuer_of(claims, one.settings) is not None]
         seconds = [one.caching_seconds for one in entries]
         return min((default if one is None else one for one in seconds), default=default)
-
-    def _named_by(self, jwt: UnverifiedJWT) -> tuple[Issuer, ...]:
-        for issuer in self._named:
-            if issuer_of(jwt.claims, issuer.settings) is not None:
-                return (issuer,)
-        return ()
 
 
 @PerProcess

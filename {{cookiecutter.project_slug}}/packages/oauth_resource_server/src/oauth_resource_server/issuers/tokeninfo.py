@@ -15,11 +15,7 @@ class TokenInfoClient:
         self.http = http
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return the members of a response of RFC 7662 section 2.2.
-
-        Raises:
-            TokenValidationError: A subclass; see `oauth_resource_server.errors`.
-        """
+        """Return the members of a response of RFC 7662 section 2.2."""
         # In a header and not in the URL, as in google-auth-library-nodejs.
         headers = {
             "Authorization": f"Bearer {token}",

@@ -31,12 +31,8 @@ class CircuitBreaker:
     the breaker, also a refusal of the credentials or a response that is not RFC 7662: it comes
     fast and names the problem.
 
-    Args:
-        outages: Number of outages in a row, of all threads.
-        max_delay: Maximum seconds between two probes.
-        url: URL of the requests, for errors and the log.
-        name: Label of the metric.
-        timer: Monotonic seconds.
+    `max_delay` is in seconds, `timer` monotonic. `url` is for errors and the log, `name` is the
+    label of the metric.
     """
 
     def __init__(

@@ -44,20 +44,12 @@ class InvalidTokenRateLimit:
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def check(self, address: str) -> None:
-        """Charge nothing.
-
-        Raises:
-            TooManyInvalidTokens: The bucket is empty.
-        """
+        """Raise `TooManyInvalidTokens` if the bucket is empty."""
         with self._lock:
             self._after_charge(address)
 
     def charge(self, address: str) -> None:
-        """Take one token out of the bucket.
-
-        Raises:
-            TooManyInvalidTokens: The bucket is empty.
-        """
+        """Take one token out of the bucket; raise `TooManyInvalidTokens` if it is empty."""
         with self._lock:
             self._full_at[address] = self._after_charge(address)
             self._full_at.move_to_end(address)

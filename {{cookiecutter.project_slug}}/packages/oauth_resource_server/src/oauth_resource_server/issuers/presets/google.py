@@ -28,6 +28,7 @@ from oauth_resource_server.issuers.settings import (
 )
 
 ACCOUNTS = "https://accounts.google.com"
+APIS = "https://www.googleapis.com"
 STS = "https://sts.googleapis.com"
 SECURETOKEN = "securetoken@system.gserviceaccount.com"
 KINDS = ("id_token", "identity_platform", "access_token", "workforce")
@@ -50,24 +51,20 @@ def google(
     if kind == "identity_platform":
         return _identity_platform(project_id)
     if kind == "access_token":
-        return _access_tokens(client_id)
+        return IssuerSettings(
+            iss=ACCOUNTS,
+            strategy=Strategy.TOKENINFO,
+            audiences=client_id,
+            introspection_url="https://oauth2.googleapis.com/tokeninfo",
+            is_machine=_is_service_account,
+        )
     if kind == "workforce":
         return _workforce(client_id, client_secret)
     return _id_tokens(
         iss=ACCOUNTS,
         other_iss=("accounts.google.com",),
         audiences=client_id,
-        jwks_url="https://www.googleapis.com/oauth2/v3/certs",
-        is_machine=_is_service_account,
-    )
-
-
-def _access_tokens(clients: Strings) -> IssuerSettings:
-    return IssuerSettings(
-        iss=ACCOUNTS,
-        strategy=Strategy.TOKENINFO,
-        audiences=clients,
-        introspection_url="https://oauth2.googleapis.com/tokeninfo",
+        jwks_url=f"{APIS}/oauth2/v3/certs",
         is_machine=_is_service_account,
     )
 
@@ -85,13 +82,12 @@ def _workforce(clients: Strings, secret: str) -> IssuerSettings:
 
 
 def _identity_platform(project_id: str) -> IssuerSettings:
-    base = "https://www.googleapis.com"
     return _id_tokens(
         iss=f"https://securetoken.google.com/{project_id}",
         audiences=(project_id,),
-        jwks_url=f"{base}/robot/v1/metadata/x509/{SECURETOKEN}",
+        jwks_url=f"{APIS}/robot/v1/metadata/x509/{SECURETOKEN}",
         # The same keys as a JWK Set: the discovery document names it, the guide the other URL.
-        other_urls=(f"{base}/service_accounts/v1/jwk/{SECURETOKEN}",),
+        other_urls=(f"{APIS}/service_accounts/v1/jwk/{SECURETOKEN}",),
         is_machine=_never,
     )
 
@@ -114,5 +110,4 @@ def _is_service_account(claims: Mapping[str, Any]) -> bool:
 
 
 def _never(claims: Mapping[str, Any]) -> bool:
-    """Return False: these kinds are issued to people only."""
-    return False
+    return False  # These kinds are issued to people only.
