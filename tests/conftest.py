@@ -1,6 +1,6 @@
-"""Fixtures that generate projects from a copy of the template, away from the user's home.
+"""Fixtures that generate projects from a copy of the template, without files in the user's home.
 
-``bake`` calls cookiecutter's Python API, ``run_cookiecutter`` the command line as a process.
+``bake`` calls the Python API of cookiecutter, ``run_cookiecutter`` its command line.
 """
 
 import importlib.util
@@ -17,27 +17,27 @@ import yaml
 from cookiecutter.main import cookiecutter
 from stack import copy_template
 
-# The tests import files of the template where they lie, or from its copy: a compiled file beside
-# them would be part of the projects that are generated from there.
+# The tests import files of the template. A compiled file beside them would become part of the
+# projects that are generated from there.
 sys.dont_write_bytecode = True
 
-# `make test-library` runs the one; a generated project runs the other, see test_project.py.
+# `make test-library` runs tests/library; test_project.py runs tests/overlay in a generated project.
 collect_ignore = ["library", "overlay"]
 PARSERS = {
     "toml": tomllib.loads,
     "lock": tomllib.loads,
     "json": json.loads,
-    # Compose has tags of its own (`!override`), so nodes are composed, not turned into objects.
+    # Compose has its own tags (`!override`), so nodes are composed but not constructed.
     "yml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
     "yaml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
 }
 
-
-NO_CONTAINER = "No container was run"  # What tests/containers/engine.py begins each reason with.
+# The first words of each reason in tests/containers/engine.py.
+NO_CONTAINER = "No container was run"
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say in one line, whatever the options are, why the container suite was skipped."""
+    """Print in one line why the container suite was skipped, also without the option -rs."""
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
     skipped = [reason.removeprefix("Skipped: ") for reason in reasons if NO_CONTAINER in reason]
     for reason in sorted(set(skipped)):
@@ -46,7 +46,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
-    """Return a copy of the template without what linting it in place leaves behind."""
+    """Return a copy of the template without caches."""
     return copy_template(tmp_path_factory.mktemp("template"))
 
 
@@ -58,7 +58,7 @@ def project_source(template):
 
 @pytest.fixture(scope="session")
 def cookiecutter_config(tmp_path_factory):
-    """Return a user configuration that keeps clones and replay files out of the user's home."""
+    """Return a configuration of cookiecutter that writes no clones and replay files to the home."""
     folder = tmp_path_factory.mktemp("cookiecutter")
     config = folder / "config.yml"
     folders = {"cookiecutters_dir": str(folder / "clones"), "replay_dir": str(folder / "replay")}
@@ -68,7 +68,7 @@ def cookiecutter_config(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bake(template, cookiecutter_config, tmp_path_factory):
-    """Return a function that generates a project with some `answers` and returns its folder."""
+    """Return a function that generates a project from `answers` and returns its folder."""
 
     def bake(answers=None, *, source=template, output_dir=None, **options):
         return Path(
@@ -99,19 +99,19 @@ def project_without_hooks(bake):
 
 @pytest.fixture
 def bare_project(project_without_hooks, tmp_path):
-    """Return a copy of it, for a test that changes it."""
+    """Return a copy of `project_without_hooks` for a test that changes it."""
     return shutil.copytree(project_without_hooks, tmp_path / "my_platform")
 
 
 @pytest.fixture
 def clean_environment():
-    """Return the environment of this process without what would lead scripts to other files."""
+    """Return the environment of this process without variables that name files of a project."""
     return {key: value for key, value in os.environ.items() if key not in ("ENV_FILE", "DATA_DIR")}
 
 
 @pytest.fixture
 def run_script(clean_environment):
-    """Return a function that runs a script of a project, with some more variables, to its end."""
+    """Return a function that runs a script of a project with more variables."""
 
     def run_script(project, name, *arguments, python=(sys.executable, "-B"), **variables):
         return subprocess.run(
@@ -133,13 +133,13 @@ def generated(bake):
 
 @pytest.fixture
 def platform(generated, tmp_path):
-    """Return a copy of it, for a test that changes it."""
+    """Return a copy of `generated` for a test that changes it."""
     return shutil.copytree(generated, tmp_path / "my_platform")
 
 
 @pytest.fixture
 def old_python(tmp_path):
-    """Return the variables with which a script takes this Python for one before 3.11."""
+    """Return variables that make this Python look like a version before 3.11 to a script."""
     (tmp_path / "old_python").mkdir()
     module = "raise ModuleNotFoundError('No module named tomllib')"
     (tmp_path / "old_python" / "tomllib.py").write_text(module, encoding="utf-8")
@@ -148,7 +148,7 @@ def old_python(tmp_path):
 
 @pytest.fixture
 def run_cookiecutter(cookiecutter_config, tmp_path):
-    """Return a function that runs the command line in an empty folder and returns the process."""
+    """Return a function that runs cookiecutter in an empty folder and returns the process."""
 
     def run_cookiecutter(*arguments, typed=""):
         return subprocess.run(
@@ -179,13 +179,13 @@ def load_module():
 
 @pytest.fixture(scope="session")
 def hook(template, load_module):
-    """Return ``pre_gen_project`` as a module: its Jinja is inside main(), which is not called."""
+    """Return ``pre_gen_project`` as a module; its Jinja is inside main(), which is not called."""
     return load_module(template / "hooks" / "pre_gen_project.py")
 
 
 @pytest.fixture(scope="session")
 def files_that_do_not_parse():
-    """Return a function that lists the data files of a folder, of some kinds, that do not parse."""
+    """Return a function that lists the data files in a folder that do not parse."""
 
     def files_that_do_not_parse(folder, kinds=tuple(PARSERS)):
         broken = []

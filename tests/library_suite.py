@@ -1,7 +1,7 @@
-"""Run the tests of the library on both Djangos: ``make test-library``.
+"""Run the tests of the library on both versions of Django: ``make test-library``.
 
-On Django 5.2, 95 % of the branches must be covered. Arguments are handed on to pytest; with a
-selection of tests the coverage is not measured.
+On Django 5.2, 95 % of the branches must be covered. Arguments are passed to pytest; with arguments
+the coverage is not measured.
 """
 
 import json
@@ -13,11 +13,11 @@ from stack import ROOT, python_for_django_6_1
 
 LIBRARY_TESTS = ROOT / "tests" / "library"
 BUILD = ROOT / "build" / "library-tests"
-LEAST_BRANCHES = 95  # percent
+MIN_BRANCHES = 95  # percent
 
 
 def main(arguments):
-    """Return 1 when the tests fail on one of the two."""
+    """Return 1 if the tests fail on a version of Django, else 0."""
     report = BUILD / "coverage.json"
     coverage = [] if arguments else ["--cov", "--cov-report=term", f"--cov-report=json:{report}"]
     passed = run("5.2", sys.executable, *coverage, *arguments)
@@ -27,25 +27,25 @@ def main(arguments):
     if newer:
         passed &= run("6.1", newer, *arguments)
     else:
-        print("SKIPPED: the library on Django 6.1, which needs Python 3.12 or newer: none found.")
+        print("SKIPPED: the library on Django 6.1, because no Python 3.12 or newer was found.")
     return 0 if passed else 1
 
 
 def covers_branches(report):
-    """Print which part of the branches is covered; return whether it is enough."""
+    """Print the branch coverage; return whether it is sufficient."""
     totals = json.loads(report.read_text(encoding="utf-8"))["totals"]
     percent = 100 * totals["covered_branches"] / totals["num_branches"]
-    print(f"Branches: {percent:.1f} % are covered, at least {LEAST_BRANCHES} % are required.")
-    return percent >= LEAST_BRANCHES
+    print(f"Branch coverage: {percent:.1f} %, at least {MIN_BRANCHES} % is required.")
+    return percent >= MIN_BRANCHES
 
 
 def run(django, python, *options):
-    """Run the tests on one Django in an environment of its own; return whether they passed."""
+    """Run the tests on one version of Django in its own environment; return whether they pass."""
     print(f"The library on Django {django}:", flush=True)
     environment = os.environ | {
         "UV_PYTHON": python,
         "UV_PROJECT_ENVIRONMENT": str(BUILD / f"django{django}"),
-        "PYTHONDONTWRITEBYTECODE": "1",  # A compiled file would be part of generated projects.
+        "PYTHONDONTWRITEBYTECODE": "1",  # Compiled files would be part of generated projects.
     }
     uv = ["uv", "run", "--quiet", "--locked", "--no-default-groups", "--group", "library"]
     pytest = ["pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", *options]

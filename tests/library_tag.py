@@ -9,7 +9,7 @@ PACKAGE = ROOT / "{{cookiecutter.project_slug}}" / "packages" / "oauth_resource_
 
 
 def main(tag):
-    """Exit with a message unless `tag` is the version, with an entry in the changelog."""
+    """Exit with a message unless `tag` has the version and the changelog has its date."""
     metadata = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))
     expected = f"library-v{metadata['project']['version']}"
     if tag != expected:

@@ -1,7 +1,7 @@
-"""``make lock``: renew the lock file that the template ships.
+"""``make lock``: renew the lock file of generated projects.
 
-It is made in a generated project and copied back. The answers do not matter: nothing in the lock
-file depends on them, which `test_project.py` checks.
+The file is created in a generated project and copied to the template. It does not depend on the
+answers, as `test_project.py` checks.
 """
 
 import shutil

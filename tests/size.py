@@ -1,7 +1,7 @@
-"""Measure how much code an owner gets: ``make size``.
+"""``make size``: count the code of a project with the default answers.
 
-A project with the default answers is generated and counted. The table is printed and written to the
-README between its two markers; ``tests/test_size.py`` fails while the README shows another one.
+Prints the table and writes it to the README, between its two markers. Exits with 1 if a goal is
+missed.
 """
 
 import ast
@@ -19,7 +19,7 @@ TABLE = re.compile(r"(?<=<!-- size -->\n)\n.*?\n\n(?=<!-- /size -->)", re.DOTALL
 
 
 def measured(project):
-    """Return (what, value, goal) for each row of the table, of the project in the folder."""
+    """Return (label, value, goal) for each row of the table about the folder `project`."""
     library = list((project / LIBRARY).rglob("*.py"))
     own = [path for path in project.rglob("*.py") if not path.is_relative_to(project / LIBRARY)]
     tests = [path for path in own if "tests" in path.relative_to(project).parts]
@@ -35,7 +35,7 @@ def measured(project):
 
 
 def lines(paths):
-    """Return the number of lines in some files."""
+    """Return the number of lines of some files."""
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
 
 
@@ -53,7 +53,7 @@ def table(rows):
     """Return the rows as a Markdown table."""
     head = ["| | now | goal |", "|---|---|---|"]
     body = [
-        f"| {what} | {value:,} | {f'≤ {goal:,}' if goal else ''} |" for what, value, goal in rows
+        f"| {label} | {value:,} | {f'≤ {goal:,}' if goal else ''} |" for label, value, goal in rows
     ]
     return "\n" + "\n".join(head + body) + "\n\n"
 

@@ -1,4 +1,4 @@
-"""Run a generated project like its user: ``make`` in its folder, Ctrl-C to stop."""
+"""Run a generated project as its user does: ``make`` in its folder, Ctrl-C to stop."""
 
 import os
 import random
@@ -18,16 +18,16 @@ LEFTOVERS = (
     *(".git", ".venv", "build", "__pycache__", ".*_cache"),
     *(".env", ".secrets", "backups", "*.sqlite3*"),
 )
-# Includes the first downloads of `make install`.
+# Includes the downloads of `make install`.
 START_SECONDS = 600
 STOP_SECONDS = 120
-# Below the ephemeral ports of the system.
+# Below the range of ephemeral ports.
 PORTS = range(20_000, 32_000)
 MAX_WORKERS = 8
 
 
 def copy_template(folder):
-    """Copy the template into `folder` without caches and databases of working on it.
+    """Copy the template into `folder` without caches and databases.
 
     Cookiecutter would copy them into the project.
     """
@@ -42,7 +42,7 @@ def make(project, *arguments, **options):
 
 
 def output_of(project, *arguments):
-    """Return what ``make`` prints in `project`, whatever its exit code is."""
+    """Return the output of ``make`` in `project`; ignore its exit code."""
     process = make(
         project,
         *arguments,
@@ -60,7 +60,7 @@ def read_env(project):
 
 
 def urls(project):
-    """Return the addresses of the services of `project`, which are those with a port."""
+    """Return the URLs of the services of `project`: each variable NAME_PORT is a service."""
     env = read_env(project)
     prefixes = [name.removesuffix("_PORT") for name in env if name.endswith("_PORT")]
     return [env[f"{prefix}_URL"] for prefix in prefixes]
@@ -76,7 +76,7 @@ def ready(url):
 
 @contextmanager
 def running(project, **options):
-    """Run ``make run`` until the block is left; exit when it does not get ready."""
+    """Run ``make run`` until the block ends; exit if the services do not become ready."""
     process = subprocess.Popen(
         ["make", "--no-print-directory", "run"], cwd=project, start_new_session=True, **options
     )
@@ -104,7 +104,7 @@ OWN_PORTS = own_ports()
 
 
 def free_port():
-    """Return a free TCP port that no other test gets."""
+    """Return a free TCP port that is used by no other test."""
     for port in OWN_PORTS:
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
@@ -121,14 +121,14 @@ def use_free_ports(project):
 
 
 def has_compose():
-    """Return whether Docker's client is here with Compose; it needs no engine to read files."""
+    """Return whether Docker Compose is installed; reading files needs no engine."""
     if not shutil.which("docker"):
         return False
     return subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
 
 
 def python_for_django_6_1():
-    """Return the path of a Python 3.12 or newer, or None where there is none."""
+    """Return the path of a Python 3.12 or newer, or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     candidates = [sys.executable, *map(str, sorted(pyenv.glob("3.*/bin/python"), reverse=True))]
     candidates += filter(None, (shutil.which(f"python3.{minor}") for minor in (14, 13, 12)))

@@ -1,4 +1,4 @@
-"""`scripts/add_resource_server.py` adds all of a resource server, or nothing and says why."""
+"""`scripts/add_resource_server.py` adds all parts of a resource server, or none with a reason."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ HAND_EDITED = {
 
 @pytest.fixture
 def add(bare_project, run_script):
-    """Return a function that runs the script, in a project that has no resource server yet."""
+    """Return a function that runs the script in a project without resource servers."""
 
     def add(*names, **options):
         return run_script(bare_project, "add_resource_server", *names, **options)
@@ -37,7 +37,7 @@ def add(bare_project, run_script):
 
 @pytest.fixture
 def refused(add, bare_project):
-    """Return a function that is refused, changes nothing, and returns the message."""
+    """Return a function that checks that names are refused, and returns the message."""
 
     def refused(*names):
         before = contents_of(bare_project)
@@ -51,7 +51,7 @@ def refused(add, bare_project):
 
 @pytest.fixture
 def hand_edited(bare_project):
-    """Return a project whose files people have rewritten."""
+    """Return a project whose files were edited by hand."""
     for name, text in HAND_EDITED.items():
         (bare_project / name).write_bytes(text.encode())
     return bare_project
@@ -99,13 +99,13 @@ def undo(project, name):
             (project / file).write_bytes(edited.encode())
 
 
-# --- What is added -------------------------------------------------------------------------------
+# --- The added files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "title"), [("orders", "Orders"), ("order-history", "Order history"), ("a1", "A1")]
 )
-def test_the_manifest_says_what_the_resource_server_is(add, bare_project, name, title):
+def test_the_manifest_has_the_name_the_title_and_two_scopes(add, bare_project, name, title):
     add(name)
     manifest = manifest_of(bare_project, name)
     assert (manifest["name"], manifest["title"], list(manifest["scopes"])) == (
@@ -129,7 +129,7 @@ def test_each_scope_has_a_description(add, bare_project):
     )
 
 
-def test_the_code_is_that_of_the_skeleton(add, bare_project):
+def test_the_code_is_a_copy_of_the_skeleton(add, bare_project):
     add("orders")
     code = {
         path.relative_to(bare_project / "resource_servers" / "orders"): path.read_bytes()
@@ -148,7 +148,7 @@ def test_no_placeholder_is_left_in_a_data_file(add, bare_project):
     assert [path for path in files if not path.endswith(".py") and left.search(files[path])] == []
 
 
-def test_what_running_the_skeleton_leaves_behind_is_not_copied(add, bare_project):
+def test_caches_and_databases_of_the_skeleton_are_not_copied(add, bare_project):
     skeleton = bare_project / "scripts" / "resource_server_skeleton"
     (skeleton / "api" / "__pycache__").mkdir()
     (skeleton / ".pytest_cache").mkdir()
@@ -193,7 +193,7 @@ def test_the_example_holds_no_secret(add, bare_project):
     assert value_of(bare_project, "ORDERS_INTROSPECTION_CLIENT_SECRET") == "change-me"
 
 
-def test_env_gets_secrets_and_keeps_what_it_had(add, bare_project, run_script):
+def test_secrets_are_appended_to_env(add, bare_project, run_script):
     run_script(bare_project, "init_env")
     before = (bare_project / ".env").read_bytes()
     run = add("orders")
@@ -203,13 +203,13 @@ def test_env_gets_secrets_and_keeps_what_it_had(add, bare_project, run_script):
     assert secret not in run.stdout
 
 
-def test_no_env_is_made(add, bare_project):
+def test_a_missing_env_is_not_created(add, bare_project):
     add("orders")
     assert not (bare_project / ".env").exists()
     assert not (bare_project / ".secrets").exists()
 
 
-def test_its_containers_get_their_secrets(add, bare_project, run_script):
+def test_the_secret_files_of_its_containers_are_created(add, bare_project, run_script):
     run_script(bare_project, "init_env")
     add("orders")
     names = sorted(path.name for path in bare_project.glob(".secrets/ORDERS_*"))
@@ -219,13 +219,13 @@ def test_its_containers_get_their_secrets(add, bare_project, run_script):
     ]
 
 
-def test_env_file_is_completed_in_the_place_of_env(add, bare_project, tmp_path):
+def test_the_variable_env_file_names_the_file_to_complete(add, bare_project, tmp_path):
     (tmp_path / "other").touch()
     add("orders", ENV_FILE=str(tmp_path / "other"))
     assert value_of(bare_project, "ORDERS_PORT", tmp_path / "other") == "8001"
 
 
-def test_each_thing_that_was_done_has_a_line(add):
+def test_each_change_is_printed_on_one_line(add):
     assert add("orders", "inventory").stdout.splitlines() == [
         "resource_servers/orders: created",
         "resource_servers/inventory: created",
@@ -243,7 +243,7 @@ def test_adding_one_later_gives_the_same_bytes_as_at_generation(add, bare_projec
     assert contents_of(bare_project) == without_secrets(generated)
 
 
-def test_generating_over_a_project_gives_the_same_example(bake, tmp_path):
+def test_generating_over_a_project_changes_nothing(bake, tmp_path):
     project = bake(output_dir=tmp_path)
     before = contents_of(project)
     bake(output_dir=tmp_path, overwrite_if_exists=True)
@@ -253,7 +253,7 @@ def test_generating_over_a_project_gives_the_same_example(bake, tmp_path):
 # --- Again, and after an interruption ------------------------------------------------------------
 
 
-def test_adding_it_twice_changes_nothing_and_says_so(add, bare_project, run_script):
+def test_adding_a_resource_server_twice_changes_nothing(add, bare_project, run_script):
     run_script(bare_project, "init_env")
     add("orders")
     before = contents_of(bare_project)
@@ -266,7 +266,7 @@ def test_adding_it_twice_changes_nothing_and_says_so(add, bare_project, run_scri
     [[".env.example"], ["compose.yml", ".env.example"], WIRED_FILES],
     ids=["before the example", "before compose.yml", "before Procfile"],
 )
-def test_an_interrupted_run_is_completed_by_another(add, bare_project, unwritten):
+def test_a_second_run_completes_an_interrupted_run(add, bare_project, unwritten):
     originals = {name: (bare_project / name).read_bytes() for name in unwritten}
     add("orders", "inventory")
     complete = contents_of(bare_project)
@@ -276,7 +276,7 @@ def test_an_interrupted_run_is_completed_by_another(add, bare_project, unwritten
     assert contents_of(bare_project) == complete
 
 
-def test_a_run_interrupted_between_two_folders_is_completed_by_another(add, bare_project):
+def test_a_second_run_completes_a_run_interrupted_between_two_folders(add, bare_project):
     originals = {name: (bare_project / name).read_bytes() for name in WIRED_FILES}
     add("orders", "inventory")
     complete = contents_of(bare_project)
@@ -287,7 +287,7 @@ def test_a_run_interrupted_between_two_folders_is_completed_by_another(add, bare
     assert contents_of(bare_project) == complete
 
 
-def test_a_run_interrupted_while_copying_is_completed_by_another(add, bare_project):
+def test_a_second_run_completes_a_run_interrupted_while_copying(add, bare_project):
     half = bare_project / "resource_servers" / ".unfinished" / "orders"
     half.mkdir(parents=True)
     (half / "resource_server.toml").write_text('name = "orders"', encoding="utf-8")
@@ -296,14 +296,14 @@ def test_a_run_interrupted_while_copying_is_completed_by_another(add, bare_proje
     assert not half.parent.exists()
 
 
-def test_a_run_interrupted_before_env_is_completed_by_another(add, bare_project):
+def test_a_second_run_completes_a_run_interrupted_before_env(add, bare_project):
     add("orders")
     (bare_project / ".env").write_text("DEBUG=true\n", encoding="utf-8")
     add("orders")
     assert value_of(bare_project, "ORDERS_PORT", ".env") == "8001"
 
 
-def test_a_fault_while_writing_is_one_sentence_and_mended_by_another_run(add, bare_project):
+def test_an_error_while_writing_is_one_sentence_and_a_second_run_completes(add, bare_project):
     skeleton = bare_project / "scripts" / "resource_server_skeleton"
     skeleton.rename(bare_project / "elsewhere")
     run = add("orders")
@@ -313,7 +313,7 @@ def test_a_fault_while_writing_is_one_sentence_and_mended_by_another_run(add, ba
     assert (processes_of(bare_project)[2:], includes_of(bare_project)) == (["orders"], ["orders"])
 
 
-def test_a_line_that_people_have_changed_counts_as_there(add, bare_project):
+def test_an_edited_line_is_not_added_again(add, bare_project):
     add("orders")
     procfile = bare_project / "Procfile"
     changed = procfile.read_text("utf-8").replace("$ORDERS_PORT", "$ORDERS_PORT --more")
@@ -338,7 +338,7 @@ def test_the_documented_steps_undo_it(add, bare_project, run_script, with_env):
     assert contents_of(bare_project) == before
 
 
-def test_one_in_the_middle_can_be_undone(add, bare_project):
+def test_the_first_of_two_resource_servers_can_be_removed_and_added_again(add, bare_project):
     add("orders", "inventory")
     before = contents_of(bare_project)
     undo(bare_project, "orders")
@@ -348,7 +348,7 @@ def test_one_in_the_middle_can_be_undone(add, bare_project):
     assert changed == []
 
 
-def test_what_people_have_written_survives(add, hand_edited):
+def test_lines_that_were_edited_by_hand_are_kept(add, hand_edited):
     assert add("billing").returncode == 0
     lines = {name: (hand_edited / name).read_text("utf-8").splitlines() for name in HAND_EDITED}
     assert [
@@ -359,14 +359,14 @@ def test_what_people_have_written_survives(add, hand_edited):
     ] == []
 
 
-def test_the_include_goes_to_the_end_of_the_list_as_it_is_indented(add, hand_edited):
+def test_the_include_is_appended_with_the_indentation_of_the_list(add, hand_edited):
     add("billing")
     text = (hand_edited / "compose.yml").read_text(encoding="utf-8")
     line = "    - resource_servers/billing/compose.yml"
     assert f"      env_file: other.env\n{line}\n\n# services of ours\n" in text
 
 
-def test_a_last_line_without_a_line_break_stays_a_line(add, hand_edited):
+def test_a_last_line_without_a_line_break_stays_a_separate_line(add, hand_edited):
     add("billing")
     procfile = (hand_edited / "Procfile").read_text(encoding="utf-8")
     assert "\n# the end, without a line break\nbilling: cd " in procfile
@@ -384,7 +384,7 @@ def test_an_empty_list_of_includes_is_filled(add, bare_project, line):
     )
 
 
-def test_a_list_that_is_not_indented_is_continued(add, bare_project):
+def test_the_include_is_appended_to_a_list_without_indentation(add, bare_project):
     (bare_project / "compose.yml").write_text("include:\n- other.yml\n", encoding="utf-8")
     add("a")
     assert (bare_project / "compose.yml").read_text(encoding="utf-8") == (
@@ -392,7 +392,7 @@ def test_a_list_that_is_not_indented_is_continued(add, bare_project):
     )
 
 
-def test_an_include_that_people_have_written_themselves_counts_as_there(add, bare_project):
+def test_an_include_that_exists_in_another_form_is_not_added_again(add, bare_project):
     text = "include: [resource_servers/billing/compose.yml]\n"
     (bare_project / "compose.yml").write_text(text, encoding="utf-8")
     assert add("billing").returncode == 0
@@ -410,7 +410,7 @@ def test_windows_line_endings_are_not_added(add, bare_project):
 @pytest.mark.parametrize(
     "name", ["Orders", "order_history", "orders-", "a--b", "x" * 33, "django", "import", "", "a.b"]
 )
-def test_a_name_that_breaks_the_rules_is_refused(refused, name):
+def test_an_invalid_name_is_refused(refused, name):
     assert repr(name) in refused("billing", name)
 
 
@@ -423,7 +423,7 @@ def test_more_than_20_in_all_are_refused(add, refused):
     assert "at most 20 resource servers, got 21" in refused("one", "two")
 
 
-def test_a_folder_that_is_something_else_is_refused(refused, bare_project):
+def test_a_folder_without_a_manifest_is_refused(refused, bare_project):
     (bare_project / "resource_servers" / "billing").mkdir()
     assert "resource_servers/billing exists" in refused("billing")
 
@@ -466,7 +466,9 @@ def test_a_name_that_shares_a_variable_with_the_authorization_server_is_refused(
 
 
 @pytest.mark.parametrize("text", ["services: {}\n", "include: [other.yml]\n", "# include:\n"])
-def test_a_compose_file_without_the_list_is_refused_with_what_to_add(refused, bare_project, text):
+def test_a_compose_file_without_includes_is_refused_with_the_line_to_add(
+    refused, bare_project, text
+):
     (bare_project / "compose.yml").write_text(text, encoding="utf-8")
     assert "- resource_servers/billing/compose.yml" in refused("billing")
 
@@ -504,12 +506,12 @@ def test_a_python_before_3_11_is_refused_in_one_sentence(add, old_python):
 
 
 @pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
-def test_what_the_hook_runs_imports_the_standard_library_only(project_source, name):
+def test_a_script_of_the_hook_imports_the_standard_library_only(project_source, name):
     tree = ast.parse((project_source / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
     assert imported_packages(tree) <= sys.stdlib_module_names | set(STANDARD_LIBRARY_ONLY)
 
 
 @pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
-def test_what_the_hook_runs_parses_on_the_old_pythons_that_it_refuses(project_source, name):
+def test_a_script_of_the_hook_parses_on_unsupported_versions_of_python(project_source, name):
     source = (project_source / "scripts" / f"{name}.py").read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 8))

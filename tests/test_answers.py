@@ -1,4 +1,4 @@
-"""Good answers give a project that parses, bad ones a message that names the prompt."""
+"""Valid answers generate a project that parses; invalid answers are refused with their prompts."""
 
 import json
 import shlex
@@ -73,7 +73,7 @@ BAD_ANSWERS = {
 
 @pytest.fixture
 def refused(bake, tmp_path, capfd):
-    """Return a function that generates with bad `answers` and returns what the hook printed."""
+    """Return a function that generates with bad `answers` and returns the message of the hook."""
 
     def refused(answers):
         with pytest.raises(FailedHookException, match="exit status: 1"):
@@ -105,7 +105,7 @@ def test_each_resource_server_gets_a_folder(bake, names):
     assert sorted(path.parent.name for path in manifests) == sorted(names)
 
 
-def test_blanks_around_the_names_of_resource_servers_do_not_matter(bake):
+def test_blanks_around_the_names_of_resource_servers_are_ignored(bake):
     assert (bake({"resource_servers": " a ,b "}) / "resource_servers" / "b").is_dir()
 
 
@@ -120,7 +120,7 @@ def test_all_bad_answers_are_listed_in_one_message(refused):
         "project_slug": "django",
         "resource_servers": "Orders",
         "domain": "localhost",
-        "contact_email": "nobody",
+        "contact_email": "admin",
     }
     assert prompts_named_in(refused(bad)) == set(bad)
 
@@ -139,7 +139,7 @@ def test_a_refusal_leaves_no_folder_behind(refused, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_that_a_refusal_prints_works_once_the_bad_answer_is_mended(
+def test_the_command_that_a_refusal_prints_works_with_a_corrected_answer(
     template, run_cookiecutter, tmp_path
 ):
     if sys.platform == "win32":
@@ -155,7 +155,7 @@ def test_a_bad_answer_on_the_command_line_exits_with_1(template, run_cookiecutte
 
 
 def test_the_hook_prints_no_traceback(template, run_cookiecutter):
-    # Cookiecutter prints one of its own, on stdout, whatever the hook does.
+    # Cookiecutter itself prints a traceback on stdout when a hook fails.
     refusal = run_cookiecutter(template, "--no-input", "domain=localhost")
     assert "Traceback" not in refusal.stderr
 
@@ -166,7 +166,7 @@ def test_template_code_typed_at_the_prompt_is_refused(template, run_cookiecutter
 
 
 def test_braces_on_the_command_line_that_are_no_template_code_stop_cookiecutter(bake, tmp_path):
-    # Cookiecutter renders these answers before it starts any hook, so the error is its own.
+    # Cookiecutter renders these answers before it runs a hook, so the error is its own.
     with pytest.raises(TemplateSyntaxError):
         bake({"project_name": "Shop {{"}, output_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +177,7 @@ def test_template_code_that_renders_to_template_code_is_refused(refused):
     assert prompts_named_in(message) == {"project_name"}
 
 
-def test_cookiecutter_itself_refuses_a_django_version_that_is_no_choice(bake, tmp_path):
+def test_cookiecutter_refuses_a_django_version_that_is_no_choice(bake, tmp_path):
     with pytest.raises(ValueError, match="django_version"):
         bake({"django_version": "4.2"}, output_dir=tmp_path)
 

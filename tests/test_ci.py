@@ -1,6 +1,6 @@
-"""`.ci/run` starts a Docker Engine where none runs, and takes down only what it has started.
+"""`.ci/run` starts a Docker Engine if none runs, and stops only an engine that it has started.
 
-Docker, the engine and make are small programs here that write down what they are told.
+Docker, the engine and make are replaced by scripts that log their arguments.
 """
 
 import os
@@ -31,7 +31,7 @@ test ! -e "$STATE/fails-$1"
 
 @pytest.fixture
 def ci(tmp_path):
-    """Return a function that runs the script and returns its exit code and what it has called."""
+    """Return a function that runs the script and returns its exit code and the logged calls."""
     checkout, programs = tmp_path / "checkout", tmp_path / "programs"
     shutil.copytree(ROOT / ".ci", checkout / ".ci")
     programs.mkdir()
@@ -53,32 +53,32 @@ def ci(tmp_path):
     return ci
 
 
-def test_without_the_script_of_an_engine_everything_else_runs(ci):
+def test_without_an_engine_script_all_other_steps_run(ci):
     assert ci(engine=False) == (0, ["make test", "make demo"])
 
 
-def test_an_engine_is_started_for_the_tests_and_taken_down_behind_them(ci):
+def test_an_engine_is_started_before_the_tests_and_stopped_after_them(ci):
     steps = ["engine env", "engine up", "engine images", "make test", "make demo", "engine down"]
     assert ci() == (0, steps)
 
 
-def test_an_engine_is_taken_down_when_a_test_has_failed(ci, tmp_path):
+def test_the_engine_is_stopped_when_a_test_has_failed(ci, tmp_path):
     (tmp_path / "fails-test").touch()
     code, log = ci()
     assert (code != 0, log[-2:]) == (True, ["make test", "engine down"])
 
 
-def test_an_engine_that_this_machine_runs_by_itself_is_used_and_left_alone(ci, tmp_path):
+def test_an_engine_of_the_system_is_used_and_not_stopped(ci, tmp_path):
     (tmp_path / "running").touch()
     assert ci(SEES_ENGINE="yes") == (0, ["make test", "make demo"])
 
 
-def test_an_engine_that_somebody_else_has_started_is_left_running(ci, tmp_path):
+def test_an_engine_that_runs_already_is_not_stopped(ci, tmp_path):
     (tmp_path / "running").touch()
     assert ci() == (0, ["engine env", "engine images", "make test", "make demo"])
 
 
-def test_the_tests_run_without_an_engine_that_does_not_start(ci, tmp_path):
+def test_the_tests_run_when_the_engine_does_not_start(ci, tmp_path):
     (tmp_path / "broken").touch()
     code, log = ci()
     assert (code, [step for step in log if step.startswith("make")]) == (
@@ -87,11 +87,11 @@ def test_the_tests_run_without_an_engine_that_does_not_start(ci, tmp_path):
     )
 
 
-def test_without_base_images_the_tests_find_no_engine(ci, tmp_path):
+def test_without_base_images_the_tests_run_without_an_engine(ci, tmp_path):
     (tmp_path / "no-images").touch()
     code, log = ci()
-    nowhere = "at unix:///dev/null"
+    no_engine = "at unix:///dev/null"
     assert (code, log[-3:]) == (
         0,
-        [f"make test {nowhere}", f"make demo {nowhere}", "engine down"],
+        [f"make test {no_engine}", f"make demo {no_engine}", "engine down"],
     )

@@ -1,4 +1,4 @@
-"""The Compose files of a generated project, as they are written; tests/containers runs them."""
+"""The contents of the Compose files of a generated project; tests/containers runs them."""
 
 import re
 
@@ -11,7 +11,7 @@ OWN_IMAGE = ("service", "one-shot", "server")
 
 @pytest.fixture(scope="module")
 def files(project):
-    """Return what each Compose file holds, by its path, and `deploy/service.yml`."""
+    """Return the contents of each Compose file and of `deploy/service.yml` by path."""
     paths = [*project.rglob("compose*.yml"), project / "deploy" / "service.yml"]
     return {
         path.relative_to(project).as_posix(): yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def services(files):
 
 @pytest.fixture(scope="module")
 def containers(services):
-    """Return those that become containers, of the files for production."""
+    """Return the services of the production files that become containers."""
     return [
         (file, name, description)
         for file, name, description in services
@@ -41,7 +41,7 @@ def containers(services):
 
 
 def extended(description):
-    """Return which service of `deploy/service.yml` a service extends."""
+    """Return the service of `deploy/service.yml` that a service extends."""
     return description.get("extends", {}).get("service")
 
 
@@ -58,17 +58,17 @@ def test_each_resource_server_brings_its_files(files):
         assert override in files["compose.override.yml"]["include"]
 
 
-def test_each_container_is_contained(containers):
+def test_each_container_extends_a_service_with_restrictions(containers):
     assert [name for _, name, description in containers if extended(description) is None] == []
 
 
-def test_a_contained_one_can_do_nothing(files):
+def test_the_restricted_service_has_no_capabilities_and_a_read_only_file_system(files):
     contained = files["deploy/service.yml"]["services"]["contained"]
     assert (contained["cap_drop"], contained["read_only"]) == (["ALL"], True)
     assert contained["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_only_the_proxy_has_a_right_of_the_system(services):
+def test_only_the_proxy_has_a_capability(services):
     assert [name for _, name, description in services if "cap_add" in description] == ["proxy"]
 
 
@@ -76,7 +76,7 @@ def test_only_the_proxy_publishes_a_port_in_production(containers):
     assert [name for _, name, description in containers if "ports" in description] == ["proxy"]
 
 
-def test_in_development_ports_are_on_this_machine_only(services):
+def test_development_publishes_ports_on_the_loopback_interface_only(services):
     ports = [
         port
         for file, _, description in services
@@ -87,17 +87,17 @@ def test_in_development_ports_are_on_this_machine_only(services):
     assert len(ports) == 3
 
 
-def test_no_header_of_a_proxy_is_believed_where_a_port_is_published(services):
-    believers = [
+def test_proxy_headers_are_not_trusted_where_ports_are_published(services):
+    trusting = [
         name
         for file, name, description in services
         if file.endswith("override.yml")
         and description["environment"].get("TRUST_PROXY_HEADERS") != "false"
     ]
-    assert believers == []
+    assert trusting == []
 
 
-def test_code_is_mounted_in_development_only_and_cannot_be_changed(services):
+def test_code_is_mounted_in_development_only_and_read_only(services):
     mounts = [
         (file, mount)
         for file, _, description in services
@@ -108,18 +108,18 @@ def test_code_is_mounted_in_development_only_and_cannot_be_changed(services):
     assert [mount for _, mount in mounts if not mount.endswith(":ro")] == []
 
 
-def test_each_service_of_ours_is_overridden_in_development(containers, services):
-    ours = {name for _, name, description in containers if extended(description) in OWN_IMAGE}
+def test_each_service_of_the_own_image_is_overridden_in_development(containers, services):
+    own = {name for _, name, description in containers if extended(description) in OWN_IMAGE}
     overridden = {name for file, name, _ in services if file.endswith("override.yml")}
-    assert ours == overridden
+    assert own == overridden
 
 
-def test_one_service_builds_the_image_of_all(services):
+def test_one_service_builds_the_image(services):
     building = [name for _, name, description in services if "build" in description]
     assert building == ["authorization-server"]
 
 
-def test_secrets_are_files_that_git_does_not_see(files):
+def test_secrets_are_files_in_the_ignored_folder(files):
     paths = [
         secret["file"].replace("../", "")
         for file, content in files.items()
@@ -130,7 +130,7 @@ def test_secrets_are_files_that_git_does_not_see(files):
 
 
 def test_no_secret_is_in_an_environment(services):
-    # The image reads NAME_FILE; a NAME would be seen by `docker inspect`.
+    # The image reads NAME_FILE; `docker inspect` would show the value of NAME.
     secret = re.compile(r"\w*(SECRET|PASSWORD|_KEY|DATABASE_URL|CACHE_URL)$")
     named = [
         (name, variable)
@@ -141,21 +141,21 @@ def test_no_secret_is_in_an_environment(services):
     assert named == []
 
 
-def test_only_the_registration_of_clients_sees_the_secrets_of_several(containers):
+def test_only_ensure_clients_mounts_the_secrets_of_several_services(containers):
     prefix = {"inventory": "INVENTORY_", "orders": "ORDERS_"}
     foreign = [
         (name, secret)
         for _, name, description in containers
         for secret in description.get("secrets", ())
-        for other, of_other in prefix.items()
-        if secret.startswith(of_other) and not name.startswith(other)
+        for other, other_prefix in prefix.items()
+        if secret.startswith(other_prefix) and not name.startswith(other)
     ]
     assert foreign == []
     readers = [name for _, name, each in containers if "clients.env" in each.get("secrets", ())]
     assert readers == ["ensure-clients"]
 
 
-def test_passwords_of_administrators_are_for_provisioning_only(containers):
+def test_only_provisioning_mounts_the_passwords_of_administrators(containers):
     readers = {
         name
         for _, name, description in containers
@@ -164,7 +164,7 @@ def test_passwords_of_administrators_are_for_provisioning_only(containers):
     assert {name for name in readers if not name.endswith("-provision")} == {"postgres", "valkey"}
 
 
-def test_databases_are_in_a_network_without_a_way_out(files):
+def test_databases_are_in_an_internal_network(files):
     compose = files["compose.yml"]
     assert compose["networks"]["data"] == {"internal": True}
     assert [compose["services"][name]["networks"] for name in ("postgres", "valkey")] == [
@@ -173,7 +173,7 @@ def test_databases_are_in_a_network_without_a_way_out(files):
     ]
 
 
-def test_a_one_shot_is_waited_for_and_not_started_again(files, containers):
+def test_a_service_waits_for_each_one_shot_which_is_not_restarted(files, containers):
     one_shots = {name for _, name, each in containers if extended(each) == "one-shot"}
     one_shots.discard("clear-tokens")
     waited_for = {
@@ -182,7 +182,7 @@ def test_a_one_shot_is_waited_for_and_not_started_again(files, containers):
         for name, how in description.get("depends_on", {}).items()
         if how["condition"] == "service_completed_successfully"
     }
-    # Otherwise `up --wait` takes its end for a failure.
+    # Otherwise `up --wait` reports its exit as a failure.
     assert waited_for == one_shots
     assert files["deploy/service.yml"]["services"]["one-shot"]["restart"] == "no"
 
@@ -197,25 +197,25 @@ def test_a_token_of_the_maximum_length_passes_the_proxy_and_the_servers(project)
         r"MAX_TOKEN_LENGTH = ([\d_]+)",
     )
     buffers, size = number("deploy/nginx/nginx.conf", r"large_client_header_buffers (\d+) (\d+)k;")
-    [of_all] = number("deploy/serve.py", r"max_buffer_size=(\d+) \* 1024")
+    [header_buffer] = number("deploy/serve.py", r"max_buffer_size=(\d+) \* 1024")
     [body] = number(
         "authorization_server/introspection/question.py", r"MAX_BODY_SIZE = (\d+) \* 1024"
     )
     header = len(f"Authorization: Bearer {'x' * longest}\r\n")
     form = len(f"token={'x' * longest}&token_type_hint=access_token")
     assert header <= size * 1024
-    assert buffers * size <= of_all
+    assert buffers * size <= header_buffer
     assert form <= body * 1024
 
 
-def test_the_proxy_and_the_authorization_server_have_the_same_limit_of_a_body(project):
+def test_the_proxy_and_the_authorization_server_have_the_same_body_limit(project):
     proxy = (project / "deploy" / "nginx" / "nginx.conf").read_text(encoding="utf-8")
     server = (project / "authorization_server" / "oauth" / "requests.py").read_text("utf-8")
     (kib,) = re.findall(r"MAX_BODY_SIZE = (\d+) \* 1024", server)
     assert f"client_max_body_size {kib}k;" in proxy
 
 
-def test_the_proxy_knows_the_domain_of_the_project(bake):
+def test_the_proxy_has_the_domain_of_the_project(bake):
     project = bake({"domain": "shop.example.org"})
     text = (project / "deploy" / "nginx" / "nginx.conf").read_text(encoding="utf-8")
     assert "auth.shop.example.org authorization-server;" in text

@@ -13,8 +13,8 @@ PAGES = [
     *ROOT.glob("docs/**/*.md"),
     *ROOT.glob("benchmarks/*.md"),
 ]
-# What is written by a service, a tool or the reader, and files of other projects.
-MADE_LATER = re.compile(
+# Files that a service, a tool or the reader creates, and files of other projects.
+NOT_IN_GIT = re.compile(
     r"/etc/.*|(\.secrets|\.venv|\.uv|backups|build|deploy/issuers|var)/.*|\.env|.*resource_servers/billing.*"
 )
 FILE = re.compile(r"`([\w.{}/-]+\.(?:py|toml|ya?ml|md|sh|conf|json|lock|sql|html|css))`")
@@ -24,15 +24,15 @@ MODULE = re.compile(r"\b((?:oauth_resource_server|service_kit)(?:\.[A-Za-z_]\w*)
 
 @pytest.fixture(scope="module")
 def pages(project):
-    """Return the folder that a page's names start at, and its text, by the page."""
-    own = {page: (ROOT, page.read_text(encoding="utf-8")) for page in PAGES}
-    theirs = [page for page in project.rglob("*.md") if ".venv" not in page.parts]
-    return own | {page: (project, page.read_text(encoding="utf-8")) for page in theirs}
+    """Return the root folder and the text of each page by its path."""
+    template = {page: (ROOT, page.read_text(encoding="utf-8")) for page in PAGES}
+    generated = [page for page in project.rglob("*.md") if ".venv" not in page.parts]
+    return template | {page: (project, page.read_text(encoding="utf-8")) for page in generated}
 
 
 @pytest.fixture(scope="module")
 def files(project):
-    """Return the paths of all files of the template and of a project, from their roots on."""
+    """Return the relative paths of all files of the template and of a project."""
     found = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
@@ -42,7 +42,7 @@ def files(project):
 
 
 def without_history(pages):
-    """Return the pages but the change logs, which name what has gone."""
+    """Return all pages except change logs, which may name deleted files."""
     return {page: value for page, value in pages.items() if page.name != "CHANGELOG.md"}
 
 
@@ -51,7 +51,7 @@ def test_every_file_that_is_named_exists(pages, files):
         f"{page.name}: {name}"
         for page, (_, text) in without_history(pages).items()
         for name in FILE.findall(text)
-        if not MADE_LATER.fullmatch(name)
+        if not NOT_IN_GIT.fullmatch(name)
         and not any(file == name or file.endswith(f"/{name}") for file in files)
     ]
     assert missing == []
@@ -78,7 +78,7 @@ def test_every_module_that_is_named_exists(pages, project):
 
 
 def exists(project, name):
-    """Return whether a dotted name is a module, or something that a module defines or imports."""
+    """Return whether a dotted name is a module or a name in a module."""
     package, *parts = name.split(".")
     path = project / "packages" / package / "src" / package
     while parts:

@@ -1,4 +1,4 @@
-"""The hooks run everywhere, and fail with the message of what failed."""
+"""The hooks need the standard library only, and fail with the message of the failed script."""
 
 import ast
 import json
@@ -16,13 +16,13 @@ SCRIPTS = "{{cookiecutter.project_slug}}/scripts"
 
 @pytest.fixture(scope="module")
 def settings(template):
-    """Return what ``cookiecutter.json`` holds."""
+    """Return the contents of ``cookiecutter.json``."""
     return json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
 def template_with_scripts(template, tmp_path):
-    """Return a function that makes a template whose project is only some `scripts`."""
+    """Return a function that creates a template whose project has only the given `scripts`."""
 
     def template_with_scripts(**scripts):
         source = tmp_path / "gatehouse"
@@ -45,7 +45,7 @@ def imported_packages(tree):
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_hook_parses_on_the_old_pythons_that_it_refuses(template, name):
+def test_a_hook_parses_on_unsupported_versions_of_python(template, name):
     source = (template / "hooks" / name).read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 8))
 
@@ -65,9 +65,7 @@ def test_each_prompt_has_a_sentence(settings, hook):
 
 
 @pytest.mark.parametrize("version", ["5.2", "6.1"])
-def test_each_django_version_that_can_be_chosen_has_the_form_of_a_valid_answer(
-    settings, hook, version
-):
+def test_each_choice_of_the_django_version_matches_the_rule(settings, hook, version):
     assert (
         version in settings["django_version"],
         re.fullmatch(hook.RULES["django_version"][0], version) is None,
@@ -110,7 +108,7 @@ def test_the_resource_servers_are_added_in_the_order_of_the_answer(
     assert capfd.readouterr().out.startswith("b a c\n")
 
 
-def test_the_secrets_are_made_after_the_resource_servers(
+def test_secrets_are_created_after_the_resource_servers(
     template_with_scripts, bake, tmp_path, capfd
 ):
     source = template_with_scripts(
@@ -121,7 +119,7 @@ def test_the_secrets_are_made_after_the_resource_servers(
 
 
 @pytest.mark.parametrize("failing", ["add_resource_server", "init_env"])
-def test_a_failing_script_is_heard_with_its_own_message_only(
+def test_a_failing_script_is_reported_by_its_own_message_only(
     template_with_scripts, bake, tmp_path, capfd, failing
 ):
     scripts = {"add_resource_server": "", "init_env": ""}

@@ -15,7 +15,7 @@ RESOURCE_SERVER = Path("resource_servers") / "orders" / "api"
 
 
 def refused(root, folder, module):
-    """Return whether ruff, started in `root`, refuses a file in `folder` to import `module`."""
+    """Return whether ruff in `root` bans `module` in a file of `folder`."""
     ruff = subprocess.run(
         ["ruff", "check", "--no-cache", "--stdin-filename", folder / "models.py", "-"],
         cwd=root,
@@ -45,11 +45,11 @@ def test_a_resource_server_does_not_import_the_authorization_server(project, mod
 
 
 @pytest.mark.parametrize("module", ["api", "oauth_resource_server"])
-def test_the_authorization_server_imports_neither(project, module):
+def test_the_authorization_server_imports_no_resource_server_and_not_the_library(project, module):
     assert refused(project, AUTHORIZATION_SERVER, module)
 
 
-def test_what_runs_the_right_way_is_not_refused(project):
+def test_a_resource_server_may_import_the_library(project):
     assert not refused(project, RESOURCE_SERVER, "oauth_resource_server")
 
 

@@ -1,4 +1,4 @@
-"""`scripts/init_env.py` makes and completes `.env`, and never changes or prints what is in it."""
+"""`scripts/init_env.py` creates and completes `.env`; it never changes or prints its values."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def variables_of(path):
 
 
 def secrets_of(path, example):
-    """Return the values of an env file that the example does not give away."""
+    """Return the values of an env file that are placeholders in the example."""
     names = [name for name, value in example.items() if value == "change-me"]
     return [variables_of(path)[name] for name in names]
 
@@ -46,12 +46,12 @@ def mode_of(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_every_name_of_the_example_is_there(init_env, env, example):
+def test_every_variable_of_the_example_is_in_env(init_env, env, example):
     init_env()
     assert list(variables_of(env)) == list(example)
 
 
-def test_the_names_that_others_rely_on_are_there(example):
+def test_the_example_has_the_variables_that_the_scripts_read(example):
     names = (
         *("AUTHORIZATION_SERVER_URL", "DEMO_USERNAME", "DEMO_PASSWORD", "DEMO_MACHINE_CLIENT_ID"),
         *("DEMO_MACHINE_CLIENT_SECRET", "DEMO_BROWSER_CLIENT_ID", "DEMO_DEVICE_CLIENT_ID"),
@@ -71,15 +71,15 @@ def test_no_two_secrets_are_the_same(init_env, env, example):
     assert len(set(secrets)) == len(secrets) > 1
 
 
-def test_what_is_no_secret_stays_as_in_the_example(init_env, env, example):
+def test_other_values_are_copied_from_the_example(init_env, env, example):
     init_env()
-    made = variables_of(env)
-    assert {name: made[name] for name, value in example.items() if value != "change-me"} == {
+    created = variables_of(env)
+    assert {name: created[name] for name, value in example.items() if value != "change-me"} == {
         name: value for name, value in example.items() if value != "change-me"
     }
 
 
-def test_the_comments_of_the_example_are_there(init_env, env, bare_project, example):
+def test_the_comments_of_the_example_are_copied(init_env, env, bare_project, example):
     init_env()
     text = env.read_text(encoding="utf-8")
     for secret in secrets_of(env, example):
@@ -89,16 +89,16 @@ def test_the_comments_of_the_example_are_there(init_env, env, bare_project, exam
 
 def test_each_variable_of_the_example_has_a_comment_above_it(bare_project):
     lines = (bare_project / ".env.example").read_text(encoding="utf-8").splitlines()
-    bare = [
+    without_comment = [
         line
         for above, line in zip(["", *lines], lines, strict=False)
         if "=" in line and not line.startswith("#") and not above.startswith("#")
     ]
-    assert bare == []
+    assert without_comment == []
 
 
 @posix
-def test_only_the_owner_can_read_it_whatever_the_umask(init_env, env):
+def test_only_the_owner_can_read_env_with_any_umask(init_env, env):
     before = os.umask(0)
     try:
         init_env()
@@ -108,7 +108,7 @@ def test_only_the_owner_can_read_it_whatever_the_umask(init_env, env):
 
 
 @posix
-def test_completing_it_keeps_it_for_the_owner_only(init_env, env):
+def test_completing_env_closes_it_to_others(init_env, env):
     env.write_text("DEMO_USERNAME=maria@example.com\n", encoding="utf-8")
     env.chmod(0o644)
     init_env()
@@ -127,7 +127,7 @@ def test_completing_it_keeps_it_for_the_owner_only(init_env, env):
     ],
     ids=["plain", "quoted", "exported, without a last line break", "CRLF", "broken", "empty"],
 )
-def test_what_is_there_stays_byte_for_byte(init_env, env, text):
+def test_existing_content_is_kept_byte_for_byte(init_env, env, text):
     env.write_bytes(text.encode())
     init_env()
     assert env.read_bytes().startswith(text.encode())
@@ -141,7 +141,7 @@ def test_only_missing_names_are_added(init_env, env, example):
     assert sorted(names) == sorted(example)
 
 
-def test_added_names_bring_their_comments(init_env, env):
+def test_added_names_have_their_comments(init_env, env):
     env.write_text("DEMO_USERNAME=maria@example.com\n", encoding="utf-8")
     init_env()
     assert "\n# The password of the demo person" in env.read_text(encoding="utf-8")
@@ -160,7 +160,7 @@ def test_a_second_run_changes_nothing(init_env, env):
     assert env.read_bytes() == before
 
 
-def test_no_other_file_is_left(init_env, env, bare_project):
+def test_no_temporary_file_is_left(init_env, env, bare_project):
     env.write_text("DEBUG=true\n", encoding="utf-8")
     before = {path.name for path in bare_project.iterdir()}
     init_env()
@@ -168,7 +168,7 @@ def test_no_other_file_is_left(init_env, env, bare_project):
 
 
 @posix
-def test_a_symbolic_link_stays_one(init_env, env, tmp_path):
+def test_a_symbolic_link_stays_a_symbolic_link(init_env, env, tmp_path):
     (tmp_path / "elsewhere").write_text("DEBUG=true\n", encoding="utf-8")
     env.symlink_to(tmp_path / "elsewhere")
     init_env()
@@ -176,7 +176,7 @@ def test_a_symbolic_link_stays_one(init_env, env, tmp_path):
     assert "DEMO_PASSWORD" in variables_of(tmp_path / "elsewhere")
 
 
-@pytest.mark.parametrize("before", [None, "DEBUG=true\n"], ids=["making", "completing"])
+@pytest.mark.parametrize("before", [None, "DEBUG=true\n"], ids=["creating", "completing"])
 def test_no_secret_is_printed(init_env, env, example, before):
     if before:
         env.write_text(before, encoding="utf-8")
@@ -197,23 +197,23 @@ def test_an_example_value_in_env_is_refused_by_name(init_env, env):
     assert "for DEMO_PASSWORD: delete" in run.stderr
 
 
-def test_env_file_takes_the_place_of_env(init_env, env, tmp_path, example):
+def test_the_variable_env_file_names_another_file(init_env, env, tmp_path, example):
     init_env(ENV_FILE=str(tmp_path / "other"))
     assert (list(variables_of(tmp_path / "other")), env.exists()) == (list(example), False)
 
 
-def test_an_empty_env_file_means_none(init_env, env):
+def test_an_empty_env_file_creates_no_file(init_env, env):
     run = init_env(ENV_FILE="")
     assert (run.returncode, env.exists()) == (0, False)
 
 
-def test_a_file_that_is_not_utf_8_is_one_sentence(init_env, env):
+def test_a_file_that_is_not_utf_8_is_refused_in_one_sentence(init_env, env):
     env.write_bytes("DEBUG=true\n".encode("utf-16"))
     run = init_env()
     assert (run.returncode, run.stderr) == (1, ".env cannot be read: it is not UTF-8.\n")
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(init_env, tmp_path):
+def test_a_missing_folder_is_reported_in_one_sentence(init_env, tmp_path):
     run = init_env(ENV_FILE=str(tmp_path / "missing" / ".env"))
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
 

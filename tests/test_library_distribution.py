@@ -1,4 +1,4 @@
-"""The library is a distribution: reproducible, complete, and released by its tag."""
+"""The library is a distribution that is reproducible, complete and released by a tag."""
 
 import os
 import re
@@ -85,7 +85,7 @@ def test_the_readme_has_no_relative_links(source):
 class TestRelease:
     @pytest.fixture
     def checkout(self, source, tmp_path):
-        """Return a copy of the files that the tag is compared with."""
+        """Return a copy of the files that `library_tag.py` reads."""
         shutil.copytree(source, tmp_path / LIBRARY)
         (tmp_path / "tests").mkdir()
         for name in ("library_tag.py", "stack.py"):
@@ -104,7 +104,7 @@ class TestRelease:
 
     @staticmethod
     def error(checkout, tag):
-        """Return the error about the tag, or ''."""
+        """Return the error message for a tag, or ''."""
         command = [sys.executable, "-B", checkout / "tests" / "library_tag.py", tag]
         return subprocess.run(command, capture_output=True, encoding="utf-8").stderr
 

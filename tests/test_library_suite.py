@@ -1,4 +1,4 @@
-"""``make test-library`` runs both Djangos, and hides neither a failure nor a skip."""
+"""``make test-library`` runs both versions of Django and reports each failure and skip."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def suite(monkeypatch, tmp_path):
-    """Return a function that runs the script and returns its exit code and its runs."""
+    """Return a function that runs the script and returns its exit code and its test runs."""
 
     def suite(*arguments, newer="python3.13", failing="", branches=95):
         runs = []
@@ -28,13 +28,13 @@ def suite(monkeypatch, tmp_path):
     return suite
 
 
-def test_both_run_and_the_first_measures_the_coverage(suite):
+def test_both_versions_run_and_the_first_measures_the_coverage(suite):
     code, [first, second] = suite()
     assert (code, first[:3]) == (0, ("5.2", sys.executable, "--cov"))
     assert second == ("6.1", "python3.13")
 
 
-def test_too_few_branches_are_a_failure(suite):
+def test_insufficient_branch_coverage_is_a_failure(suite):
     assert suite(branches=94)[0] == 1
 
 
@@ -43,7 +43,7 @@ def test_a_selection_of_tests_has_no_coverage_gate(suite):
 
 
 @pytest.mark.parametrize("django", ["5.2", "6.1"])
-def test_a_failure_on_one_of_them_is_a_failure(suite, django):
+def test_a_failure_on_one_version_is_a_failure(suite, django):
     code, runs = suite(failing=django)
     assert (code, len(runs)) == (1, 2)
 

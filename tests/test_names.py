@@ -15,26 +15,23 @@ NAMES = [
 @pytest.fixture
 def names(project_source, load_module):
     """Return the generated project's ``scripts/_names.py`` as a module."""
-    path = project_source / "scripts" / "_names.py"
-    if not path.exists():
-        pytest.skip("the template has no scripts/_names.py yet")
-    return load_module(path)
+    return load_module(project_source / "scripts" / "_names.py")
 
 
 def test_the_pattern_is_the_same(hook, names):
     assert names.NAME_PATTERN.pattern == hook.NAME_PATTERN.pattern
 
 
-def test_the_most_resource_servers_are_the_same(hook, names):
+def test_the_maximum_number_of_resource_servers_is_the_same(hook, names):
     assert names.MAX_RESOURCE_SERVERS == hook.MAX_RESOURCE_SERVERS
 
 
 def test_the_reserved_names_are_the_same(hook, names):
-    # Keywords are refused by both; whether the set holds them or the function asks is their affair.
+    # Both refuse keywords, but only one of the sets may contain them.
     keywords = set(keyword.kwlist)
     assert names.RESERVED - keywords == hook.RESERVED - keywords
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_name_is_accepted_by_both_or_by_none(hook, names, name):
+def test_both_give_the_same_verdict_on_a_name(hook, names, name):
     assert (names.problem_with_name(name) is None) == (hook.problem_with_name(name) is None)

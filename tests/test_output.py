@@ -1,4 +1,4 @@
-"""A generated project is complete, the same each time, and keeps its secrets to itself."""
+"""A generated project is complete and reproducible, and its secrets are private."""
 
 import ast
 import fnmatch
@@ -26,7 +26,7 @@ def is_secret(path):
     return path == ".env" or path.startswith(".secrets/")
 
 
-def test_the_same_answers_give_the_same_bytes_except_in_secrets(project, bake):
+def test_the_same_answers_give_the_same_bytes_except_for_secrets(project, bake):
     first, second = contents_of(project), contents_of(bake())
     assert without_secrets(first) == without_secrets(second)
 
@@ -81,9 +81,9 @@ def test_only_the_owner_can_read_env(project):
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 @pytest.mark.parametrize("path", [".env", ".secrets/POSTGRES_PASSWORD", "backups/x/orders.dump"])
-def test_git_ignores_what_is_secret(bake, tmp_path, path):
+def test_git_ignores_secrets_and_backups(bake, tmp_path, path):
     project = bake(output_dir=tmp_path)
-    # A global ignore file of the person who runs this must not make the test pass.
+    # A global ignore file of the user must not make the test pass.
     environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     subprocess.run(["git", "init", "--quiet"], cwd=project, env=environment, check=True)
     answer = subprocess.run(
@@ -101,19 +101,19 @@ def test_generating_over_a_project_keeps_its_secrets(bake, tmp_path, skip):
     assert [path for path in before if is_secret(path) and after[path] != before[path]] == []
 
 
-def test_a_bad_answer_over_a_project_keeps_all_of_it(template, run_cookiecutter, bake, tmp_path):
+def test_a_bad_answer_over_a_project_changes_nothing(template, run_cookiecutter, bake, tmp_path):
     project = bake(output_dir=tmp_path)
     before = contents_of(project)
     run_cookiecutter(template, "--no-input", "-f", "domain=localhost")
     assert contents_of(project) == before
 
 
-def test_refused_hooks_do_not_stop_generation(template, run_cookiecutter):
+def test_a_project_is_generated_when_hooks_are_refused(template, run_cookiecutter):
     assert run_cookiecutter(template, "--no-input", "--accept-hooks", "no").returncode == 0
 
 
 def test_no_folder_is_copied_as_a_whole(template, project_source):
-    # Cookiecutter deletes such a folder first when it generates over a project.
+    # Cookiecutter deletes such a folder when it generates over a project.
     settings = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     folders = [path for path in project_source.rglob("*") if path.is_dir()]
     copied = [

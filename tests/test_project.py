@@ -1,4 +1,4 @@
-"""A generated project passes its own checks. Each test here works on real projects."""
+"""A generated project passes its own checks."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def installed(bake):
-    """Return a function that generates a project, installs it and returns its folder."""
+    """Return a function that generates and installs a project and returns its folder."""
 
     def installed(answers=None, **options):
         project = bake(answers)
@@ -39,7 +39,7 @@ def default_project(installed):
 
 
 def manage(project, service, *arguments, **variables):
-    """Run a management command of a service and return what it printed when it failed, or ''."""
+    """Run a management command of a service; return its output if it fails, else ''."""
     process = subprocess.run(
         [project / ".venv" / "bin" / "python", "manage.py", *arguments],
         cwd=project / service,
@@ -56,10 +56,10 @@ OVERLAYS = ["authorization_server", "packages/service_kit", "resource_servers/or
 
 
 def run_overlay(project, folder):
-    """Add the tests of the template for one suite of a project, run them, return the exit code.
+    """Copy the tests of the template into one suite of a project, run them, return the exit code.
 
-    Projects carry the tests of what their owner changes. The tests of the machinery lie in
-    ``tests/overlay``, whose folders have the names of a project's.
+    A project carries the tests of what its owner changes. The other tests are in ``tests/overlay``,
+    in the folders of a project.
     """
     shutil.copytree(OVERLAY / folder, project / folder, dirs_exist_ok=True)
     added = [path.relative_to(OVERLAY / folder) for path in (OVERLAY / folder).rglob("test_*.py")]
@@ -80,7 +80,7 @@ class TestDefaultAnswers:
         assert make(default_project, "lint").returncode == 0
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_the_deployment_check_has_nothing_to_say(self, default_project, service):
+    def test_the_deployment_check_has_no_warning(self, default_project, service):
         variables = read_env(default_project)
         variables |= {
             name: value.replace("http://localhost", "https://localhost")
@@ -96,10 +96,10 @@ class TestDefaultAnswers:
     def test_no_migration_is_missing(self, default_project, service):
         assert manage(default_project, service, "makemigrations", "--check", "--dry-run") == ""
 
-    def test_the_lock_file_fits(self, default_project):
+    def test_the_lock_file_is_up_to_date(self, default_project):
         assert subprocess.run(["uv", "lock", "--check"], cwd=default_project).returncode == 0
 
-    def test_smoke_without_run_says_what_to_do(self, default_project):
+    def test_smoke_without_running_services_names_make_run(self, default_project):
         assert "make run" in output_of(default_project, "smoke")
 
     @pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
@@ -107,7 +107,7 @@ class TestDefaultAnswers:
         check = ["docker", "compose", "config", "--quiet"]
         assert subprocess.run(check, cwd=default_project).returncode == 0
 
-    def test_nothing_that_running_leaves_behind_is_tracked(self, default_project):
+    def test_git_ignores_the_files_of_a_running_project(self, default_project):
         git = ["git", "-c", "core.excludesFile=", "-c", "user.name=a", "-c", "user.email=a@b.c"]
         make(default_project, "run", "--dry-run", check=True)
         subprocess.run([*git, "init", "--quiet"], cwd=default_project, check=True)
@@ -130,7 +130,7 @@ def test_the_tests_of_a_project_with_django_6_1_pass(bake):
     python = python_for_django_6_1()
     if python is None:
         pytest.skip("no Python 3.12 or newer is installed")
-    # The hook would refuse: it sees the Python that runs cookiecutter, which may be 3.11.
+    # The hook checks the Python that runs cookiecutter, which may be 3.11.
     project = bake({"django_version": "6.1"}, accept_hooks=False)
     environment = os.environ | {"UV_PYTHON": python}
     for script in (["add_resource_server.py", "orders", "inventory"], ["init_env.py"]):

@@ -1,4 +1,4 @@
-"""`project.toml` says what a project was generated with, in the very characters of the answers."""
+"""`project.toml` records the answers of a project literally."""
 
 import json
 import tomllib
@@ -18,7 +18,7 @@ ANSWERS = {
 
 @pytest.fixture
 def project_toml(bake):
-    """Return a function that generates with some answers and returns what the file says."""
+    """Return a function that generates a project from `answers` and returns the parsed file."""
 
     def project_toml(answers):
         path = bake(answers, accept_hooks=False) / "project.toml"
@@ -28,7 +28,7 @@ def project_toml(bake):
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES.values(), ids=HOSTILE_NAMES)
-def test_the_name_is_kept_to_the_letter(project_toml, name):
+def test_the_name_is_recorded_literally(project_toml, name):
     assert project_toml({"project_name": name})["name"] == name
 
 
@@ -36,7 +36,7 @@ def test_every_answer_is_recorded(project_toml):
     assert project_toml(ANSWERS)["template"]["answers"] == ANSWERS
 
 
-def test_what_services_and_scripts_read_is_at_the_top(project_toml):
+def test_the_values_for_services_and_scripts_are_at_the_top_level(project_toml):
     settings = project_toml(ANSWERS)
     assert (settings["name"], settings["domain"], settings["contact_email"]) == (
         "Shop",

@@ -1,16 +1,14 @@
-"""The commands of both READMEs work, one after the other, as a newcomer would type them."""
+"""The commands of both READMEs work in their order."""
 
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
-from stack import running, use_free_ports
+from stack import ROOT, running, use_free_ports
 
-ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
-# What a command would ask for at the terminal.
+# The answers to the prompts of a command.
 ANSWERS = {
     "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
     "DJANGO_SUPERUSER_PASSWORD": "a long passphrase for a test",
@@ -18,14 +16,14 @@ ANSWERS = {
 
 
 def commands_of(readme):
-    """Return the shell blocks of a README, in their order."""
+    """Return the shell blocks of a README in their order."""
     text = readme.read_text(encoding="utf-8")
     blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", text, flags=re.M | re.S)
     return [re.sub(rf"^{indent}", "", block, flags=re.M).strip() for indent, block in blocks]
 
 
 def run(commands, folder):
-    """Run `commands` in one shell; fail with what they printed when one of them fails."""
+    """Run `commands` in one shell; fail with their output if one fails."""
     process = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
         cwd=folder,
@@ -42,9 +40,9 @@ def test_the_commands_of_a_generated_project_work(bake):
     use_free_ports(project)
     first, *others = commands_of(project / "README.md")
     assert first == "make run"
-    # Two of the commands change what is watched; none waits until a service has started again.
+    # Two commands change watched files, and the next one would meet a service that restarts.
     with running(project, env=os.environ | {"WEB_RELOAD": "false"}):
-        # `make test` has a test of its own, and takes as long as all others together.
+        # `make test` has its own test, and takes as long as all other commands.
         commands = "\n".join(others).replace("make test\n", "")
         commands = commands.replace("createsuperuser", "createsuperuser --no-input")
         run([commands], project)

@@ -1,6 +1,6 @@
-"""`scripts/run.py` prepares and starts the services, and reports each fault in one sentence.
+"""`scripts/run.py` prepares and starts the services, and reports each error in one sentence.
 
-The services here are small programs that answer and log; the real ones run in the project's tests.
+The services are replaced by small programs; test_project.py runs the real ones.
 """
 
 import json
@@ -20,7 +20,7 @@ from stack import free_port
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the services need a Unix")
 
 WAIT_SECONDS = 120
-# Logs its step and part of its environment. Fails if there is a file for the step, with its text.
+# Logs the step and a part of the environment. A file `fails-STEP` lets the step fail with its text.
 MANAGE = """
 import json, os, pathlib, sys
 step = sys.argv[1]
@@ -42,9 +42,9 @@ SERVE = "{name}: python -m http.server --bind 127.0.0.1 ${prefix}_PORT\n"
 
 
 def answers(port):
-    """Return whether something speaks HTTP on `port`."""
+    """Return whether an HTTP server answers on `port`."""
     with (
-        suppress(OSError),  # of which URLError is one
+        suppress(OSError),  # URLError is a subclass
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response,
     ):
         return response.status == 200
@@ -52,7 +52,7 @@ def answers(port):
 
 
 def wait_until(condition):
-    """Return when `condition` is true; fail when that takes too long."""
+    """Return when `condition` is true; fail after WAIT_SECONDS."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -83,13 +83,13 @@ def platform(bare_project, run_script, ports):
 
 @pytest.fixture
 def log(tmp_path):
-    """Return the path of the log that the steps write."""
+    """Return the path of the log of the steps."""
     return tmp_path / "log"
 
 
 @pytest.fixture
 def fails(platform, run_script, log):
-    """Return a function that runs the script, which fails, and returns what it says on stderr."""
+    """Return a function that runs the script, expects it to fail, and returns its stderr."""
 
     def fails(**options):
         run = run_script(platform, "run", LOG=str(log), **options)
@@ -101,7 +101,7 @@ def fails(platform, run_script, log):
 
 @pytest.fixture
 def start(platform, clean_environment, log):
-    """Return a function that starts the script, until the end of the test, as a process."""
+    """Return a function that starts the script as a process, which ends with the test."""
     processes = []
 
     def start(**variables):
@@ -113,7 +113,7 @@ def start(platform, clean_environment, log):
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             start_new_session=True,
-            # A shell that starts the tests in the background lets its children ignore Ctrl-C.
+            # Children of a shell that runs in the background ignore SIGINT.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         processes.append(process)
@@ -127,14 +127,14 @@ def start(platform, clean_environment, log):
 
 @pytest.fixture
 def running(start, ports):
-    """Return the process of the script once every service answers."""
+    """Return the process of the script when every service answers."""
     process = start()
     wait_until(lambda: all(map(answers, ports.values())))
     return process
 
 
 def steps_in(log, folder):
-    """Return the steps of the service in `folder`, in order, and the variables of the last."""
+    """Return the steps of the service in `folder`, and the variables of the last log entry."""
     entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     return [step for where, step, _ in entries if where == folder], entries[-1][2]
 
@@ -196,9 +196,9 @@ def test_ctrl_c_while_preparing_prints_no_traceback(start, platform, log):
     manage = platform / "authorization_server" / "manage.py"
     manage.write_text(f"{MANAGE}\nimport time; time.sleep({WAIT_SECONDS})", encoding="utf-8")
     process = start()
-    # Until the step that sleeps has begun: before that, the signal may find no process to stop.
+    # Wait for the step that sleeps: before it, the signal may find no process to stop.
     wait_until(lambda: log.exists() and "authorization_server" in log.read_text(encoding="utf-8"))
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output = process.communicate(timeout=WAIT_SECONDS)[0]
     assert (process.returncode, "Traceback" in output) == (130, False)
 
@@ -212,13 +212,13 @@ def test_a_service_that_ends_stops_the_others(start, platform, ports, command, c
     assert (process.returncode, [port for port in ports.values() if answers(port)]) == (code, [])
 
 
-def test_programs_are_found_beside_the_python_that_runs_it(start, platform):
+def test_programs_of_the_running_python_are_on_the_path(start, platform):
     (platform / "Procfile").write_text("which: command -v python\n", encoding="utf-8")
     output = start(PATH=os.defpath).communicate(timeout=WAIT_SECONDS)[0]
     assert f"| {os.path.dirname(sys.executable)}/python\n" in output
 
 
-def test_the_environment_wins_over_env(start, ports, log):
+def test_the_environment_has_precedence_over_env(start, ports, log):
     ports["ORDERS"] = free_port()
     start(ORDERS_PORT=str(ports["ORDERS"]))
     wait_until(lambda: all(map(answers, ports.values())))
@@ -229,7 +229,7 @@ def test_the_variables_of_env_reach_every_step(running, log):
     assert steps_in(log, "orders")[1]["DEBUG"] == "false"
 
 
-def test_relative_paths_mean_the_same_in_every_folder(start, platform, ports, log):
+def test_relative_paths_are_resolved_against_the_project(start, platform, ports, log):
     (platform / ".env").rename(platform / "other.env")
     start(ENV_FILE="other.env", DATA_DIR="data")
     wait_until(lambda: all(map(answers, ports.values())))
@@ -241,17 +241,17 @@ def test_relative_paths_mean_the_same_in_every_folder(start, platform, ports, lo
     assert not (platform / ".env").exists()
 
 
-def test_no_process_gets_a_port_that_nobody_has_asked_for(start, platform):
-    # honcho's command line would set PORT.
+def test_the_variable_port_is_not_set(start, platform):
+    # The command line of honcho would set PORT.
     (platform / "Procfile").write_text("port: echo port=$PORT.\n", encoding="utf-8")
     assert "| port=.\n" in start(PORT="").communicate(timeout=WAIT_SECONDS)[0]
 
 
-def test_env_is_completed_first(running, platform):
+def test_missing_variables_are_added_to_env(running, platform):
     assert "\nORDERS_SECRET_KEY=" in (platform / ".env").read_text(encoding="utf-8")
 
 
-def test_a_missing_env_is_made(start, platform):
+def test_a_missing_env_is_created(start, platform):
     (platform / ".env").unlink()
     (platform / "Procfile").write_text("end: exit 1\n", encoding="utf-8")
     free = {f"{prefix}_PORT": str(free_port()) for prefix in ("AUTHORIZATION_SERVER", "ORDERS")}
@@ -259,7 +259,7 @@ def test_a_missing_env_is_made(start, platform):
     assert "\nDEMO_PASSWORD=" in (platform / ".env").read_text(encoding="utf-8")
 
 
-def test_a_project_whose_hooks_were_refused_gets_its_resource_servers(
+def test_resource_servers_are_added_to_a_project_whose_hooks_were_refused(
     bare_project, run_script, log
 ):
     for folder in ("authorization_server", "scripts/resource_server_skeleton"):
@@ -271,13 +271,13 @@ def test_a_project_whose_hooks_were_refused_gets_its_resource_servers(
     assert (steps_in(log, "orders")[0], steps_in(log, "inventory")[0]) == (["migrate"], ["migrate"])
 
 
-# --- Faults --------------------------------------------------------------------------------------
+# --- Errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("prefix", "service"), [("AUTHORIZATION_SERVER", "authorization-server"), ("ORDERS", "orders")]
 )
-def test_a_port_in_use_is_named_with_the_lines_to_change(fails, ports, log, prefix, service):
+def test_a_port_in_use_is_reported_with_the_variables_to_change(fails, ports, log, prefix, service):
     with socket.socket() as other:
         other.bind(("127.0.0.1", ports[prefix]))
         other.listen()
@@ -297,7 +297,7 @@ def test_each_port_in_use_has_a_line(fails, ports):
         assert fails().count("\n") == 2
 
 
-def test_a_port_that_is_taken_while_preparing_is_named(start, platform, ports, log):
+def test_a_port_that_is_taken_during_the_steps_is_reported(start, platform, ports, log):
     manage = platform / "authorization_server" / "manage.py"
     manage.write_text(MANAGE + WAIT_FOR_PORT, encoding="utf-8")
     process = start()
@@ -315,13 +315,13 @@ def test_one_port_for_two_services_is_refused(fails, ports):
 
 
 @pytest.mark.parametrize("port", ["", "http", "65536", "-1"])
-def test_what_is_no_port_is_refused(fails, port):
+def test_an_invalid_port_is_refused(fails, port):
     assert fails(ORDERS_PORT=port).startswith(
         f"Port {port} of orders: not a number from 1 to 65535."
     )
 
 
-def test_a_failed_step_is_named_after_its_own_output(fails, platform):
+def test_a_failed_step_is_reported_after_its_output(fails, platform):
     fault = platform / "resource_servers" / "orders" / "fails-migrate"
     fault.write_text("the disk is full", encoding="utf-8")
     assert (
@@ -343,18 +343,18 @@ def test_no_service_is_started_after_a_failed_step(fails, platform, tmp_path):
     assert not (tmp_path / "started").exists()
 
 
-def test_missing_dependencies_are_one_sentence(fails):
+def test_missing_dependencies_are_reported_in_one_sentence(fails):
     # -S leaves out the packages of the environment.
     message = fails(python=(sys.executable, "-B", "-S"))
     assert message == "The dependencies are not installed: run `make install`.\n"
 
 
-def test_an_example_value_in_env_is_one_sentence(fails, platform):
+def test_a_placeholder_in_env_is_reported_in_one_sentence(fails, platform):
     (platform / ".env").write_text("DEMO_PASSWORD=change-me\n", encoding="utf-8")
     assert fails().count("\n") == 1
 
 
-def test_no_resource_server_is_one_sentence(fails, platform):
+def test_a_project_without_resource_servers_names_the_command_that_adds_one(fails, platform):
     shutil.rmtree(platform / "resource_servers" / "orders")
     (platform / "project.toml").write_text('name = "Shop"\n', encoding="utf-8")
     assert "make resource-server name=" in fails()

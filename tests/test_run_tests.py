@@ -1,4 +1,4 @@
-"""`scripts/run_tests.py` runs every suite in its own folder and hides no failure."""
+"""`scripts/run_tests.py` runs every suite in its folder and reports every failure."""
 
 import shutil
 
@@ -11,7 +11,7 @@ SUITES = [
     "resource_servers/orders",
     "tests",
 ]
-# Two suites have a module of the same name, which one process could not import.
+# All suites have a module of the same name, which one process could not import twice.
 TEST = """
 import pathlib
 from config import NAME
@@ -23,7 +23,7 @@ def test_the_suite_runs_in_its_folder():
 
 @pytest.fixture
 def project(project_without_hooks, tmp_path):
-    """Return a project with a small suite instead of each of its own."""
+    """Return a project whose suites have one small test each."""
     scripts = project_without_hooks / "scripts"
     shutil.copytree(scripts, tmp_path / "scripts", ignore=shutil.ignore_patterns("*skeleton"))
     for suite in SUITES:
@@ -42,7 +42,7 @@ def run_tests(project, run_script):
 
 
 def headings(run):
-    """Return the lines of the script itself, without their marks."""
+    """Return the lines that the script itself prints, without their marker."""
     return [line[4:] for line in run.stdout.splitlines() if line.startswith("=== ")]
 
 
@@ -72,7 +72,7 @@ def test_one_suite_can_be_selected_by_its_name(run_tests):
     assert headings(run_tests("orders")) == ["resource_servers/orders", "All suites passed."]
 
 
-def test_an_unknown_suite_is_refused_with_the_names_there_are(run_tests):
+def test_an_unknown_suite_is_refused_with_the_known_names(run_tests):
     run = run_tests("billing")
     assert (run.returncode, run.stdout, run.stderr) == (
         1,

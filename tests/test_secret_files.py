@@ -1,4 +1,4 @@
-"""`scripts/init_env.py` keeps `.secrets/`, what containers get theirs from, in line with `.env`."""
+"""`scripts/init_env.py` keeps the secret files of containers in `.secrets/` in line with `.env`."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def complete(platform, run_script):
 
 @pytest.fixture
 def change(platform):
-    """Return a function that replaces what a pattern finds in `.env`."""
+    """Return a function that replaces the only match of a pattern in `.env`."""
 
     def change(pattern, replacement):
         path = platform / ".env"
@@ -48,12 +48,12 @@ def change(platform):
 
 
 def secret(project, name):
-    """Return what a file in `.secrets/` holds."""
+    """Return the contents of a file in `.secrets/`."""
     return (project / ".secrets" / name).read_text(encoding="utf-8")
 
 
 def value(project, name):
-    """Return a variable of `.env`."""
+    """Return the value of a variable in `.env`."""
     [found] = re.findall(rf"^{name}=(.*)$", (project / ".env").read_text("utf-8"), re.MULTILINE)
     return found
 
@@ -82,7 +82,7 @@ def test_a_secret_of_env_is_in_its_file(platform, name):
 
 
 @pytest.mark.parametrize("name", URLS)
-def test_an_address_names_the_user_of_the_service(platform, name):
+def test_a_url_has_the_user_of_the_service(platform, name):
     assert re.fullmatch(URLS[name], secret(platform, name))
 
 
@@ -92,7 +92,7 @@ def test_no_two_passwords_are_the_same(platform):
     assert len(set(passwords)) == len(passwords) == 5
 
 
-def test_the_registration_of_clients_gets_the_lines_that_it_needs(platform):
+def test_clients_env_has_the_variables_of_ensure_clients(platform):
     names = re.findall(r"^(\w+)=", secret(platform, "clients.env"), re.MULTILINE)
     assert names == [
         *("DEMO_USERNAME", "DEMO_PASSWORD"),
@@ -113,7 +113,7 @@ BILLING_OKTA_CLIENT_SECRET=of-another-resource-server
 """
 
 
-def test_a_resource_server_gets_the_lines_of_the_issuers_that_it_trusts(platform, complete, change):
+def test_a_resource_server_gets_the_variables_of_its_issuers(platform, complete, change):
     change(r"\Z", ISSUERS)
     complete()
     assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == "".join(
@@ -121,7 +121,9 @@ def test_a_resource_server_gets_the_lines_of_the_issuers_that_it_trusts(platform
     )
 
 
-def test_a_secret_that_a_file_of_issuers_names_goes_with_them(platform, complete, change):
+def test_a_resource_server_gets_the_secrets_that_its_file_of_issuers_names(
+    platform, complete, change
+):
     table = '[[issuers]]\npreset = "okta"\nclient_secret_variable = "ACME_SECRET"\n'
     (platform / "deploy").mkdir(exist_ok=True)
     (platform / "deploy" / "issuers.toml").write_text(table, encoding="utf-8")
@@ -131,11 +133,11 @@ def test_a_secret_that_a_file_of_issuers_names_goes_with_them(platform, complete
     assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == lines
 
 
-def test_without_issuers_there_is_nothing_to_tell_a_resource_server(platform):
+def test_the_file_of_issuers_is_empty_without_issuers(platform):
     assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == ""
 
 
-def test_the_registration_of_clients_gets_no_secret_of_another_issuer(platform, complete, change):
+def test_clients_env_has_no_secret_of_another_issuer(platform, complete, change):
     before = secret(platform, "clients.env")
     change(r"\Z", ISSUERS)
     complete()
@@ -143,7 +145,7 @@ def test_the_registration_of_clients_gets_no_secret_of_another_issuer(platform, 
 
 
 @posix
-def test_only_the_owner_enters_the_folder_and_containers_read_the_files(platform, complete, change):
+def test_the_folder_is_private_and_the_files_are_readable_in_containers(platform, complete, change):
     before = os.umask(0o077)
     try:
         change("^ORDER_HISTORY_SECRET_KEY=.*$", "ORDER_HISTORY_SECRET_KEY=another")
@@ -155,7 +157,7 @@ def test_only_the_owner_enters_the_folder_and_containers_read_the_files(platform
 
 
 @posix
-def test_a_folder_that_others_could_enter_is_closed(platform, complete):
+def test_an_open_folder_is_closed_to_others(platform, complete):
     (platform / ".secrets").chmod(0o755)
     complete()
     assert mode_of(platform / ".secrets") == 0o700
@@ -167,13 +169,13 @@ def test_a_second_run_changes_nothing(platform, complete):
     assert {path: path.read_bytes() for path in (platform / ".secrets").iterdir()} == before
 
 
-def test_a_file_follows_its_line_in_env(platform, complete, change):
+def test_a_changed_variable_changes_its_file(platform, complete, change):
     change("^ORDER_HISTORY_SECRET_KEY=.*$", "ORDER_HISTORY_SECRET_KEY=another")
     complete()
     assert secret(platform, "ORDER_HISTORY_SECRET_KEY") == "another"
 
 
-def test_a_lost_file_is_made_again(platform, complete):
+def test_a_missing_file_is_created_again(platform, complete):
     kept = secret(platform, "VALKEY_PASSWORD")
     (platform / ".secrets" / "POSTGRES_PASSWORD").unlink()
     complete()
@@ -181,7 +183,7 @@ def test_a_lost_file_is_made_again(platform, complete):
     assert secret(platform, "VALKEY_PASSWORD") == kept
 
 
-def test_an_address_in_env_takes_the_place_of_the_one_that_was_made(platform, complete, change):
+def test_a_url_in_env_replaces_the_generated_url(platform, complete, change):
     change(r"\Z", "ORDER_HISTORY_DATABASE_URL=postgres://me:pw@db.example.net/history\n")
     complete()
     assert secret(platform, "ORDER_HISTORY_DATABASE_URL") == (
@@ -189,7 +191,7 @@ def test_an_address_in_env_takes_the_place_of_the_one_that_was_made(platform, co
     )
 
 
-def test_without_that_address_one_is_made_again(platform, complete, change):
+def test_a_url_is_generated_again_when_it_is_deleted_from_env(platform, complete, change):
     change(r"\Z", "ORDER_HISTORY_DATABASE_URL=postgres://me:pw@db.example.net/history\n")
     complete()
     change("^ORDER_HISTORY_DATABASE_URL=.*\n", "")
@@ -198,14 +200,14 @@ def test_without_that_address_one_is_made_again(platform, complete, change):
     assert re.fullmatch(URLS[name], secret(platform, name))
 
 
-def test_a_secret_that_is_given_as_a_file_is_read_there(platform, complete, change, tmp_path):
+def test_a_secret_is_read_from_the_file_that_env_names(platform, complete, change, tmp_path):
     (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
     change("^ORDER_HISTORY_SECRET_KEY=.*$", f"ORDER_HISTORY_SECRET_KEY_FILE={tmp_path / 'key'}")
     complete()
     assert secret(platform, "ORDER_HISTORY_SECRET_KEY") == "from a file"
 
 
-def test_a_password_that_is_given_as_a_file_reaches_the_registration(
+def test_clients_env_has_the_password_from_the_file_that_env_names(
     platform, complete, change, tmp_path
 ):
     (tmp_path / "password").write_text("from a file\n", encoding="utf-8")
@@ -214,16 +216,14 @@ def test_a_password_that_is_given_as_a_file_reaches_the_registration(
     assert "\nDEMO_PASSWORD=from a file\n" in secret(platform, "clients.env")
 
 
-def test_an_empty_value_makes_an_empty_file_of_which_the_service_will_say(
-    platform, complete, change
-):
+def test_an_empty_value_creates_an_empty_file(platform, complete, change):
     change("^ORDER_HISTORY_SECRET_KEY=.*$", "ORDER_HISTORY_SECRET_KEY=")
     (platform / ".secrets" / "ORDER_HISTORY_SECRET_KEY").unlink()
     assert complete().returncode == 0
     assert secret(platform, "ORDER_HISTORY_SECRET_KEY") == ""
 
 
-def test_another_env_file_leaves_the_secrets_alone(platform, complete, tmp_path):
+def test_another_env_file_does_not_change_the_secrets(platform, complete, tmp_path):
     before = secret(platform, "clients.env")
     complete(ENV_FILE=str(tmp_path / "other"))
     assert secret(platform, "clients.env") == before
@@ -237,7 +237,7 @@ def test_no_value_is_printed(bare_project, run_script):
 
 
 @posix
-def test_a_folder_that_is_a_file_is_one_sentence(platform, complete):
+def test_a_file_named_secrets_is_reported_in_one_sentence(platform, complete):
     (platform / ".secrets").rename(platform / "elsewhere")
     (platform / ".secrets").touch()
     run = complete()

@@ -1,7 +1,7 @@
-"""`scripts/smoke.py` accepts only right answers, and reports a wrong one in one sentence.
+"""`scripts/smoke.py` accepts only correct answers, and reports a wrong one in one sentence.
 
-The services are one small HTTP server that answers by the contract, unless a test changes its
-answer. The tests of a project run the flow against the real services.
+One small HTTP server replaces all services. It answers by the contract, unless a test changes an
+answer. test_project.py runs the flow against the real services.
 """
 
 import base64
@@ -19,10 +19,10 @@ CLIENT_ID = "demo-machine"
 SECRET = "the-secret-of-the-demo-machine-0123456789"
 TOKEN = "an-access-token-"
 BASIC = "Basic " + base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
-# Of the report with two resource servers.
+# Lines of the report with two resource servers.
 LINES = 29
 MODES = "read", "write"
-WITHOUT_PATIENCE = """
+WITHOUT_RETRIES = """
 import sys
 sys.path.insert(0, "scripts")
 import smoke
@@ -30,7 +30,7 @@ smoke.READY_SECONDS = 0
 smoke.main()
 """
 
-# A request, words in its answer, what stands there instead, and the line that ends the report.
+# A request, a text in its answer, the replacement, and the last line of the report.
 WRONG_ANSWERS = {
     "metadata of another issuer": ("GET /.well-known/", "http:", "https:", "discovery (RFC 8414)"),
     "a token of another type": ("POST /o/token/", "Bearer", "MAC", "token for all scopes"),
@@ -55,7 +55,7 @@ WRONG_ANSWERS = {
         "orders: create with the token",
     ),
     "a revocation that fails": ("POST /o/revoke_token/", "200", "401", "revoke that token"),
-    "introspection by everybody": ("POST /o/introspect/", "401", "200", "introspection by"),
+    "introspection by another client": ("POST /o/introspect/", "401", "200", "introspection by"),
     "introspection that fails otherwise": (
         *("POST /o/introspect/", "invalid_client", "x"),
         "introspection by",
@@ -64,7 +64,7 @@ WRONG_ANSWERS = {
 
 
 class Platform:
-    """The state of the small server: its tokens, its items, and the changes of a test."""
+    """The state of the small server: its tokens, its items and the changes by a test."""
 
     def __init__(self):
         self.requests = []
@@ -78,16 +78,16 @@ class Platform:
         self.unavailable = 0
 
     def answer(self, method, target, headers, body):
-        """Return status, challenge and JSON body, with the change of the test."""
+        """Return status, challenge and JSON body, with the change by the test."""
         self.requests.append(f"{method} {target.path}")
         if self.wrong_from is not None and len(self.requests) >= self.wrong_from:
             return 418, "", {}
-        status, challenge, answer = self.right_answer(method, target, headers, body)
+        status, challenge, answer = self.correct_answer(method, target, headers, body)
         if self.tampered and f"{method} {target.path}".startswith(self.tampered[0]):
             return tamper(status, challenge, answer, *self.tampered[1:3])
         return status, challenge, answer
 
-    def right_answer(self, method, target, headers, body):
+    def correct_answer(self, method, target, headers, body):
         """Return the answer of the contract."""
         if target.path.endswith("/health/ready"):
             self.unready -= 1
@@ -123,7 +123,7 @@ class Platform:
             return 503, "", {}
         scopes = [scope for scope in self.scopes.get(words[1], []) if scope.startswith(f"{name}:")]
         if words[1] in self.revoked and self.late:
-            # Once: what was remembered when it was asked for.
+            # Answer once from a cache entry that was valid when the request arrived.
             seconds, self.late = self.late, 0
             time.sleep(seconds)
         elif words[1] in self.revoked or not scopes:
@@ -147,7 +147,7 @@ class Platform:
 
 
 def tamper(status, challenge, answer, old, new):
-    """Return an answer with the words `old` replaced, as its status, in its challenge or body."""
+    """Return an answer with the text `old` replaced in its status, challenge or body."""
     return (
         int(new) if str(status) == old else status,
         challenge.replace(old, new),
@@ -162,7 +162,7 @@ def platform():
 
 @pytest.fixture
 def url(platform):
-    """Start the small server and return its address."""
+    """Run the small server; yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_request(self):
@@ -191,7 +191,7 @@ def url(platform):
 
 @pytest.fixture
 def project(bare_project, run_script, url):
-    """Return a project with two resource servers, whose services are all the small server."""
+    """Return a project with two resource servers; the small server is all of its services."""
     run_script(bare_project, "add_resource_server", "orders", "inventory")
     write_env(bare_project, url)
     return bare_project
@@ -224,14 +224,14 @@ def write_env(project, url):
 
 
 def numbers_in(report):
-    """Return the numbers of the lines of a report."""
+    """Return the line numbers of a report."""
     return [int(number) for number in re.findall(r"^ *(\d+)  ", report, re.MULTILINE)]
 
 
 # --- The report -----------------------------------------------------------------------------------
 
 
-def test_right_answers_are_accepted(smoke):
+def test_correct_answers_are_accepted(smoke):
     run = smoke()
     assert (run.returncode, run.stderr) == (0, "")
 
@@ -240,7 +240,7 @@ def test_each_request_has_a_numbered_line(smoke):
     assert numbers_in(smoke().stdout) == list(range(1, LINES + 1))
 
 
-def test_a_line_says_what_was_asked_what_came_and_how_long_it_took(smoke):
+def test_a_line_has_the_step_the_answer_and_the_duration(smoke):
     assert re.search(
         r"^ *\d+  orders: create with the token for reading +"
         r"403 error=insufficient_scope scope=orders:write +\d+ ms$",
@@ -261,7 +261,7 @@ def test_with_one_resource_server_the_step_that_needs_two_is_skipped(bare_projec
     assert (run.returncode, run.stdout.count("skipped")) == (0, 1)
 
 
-def test_scopes_that_were_added_to_a_manifest_are_asked_for(smoke, project, platform):
+def test_scopes_that_were_added_to_a_manifest_are_requested(smoke, project, platform):
     manifest = project / "resource_servers" / "orders" / "resource_server.toml"
     with manifest.open("a", encoding="utf-8") as file:
         file.write('"orders:refund" = "Give money back"\n')
@@ -273,22 +273,22 @@ def test_scopes_that_were_added_to_a_manifest_are_asked_for(smoke, project, plat
 
 
 @pytest.mark.parametrize("number", range(1, LINES + 1))
-def test_the_first_wrong_answer_ends_it(smoke, platform, number):
+def test_the_first_wrong_answer_ends_the_flow(smoke, platform, number):
     platform.wrong_from = number
-    run = smoke(python=(sys.executable, "-B", "-c", WITHOUT_PATIENCE))
+    run = smoke(python=(sys.executable, "-B", "-c", WITHOUT_RETRIES))
     assert (run.returncode, numbers_in(run.stdout)[-1]) == (1, number)
     assert "418" in run.stderr
 
 
 @pytest.mark.parametrize("tampered", WRONG_ANSWERS.values(), ids=WRONG_ANSWERS)
-def test_an_answer_that_is_wrong_in_one_word_is_refused(smoke, platform, tampered):
+def test_an_answer_with_one_wrong_value_is_refused(smoke, platform, tampered):
     platform.tampered = tampered
     run = smoke()
     assert (run.returncode, run.stderr.startswith("Wrong answer to ")) == (1, True)
     assert run.stdout.splitlines()[-1].lstrip(" 0123456789").startswith(tampered[3])
 
 
-def test_a_wrong_answer_is_told_with_what_was_expected_and_what_came(smoke, platform, url):
+def test_a_wrong_answer_is_reported_with_the_expected_one(smoke, platform, url):
     platform.tampered = ("POST /orders/", "orders:write", "orders:read")
     assert smoke().stderr == (
         f"Wrong answer to POST {url}/orders/api/items/: "
@@ -297,28 +297,28 @@ def test_a_wrong_answer_is_told_with_what_was_expected_and_what_came(smoke, plat
     )
 
 
-def test_what_was_made_is_deleted_after_the_last_step(smoke, platform):
+def test_items_are_deleted_and_tokens_revoked_after_the_last_step(smoke, platform):
     smoke()
     assert (platform.names, platform.revoked) == ({}, set(platform.scopes))
 
 
-def test_what_was_made_is_deleted_after_a_wrong_answer(smoke, platform):
+def test_items_are_deleted_and_tokens_revoked_after_a_wrong_answer(smoke, platform):
     platform.tampered = ("GET /orders/api/items/", '"count": 1', '"count": 0')
     smoke()
     assert (platform.names, platform.revoked) == ({}, set(platform.scopes))
 
 
-def test_a_service_that_is_not_ready_yet_is_asked_again(smoke, platform):
+def test_a_service_that_is_not_ready_is_retried(smoke, platform):
     platform.unready = 2
     assert smoke().returncode == 0
 
 
-def test_a_resource_server_that_was_told_nothing_in_time_is_asked_again(smoke, platform):
+def test_a_503_of_a_resource_server_is_retried(smoke, platform):
     platform.unavailable = 2
     assert smoke().returncode == 0
 
 
-def test_a_late_answer_about_a_revoked_token_counts_from_when_it_was_asked_for(smoke, platform):
+def test_a_revoked_token_may_be_accepted_in_a_late_answer_to_an_early_request(smoke, platform):
     platform.late = 1.5
     assert smoke(RESOURCE_SERVER_TOKEN_CACHING_SECONDS="0.1").returncode == 0
 
@@ -326,7 +326,7 @@ def test_a_late_answer_about_a_revoked_token_counts_from_when_it_was_asked_for(s
 # --- No answer ------------------------------------------------------------------------------------
 
 
-def test_no_answer_says_what_to_start(smoke, project):
+def test_a_missing_service_names_the_command_that_starts_it(smoke, project):
     write_env(project, "http://127.0.0.1:1")
     run = smoke()
     assert run.stderr == (
@@ -345,19 +345,21 @@ def test_a_missing_variable_is_named(smoke, project):
     assert smoke().stderr.startswith("INVENTORY_URL is missing in .env: ")
 
 
-def test_no_resource_server_says_how_to_add_one(run_script, bare_project, url):
+def test_a_project_without_resource_servers_names_the_command_that_adds_one(
+    run_script, bare_project, url
+):
     write_env(bare_project, url)
     run = run_script(bare_project, "smoke")
     assert (run.returncode, "make resource-server name=" in run.stderr) == (1, True)
 
 
-def test_an_address_that_is_none_is_one_sentence(smoke):
+def test_an_invalid_url_is_reported_in_one_sentence(smoke):
     assert smoke(ORDERS_URL="localhost").stderr.startswith(
         "No answer from localhost/health/ready: "
     )
 
 
-def test_missing_dependencies_are_one_sentence(smoke):
+def test_missing_dependencies_are_reported_in_one_sentence(smoke):
     # -S leaves out the packages of the environment.
     assert (
         smoke(python=(sys.executable, "-B", "-S")).stderr
@@ -369,10 +371,10 @@ def test_a_python_before_3_11_is_refused_in_one_sentence(smoke, old_python):
     assert smoke(**old_python).returncode == 1
 
 
-# --- Where it reads ------------------------------------------------------------------------------
+# --- The variables ------------------------------------------------------------------------------
 
 
-def test_env_file_is_read_in_the_place_of_env(smoke, project):
+def test_the_variable_env_file_names_the_file_to_read(smoke, project):
     (project / ".env").rename(project / "other.env")
     assert smoke(ENV_FILE="other.env").returncode == 0
 
@@ -384,7 +386,7 @@ def test_without_an_env_file_the_environment_is_read(smoke, project, url):
     assert smoke(ENV_FILE="", **variables).returncode == 0
 
 
-def test_a_secret_is_read_from_the_file_that_is_named(smoke, tmp_path):
+def test_a_secret_is_read_from_a_named_file(smoke, tmp_path):
     (tmp_path / "secret").write_text(f"{SECRET}\n", encoding="utf-8")
     run = smoke(
         DEMO_MACHINE_CLIENT_SECRET="wrong",
@@ -413,41 +415,47 @@ def other_issuer(platform):
     return {"SMOKE_TOKEN": OTHER_TOKEN, "SMOKE_READ_TOKEN": READ_TOKEN}
 
 
-def test_a_token_of_another_issuer_is_tried_beside_those_of_the_platform(smoke, other_issuer):
+def test_a_token_of_another_issuer_is_tested_beside_those_of_the_authorization_server(
+    smoke, other_issuer
+):
     run = smoke(**other_issuer)
     assert (run.returncode, numbers_in(run.stdout)[-1]) == (0, LINES + 2 * AT_ONE_RESOURCE_SERVER)
 
 
-def test_instead_of_it_the_authorization_server_is_never_asked(smoke, other_issuer, platform):
+def test_with_other_issuers_only_the_authorization_server_gets_no_request(
+    smoke, other_issuer, platform
+):
     run = smoke(ISSUERS="okta", **other_issuer)
-    asked = [path for path in platform.requests if "/o/" in path or "/.well-known/" in path]
-    assert (run.returncode, asked) == (0, [])
+    sent = [path for path in platform.requests if "/o/" in path or "/.well-known/" in path]
+    assert (run.returncode, sent) == (0, [])
 
 
-def test_instead_of_it_the_demo_accounts_are_not_needed(smoke, other_issuer, project, url):
+def test_with_other_issuers_only_the_demo_accounts_are_not_needed(
+    smoke, other_issuer, project, url
+):
     lines = f"ORDERS_URL={url}/orders", f"INVENTORY_URL={url}/inventory"
     (project / ".env").write_text("\n".join(lines), encoding="utf-8")
     assert smoke(ISSUERS="okta", **other_issuer).returncode == 0
 
 
-def test_one_resource_server_can_trust_others_than_the_rest(smoke, other_issuer, platform):
+def test_resource_servers_can_trust_different_issuers(smoke, other_issuer, platform):
     run = smoke(INVENTORY_ISSUERS="okta", **other_issuer)
     assert (run.returncode, run.stdout.count("skipped: there is only one")) == (0, 1)
 
 
-def test_the_file_of_issuers_says_who_is_trusted(smoke, other_issuer, project, platform):
+def test_the_issuers_are_read_from_the_file_of_issuers(smoke, other_issuer, project, platform):
     (project / "issuers.toml").write_text('[[issuers]]\npreset = "okta"\n', encoding="utf-8")
     smoke(ISSUERS_CONFIG="issuers.toml", **other_issuer)
     assert [path for path in platform.requests if "/o/" in path] == []
 
 
-def test_a_resource_server_can_have_a_token_of_its_own(smoke, other_issuer):
+def test_a_token_can_be_set_for_one_resource_server(smoke, other_issuer):
     other_issuer["ORDERS_SMOKE_TOKEN"] = other_issuer.pop("SMOKE_TOKEN")
     run = smoke(INVENTORY_ISSUERS="authorization_server", **other_issuer)
     assert (run.returncode, numbers_in(run.stdout)[-1]) == (0, LINES + AT_ONE_RESOURCE_SERVER)
 
 
-def test_without_a_token_it_says_what_to_set(smoke):
+def test_a_missing_token_names_the_variable_to_set(smoke):
     run = smoke(ISSUERS="okta")
     assert (run.returncode, run.stderr) == (
         1,
@@ -456,18 +464,18 @@ def test_without_a_token_it_says_what_to_set(smoke):
     )
 
 
-def test_without_a_token_for_reading_that_step_is_skipped(smoke, other_issuer):
+def test_without_a_token_for_reading_its_step_is_skipped(smoke, other_issuer):
     del other_issuer["SMOKE_READ_TOKEN"]
     assert smoke(ISSUERS="okta", **other_issuer).stdout.count("skipped: SMOKE_READ_TOKEN") == 2
 
 
-def test_a_token_is_read_from_the_file_that_is_named(smoke, other_issuer, tmp_path):
+def test_a_token_is_read_from_a_named_file(smoke, other_issuer, tmp_path):
     (tmp_path / "token").write_text(f"{other_issuer.pop('SMOKE_TOKEN')}\n", encoding="utf-8")
     run = smoke(ISSUERS="okta", SMOKE_TOKEN_FILE=str(tmp_path / "token"), **other_issuer)
     assert run.returncode == 0
 
 
-def test_a_token_that_is_refused_ends_it(smoke, other_issuer):
+def test_a_refused_token_ends_the_flow(smoke, other_issuer):
     run = smoke(ISSUERS="okta", SMOKE_TOKEN="unknown")
     assert (run.returncode, "got 401 no sub no iss" in run.stderr) == (1, True)
 
@@ -477,6 +485,6 @@ def test_no_token_of_another_issuer_is_printed(smoke, other_issuer):
     assert OTHER_TOKEN not in run.stdout + run.stderr
 
 
-def test_what_was_made_with_it_is_deleted_at_the_end(smoke, other_issuer, platform):
+def test_items_of_a_token_of_another_issuer_are_deleted_at_the_end(smoke, other_issuer, platform):
     smoke(ISSUERS="okta", **other_issuer)
     assert platform.names == {}

@@ -1,4 +1,4 @@
-"""A project made by cruft takes a newer version of the template, with the edits of its owner."""
+"""A project with edits of its owner is updated to a newer version of the template by cruft."""
 
 import re
 import shutil
@@ -28,14 +28,14 @@ def git(folder, *arguments, check=True, **options):
 
 
 def commit(folder, message):
-    """Commit everything in a folder, which becomes a repository if it is none."""
+    """Commit all files of a folder; create the repository if needed."""
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message)
 
 
 def has_commit(name):
-    """Return whether the checkout holds a commit, which a shallow clone may not."""
+    """Return whether the checkout has a commit; a shallow clone may not have it."""
     found = subprocess.run([*GIT, "cat-file", "-e", name], cwd=ROOT, capture_output=True)
     return found.returncode == 0
 
@@ -53,7 +53,7 @@ def cruft(cookiecutter_config):
 
 @pytest.fixture
 def older_template(tmp_path):
-    """Return a repository with the template as it was at the commit OLDER."""
+    """Return a repository with the template at the commit OLDER."""
     folder = tmp_path / "gatehouse"
     folder.mkdir()
     archive = git(ROOT, "archive", OLDER, stdout=subprocess.PIPE).stdout
@@ -63,14 +63,14 @@ def older_template(tmp_path):
 
 
 def edit(path, pattern, replacement):
-    """Replace the one place in a file that matches."""
+    """Replace the only match of `pattern` in a file."""
     text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.M)
     assert count == 1
     path.write_text(text, encoding="utf-8")
 
 
-def add_what_an_owner_adds(project):
-    """Add a view with its address, a scope, and a setting of the owner."""
+def extend(project):
+    """Add a view with its URL, a scope and a setting, as an owner does."""
     api = project / "resource_servers" / "orders" / "api"
     views = api / "views.py"
     views.write_text(views.read_text(encoding="utf-8") + VIEW, encoding="utf-8")
@@ -84,7 +84,7 @@ def add_what_an_owner_adds(project):
 
 
 def take_newer_version(template):
-    """Commit the template as it is now over the older one."""
+    """Replace the older template by the current one, and commit it."""
     for path in template.iterdir():
         if path.name != ".git":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -93,13 +93,13 @@ def take_newer_version(template):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_commit(OLDER), reason="this clone has not the whole history")
+@pytest.mark.skipif(not has_commit(OLDER), reason="the clone is shallow")
 def test_a_project_with_edits_of_its_owner_is_brought_up_to_date(older_template, cruft, tmp_path):
     cruft(tmp_path, "create", str(older_template), "--no-input")
     project = tmp_path / "my_platform"
     commit(project, "Generate")
     secrets = (project / ".env").read_bytes()
-    add_what_an_owner_adds(project)
+    extend(project)
     commit(project, "Add the stock of orders")
     take_newer_version(older_template)
 

@@ -1,4 +1,4 @@
-"""A generated project carries the library as vendored source, and leaves it alone."""
+"""A generated project has the library as vendored source, which its tools skip."""
 
 import os
 import re
@@ -14,24 +14,24 @@ from stack import make
 LIBRARY = Path("packages") / "oauth_resource_server"
 
 
-def test_ruff_leaves_the_library_alone(project):
+def test_ruff_skips_the_library(project):
     ruff = ["ruff", "check", "--show-files"]
     files = subprocess.run(ruff, cwd=project, capture_output=True, encoding="utf-8", check=True)
     assert str(LIBRARY) not in files.stdout
 
 
-def test_pre_commit_leaves_the_library_alone(project):
+def test_pre_commit_skips_the_library(project):
     hooks = (project / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     pattern = yaml.safe_load(hooks)["exclude"]
     assert re.match(pattern, f"{LIBRARY.as_posix()}/pyproject.toml")
 
 
-def test_mypy_leaves_the_library_alone(project):
+def test_mypy_skips_the_library(project):
     script = (project / "scripts" / "check_types.py").read_text(encoding="utf-8")
     assert "oauth_resource_server" not in script
 
 
-def test_the_library_brings_no_tests(project):
+def test_the_vendored_library_has_no_tests(project):
     assert [*(project / LIBRARY).rglob("pytest.ini"), *(project / LIBRARY).rglob("test_*.py")] == []
 
 
@@ -58,7 +58,7 @@ def test_the_image_builds_without_the_folder(project):
 
 @pytest.mark.slow
 def test_a_project_moves_to_a_published_version_by_deleting_a_folder_and_a_line(bake, tmp_path):
-    """What VENDORED.md says, with a folder of wheels as the package index."""
+    """Follow VENDORED.md, with a folder of wheels as the package index."""
     project = bake({"resource_servers": "orders"})
     environment = os.environ | {"UV_FIND_LINKS": str(tmp_path)}
     build = ["uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path, project / LIBRARY]
