@@ -6,9 +6,9 @@ from django.contrib.auth.hashers import get_hashers
 from django.core.checks import CheckMessage, Error, register
 from oauth2_provider.settings import oauth2_settings
 
-from client_registry.errors import RegistryError
 from client_registry.hashers import MachineSecretHasher
 from client_registry.manifests import resource_servers
+from client_registry.schema import RegistryError
 
 
 @register

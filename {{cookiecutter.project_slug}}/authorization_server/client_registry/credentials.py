@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ImproperlyConfigured
 
 from client_registry.declarations import ClientDeclaration
-from client_registry.errors import RegistryError
+from client_registry.schema import RegistryError
 from service_kit import env
 
 CLIENT_ID = r"[A-Za-z0-9_-]{1,100}"

@@ -6,9 +6,8 @@ from pathlib import Path
 import msgspec
 from oauth2_provider.models import AbstractApplication as Application
 
-from client_registry.errors import RegistryError
 from client_registry.manifests import ResourceServer
-from client_registry.schema import WORD, Table, check, check_text, parse, read_toml
+from client_registry.schema import WORD, RegistryError, Table, check, check_text, parse, read_toml
 from client_registry.scopes import INTROSPECTION, OPENID_SCOPES
 
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"

@@ -11,8 +11,7 @@ from types import MappingProxyType
 import msgspec
 from django.conf import settings
 
-from client_registry.errors import RegistryError
-from client_registry.schema import Table, check, check_text, parse, read_toml
+from client_registry.schema import RegistryError, Table, check, check_text, parse, read_toml
 
 # An absolute URI with a host and no fragment (RFC 8707 section 2), and without user information.
 AUDIENCE = r"[a-z][a-z0-9+.-]*://[^\s#@/?]+([/?][^\s#]*)?"

@@ -12,9 +12,9 @@ from oauth2_provider.models import Application
 from oauth2_provider.settings import oauth2_settings
 
 from client_registry.credentials import Client
-from client_registry.errors import RegistryError
 from client_registry.hashers import verify_secret
 from client_registry.models import RegisteredClient
+from client_registry.schema import RegistryError
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from client_registry.errors import RegistryError
-
 T = TypeVar("T", bound="Table")
 LINE = r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f]"
 WORD = r"\S+"
+
+
+class RegistryError(ValueError):
+    """A declaration is not valid, or cannot be registered.
+
+    The message is one line that names the file and key, or the variable. It never holds a secret.
+    """
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,9 +11,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.signing_key import read_signing_key
-from service_kit import env
+from service_kit import RFC9700, env
 from service_kit.logging import LEVELS, logging_config
-from service_kit.security import RFC9700
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = BASE_DIR.parent
@@ -74,7 +73,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.middleware.RateLimitMiddleware",
+    "accounts.rate_limits.RateLimitMiddleware",
 ]
 TEMPLATES = [
     {
@@ -86,7 +85,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.context_processors.project",
+                "config.pages.project",
             ],
         },
     }

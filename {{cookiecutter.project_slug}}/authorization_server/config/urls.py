@@ -9,10 +9,9 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from oauth2_provider import views as oauth2
 
-from config import views
-from introspection.views import introspect
+from config import pages
+from introspection.endpoint import introspect
 from oauth import endpoints
-from oauth.metadata import OpenIDConfigurationView, ServerMetadataView
 
 oauth2_patterns = [
     path("authorize/", endpoints.AuthorizationView.as_view(), name="authorize"),
@@ -43,11 +42,11 @@ oauth2_patterns = [
 ]
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", pages.home, name="home"),
     path("accounts/login/", LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("o/", include((oauth2_patterns, "oauth2_provider"))),
-    path(".well-known/oauth-authorization-server", ServerMetadataView.as_view()),
-    path(".well-known/openid-configuration", OpenIDConfigurationView.as_view()),
+    path(".well-known/oauth-authorization-server", endpoints.ServerMetadataView.as_view()),
+    path(".well-known/openid-configuration", endpoints.OpenIDConfigurationView.as_view()),
 ]

@@ -9,6 +9,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_wsgi_application()
 
 # Only now is Django set up, and the endpoint can be imported.
-from introspection.views import IntrospectionFirst  # noqa: E402
+from introspection.endpoint import IntrospectionFirst  # noqa: E402
 
 application = IntrospectionFirst(django)

@@ -1,5 +1,5 @@
 """The introspection endpoint (RFC 7662): resource servers ask about access tokens.
 
-In the order of a request: `views` (the WSGI application and the Django view), `endpoint` (the
-response), `question` (the parsed request), `lookup` (the query), `answers` (the decision).
+In the order of a request: `endpoint` (WSGI application, Django view, response), `question` (the
+parsed request), `lookup` (the query), `answers` (the decision).
 """

@@ -86,7 +86,7 @@ def pauses(monkeypatch):
         if len(pauses) == 2:
             raise Stopped
 
-    monkeypatch.setattr(clear_tokens, "sleep", sleep)
+    monkeypatch.setattr(clear_tokens.time, "sleep", sleep)
     return pauses
 
 
@@ -97,10 +97,10 @@ def test_it_is_done_again_and_again(registered, pauses):
 
 
 def test_a_database_that_is_away_does_not_end_it(db, pauses, monkeypatch, caplog):
-    def clear():
+    def delete_expired():
         raise OperationalError("no\nconnection")
 
-    monkeypatch.setattr(clear_tokens, "clear", clear)
+    monkeypatch.setattr(clear_tokens, "delete_expired", delete_expired)
     with pytest.raises(Stopped):
         call_command("clear_tokens", "--every", "60")
     assert caplog.messages == ["failed, next time in 60 s: no connection"] * 2

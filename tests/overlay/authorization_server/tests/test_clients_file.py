@@ -2,8 +2,8 @@
 
 import pytest
 from client_registry.declarations import read_declarations
-from client_registry.errors import RegistryError
 from client_registry.manifests import read_manifests, resource_servers
+from client_registry.schema import RegistryError
 from django.conf import settings
 
 CLIENT = """

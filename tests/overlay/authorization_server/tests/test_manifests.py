@@ -1,8 +1,8 @@
 """The manifests of resource servers are read once, and refused with file and key."""
 
 import pytest
-from client_registry.errors import RegistryError
 from client_registry.manifests import read_manifests, resource_servers
+from client_registry.schema import RegistryError
 from django.core.checks import run_checks
 
 MANIFEST = """

@@ -8,9 +8,8 @@ import tomllib
 from pathlib import Path
 
 from oauth_resource_server.issuers.environment import issuers_from_environment
-from service_kit import env
+from service_kit import RFC9700, env
 from service_kit.logging import LEVELS, logging_config
-from service_kit.security import RFC9700
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_DIR = BASE_DIR.parents[1]

@@ -1,11 +1,14 @@
 import logging
-from time import monotonic, sleep
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+from oauth2_provider.models import DeviceGrant, clear_expired
+from oauth2_provider.settings import oauth2_settings
 
-from client_registry.expiry import clear
+from accounts.models import RateLimit
 
 logger = logging.getLogger("clear_tokens")
 
@@ -29,10 +32,30 @@ class Command(BaseCommand):
             except DatabaseError as error:
                 logger.error("failed, next time in %d s: %s", every, " ".join(str(error).split()))
             close_old_connections()
-            sleep(every)
+            time.sleep(every)
 
     def clear(self) -> None:
         """Do it once, and log it."""
-        start = monotonic()
-        clear()
-        logger.info("deleted what has expired in %.1f s", monotonic() - start)
+        start = time.monotonic()
+        delete_expired()
+        logger.info("deleted what has expired in %.1f s", time.monotonic() - start)
+
+
+def delete_expired() -> None:
+    """Delete tokens, grants, device codes and rate limits, in batches: other writers wait briefly.
+
+    `clear_expired` of django-oauth-toolkit keeps used refresh tokens, by which a reuse is detected,
+    and access tokens with a refresh token that has not expired.
+    """
+    clear_expired()
+    clear_device_grants()
+    RateLimit.objects.filter(full_at__lt=time.time()).delete()
+
+
+def clear_device_grants() -> None:
+    """Delete expired device codes, which `clear_expired` leaves."""
+    expired = DeviceGrant.objects.filter(expires__lt=timezone.now())
+    size = oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE
+    while batch := list(expired.values_list("pk", flat=True)[:size]):
+        DeviceGrant.objects.filter(pk__in=batch).delete()
+        time.sleep(oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL)

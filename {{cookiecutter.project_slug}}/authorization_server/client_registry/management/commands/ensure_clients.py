@@ -6,9 +6,9 @@ from django.db import DatabaseError
 
 from client_registry.credentials import read_clients
 from client_registry.declarations import read_declarations
-from client_registry.errors import RegistryError
 from client_registry.manifests import resource_servers
 from client_registry.registration import Outcome, ensure_clients
+from client_registry.schema import RegistryError
 
 
 class Command(BaseCommand):

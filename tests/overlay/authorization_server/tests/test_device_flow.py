@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from client_registry.models import RegisteredClient
 from django.utils import timezone
+from oauth.validator import RegisteredClientValidator
 from oauth2_provider.models import AccessToken, DeviceGrant
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
-
-from client_registry.models import RegisteredClient
-from oauth.validator import RegisteredClientValidator
 from tests.flows import Browser, introspect, poll, post_form, refresh, start_device
 
 pytestmark = pytest.mark.usefixtures("registered")

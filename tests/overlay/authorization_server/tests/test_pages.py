@@ -1,10 +1,9 @@
 """The public pages, and the health endpoints."""
 
 import pytest
+from accounts.signing_key import problem_with
 from django.test import Client
 from jwcrypto import jwk
-
-from accounts.signing_key import problem_with
 
 
 def test_the_home_page_leads_to_the_login_page(client, db):

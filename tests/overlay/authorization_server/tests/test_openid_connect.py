@@ -3,12 +3,11 @@
 import time
 
 import pytest
+from client_registry.models import RegisteredClient
 from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from oauth2_provider.models import AccessToken, IDToken
-
-from client_registry.models import RegisteredClient
 from tests.flows import bearer, is_active, machine_token, refresh
 
 ALL = "openid profile email orders:read"

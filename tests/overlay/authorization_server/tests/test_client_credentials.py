@@ -1,10 +1,9 @@
 """The client credentials flow (RFC 6749 section 4.4), and client authentication."""
 
 import pytest
+from client_registry.models import RegisteredClient
 from django.contrib.auth.hashers import make_password
 from oauth2_provider.models import AccessToken, Application
-
-from client_registry.models import RegisteredClient
 from tests.flows import basic, machine_token, request_token, secret_of
 
 pytestmark = pytest.mark.usefixtures("registered")
