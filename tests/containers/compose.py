@@ -1,6 +1,5 @@
-"""A generated project in containers, and how to ask its services."""
+"""A generated project in containers: commands, and requests to its services."""
 
-import base64
 import json
 import os
 import subprocess
@@ -12,35 +11,36 @@ from urllib.parse import urlencode, urlsplit
 from engine import docker, inspect
 from load import connection_pool
 from stack import read_env
+from urllib3 import make_headers
 
-# A first `up` builds the image; on a machine that is busy with other tests, minutes.
+# The first `up` builds the image, which takes minutes on a busy machine.
 UP_SECONDS = 600
-# How long a service may take to work again; patience, which costs nothing when it works.
-AGAIN_SECONDS = 120
-# How long a resource server remembers a token where a test says so: longer than any test takes.
-REMEMBERED_SECONDS = "600"
+# The maximum time for a service to recover.
+RECOVERY_SECONDS = 120
+# A cache lifetime of tokens that is longer than any test.
+CACHING_SECONDS = "600"
 AUTHORIZATION_SERVER = "authorization-server"
-# The resource servers of the shared stack: with which it was generated, and that was added.
+# The resource servers of the shared stack: the generated one and the added one.
 FIRST, ADDED = "orders", "order-history"
 
 Answer = namedtuple("Answer", "status headers json")
 
 
-def surroundings():
-    """Return the environment of this process, without what a `make` around it would pass on."""
+def environment_without_make():
+    """Return the environment of this process without the variables of a surrounding `make`."""
     return {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 
 
 def wait_until(condition):
-    """Return when `condition` is true; fail when that takes too long."""
-    deadline = time.monotonic() + AGAIN_SECONDS
+    """Return when `condition` is true; fail after RECOVERY_SECONDS."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"not so after {AGAIN_SECONDS} s"
+        assert time.monotonic() < deadline, f"the condition is false after {RECOVERY_SECONDS} s"
         time.sleep(0.1)
 
 
-def ask(method, url, headers=None, **options):
-    """Send one request and return status, headers and JSON object of its answer."""
+def fetch(method, url, headers=None, **options):
+    """Send one request; return the status, headers and JSON object of the response."""
     with connection_pool(url) as pool:
         response = pool.request(
             method,
@@ -52,19 +52,19 @@ def ask(method, url, headers=None, **options):
     return Answer(response.status, response.headers, response.json() if is_json else {})
 
 
-def informed(send, *arguments, **options):
-    """Return what `send` gets from a resource server that knows about the token.
+def retry_503(send, *arguments, **options):
+    """Call `send` until its response is not 503, and return that response.
 
-    Where the authorization server takes longer than 3 seconds, or 2 for a byte, the answer is 503.
-    That says nothing about the token, and on a busy machine nothing about the services.
+    A resource server answers 503 if an introspection takes longer than 3 seconds, or 2 for a byte,
+    which a busy machine exceeds.
     """
     answers = []
 
-    def is_known():
+    def has_verdict():
         answers.append(send(*arguments, **options))
         return answers[-1].status != 503
 
-    wait_until(is_known)
+    wait_until(has_verdict)
     return answers[-1]
 
 
@@ -73,7 +73,7 @@ class Stack:
 
     Args:
         project: The folder of the project.
-        variables: Set in the environment of each command, where they win over `.env`.
+        variables: Set in the environment of each command; they have precedence over `.env`.
     """
 
     def __init__(self, project, variables=None):
@@ -87,7 +87,7 @@ class Stack:
 
     @property
     def services(self):
-        """Names of the services that listen, without those that run once."""
+        """Names of the services that listen on a port."""
         servers = (self.project / "resource_servers").glob("*/resource_server.toml")
         return [AUTHORIZATION_SERVER, *sorted(path.parent.name for path in servers)]
 
@@ -98,7 +98,7 @@ class Stack:
         process = subprocess.run(
             command,
             cwd=self.project,
-            env=surroundings() | self.variables,
+            env=environment_without_make() | self.variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -119,7 +119,7 @@ class Stack:
         return self.run("make", "--no-print-directory", *arguments, **options)
 
     def up(self, *arguments):
-        """Start what does not run, and return when all of it is healthy."""
+        """Start all services, and return when they are healthy."""
         process = self.compose("up", "--wait", *arguments, check=False)
         if process.returncode:
             logs = self.compose("logs", "--tail", "5", check=False).stdout
@@ -127,12 +127,12 @@ class Stack:
         return process
 
     def python(self, service, code, **options):
-        """Run some Python in the running container of `service`."""
+        """Run Python code in the running container of `service`."""
         return self.compose("exec", "--no-TTY", service, "python", "-c", code, **options)
 
     @contextmanager
-    def spoiled(self):
-        """Let the block spoil something; behind it everything runs, with the old data or new."""
+    def restored(self):
+        """Start all services again after the block; delete the data if they do not start."""
         try:
             yield self
         finally:
@@ -145,61 +145,60 @@ class Stack:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
 
     def remove_images(self):
-        """Remove what was built for the project, also what a later build took the name from."""
-        ours = f"label=com.docker.compose.project={self.name}"
-        images = set(docker("image", "ls", "--quiet", "--filter", ours).stdout.split())
+        """Remove all images of the project, including untagged ones of earlier builds."""
+        label = f"label=com.docker.compose.project={self.name}"
+        images = set(docker("image", "ls", "--quiet", "--filter", label).stdout.split())
         if images:
             docker("image", "rm", "--force", *images)
 
-    # --- What runs --------------------------------------------------------------------------------
+    # --- Containers -------------------------------------------------------------------------------
 
     def containers(self, *services):
-        """Return what the engine knows of each container, of some services or all."""
+        """Return the description of each container of some services, or of all."""
         names = self.compose("ps", "--all", "--quiet", *services).stdout.split()
         return inspect(*names)
 
-    def starts(self, service):
-        """Return which containers a service has, and when they were started."""
+    def start_times(self, service):
+        """Return the id and the start time of each container of a service."""
         return [[each["Id"], each["State"]["StartedAt"]] for each in self.containers(service)]
 
     def logs(self, *services):
-        """Return all that the containers have written."""
+        """Return the logs of the containers."""
         text = self.compose("logs", "--no-color", "--no-log-prefix", *services).stdout
-        return text.replace("\x1b[2K", "")  # Compose 2.26 clears each line, in a file too.
+        return text.replace("\x1b[2K", "")  # Compose 2.26 clears each line, also in a file.
 
-    # --- What it answers --------------------------------------------------------------------------
+    # --- Requests ---------------------------------------------------------------------------------
 
     def url(self, service, path=""):
-        """Return the public address of `path` at a service."""
+        """Return the public URL of `path` at a service."""
         return self.env[f"{service.upper().replace('-', '_')}_URL"] + path
 
     def token(self, scope):
-        """Return the header with a new token of the demo machine (RFC 6749 section 4.4)."""
-        words = f"{self.env['DEMO_MACHINE_CLIENT_ID']}:{self.env['DEMO_MACHINE_CLIENT_SECRET']}"
-        answer = ask(
+        """Return a header with a new token of the demo machine (RFC 6749 section 4.4)."""
+        names = "DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"
+        credentials = ":".join(self.env[name] for name in names)
+        answer = fetch(
             "POST",
             self.url(AUTHORIZATION_SERVER, "/o/token/"),
-            headers={
-                "Authorization": f"Basic {base64.b64encode(words.encode()).decode()}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            },
-            body=urlencode({"grant_type": "client_credentials", "scope": scope}),
+            make_headers(basic_auth=credentials),
+            fields={"grant_type": "client_credentials", "scope": scope},
+            encode_multipart=False,
         )
         assert answer.status == 200, answer
         return {"Authorization": f"Bearer {answer.json['access_token']}"}
 
     def whoami(self, service, headers):
-        """Return the answer of a resource server to the sender of `headers`."""
-        return informed(ask, "GET", self.url(service, "/api/whoami/"), headers)
+        """Return the response of `/api/whoami/` to a request with `headers`."""
+        return retry_503(fetch, "GET", self.url(service, "/api/whoami/"), headers)
 
     def add_item(self, service, name):
-        """Make an item at a resource server."""
+        """Create an item at a resource server."""
         headers = self.token(f"{service}:write") | {"Content-Type": "application/json"}
         body = json.dumps({"name": name})
-        answer = informed(ask, "POST", self.url(service, "/api/items/"), headers, body=body)
+        answer = retry_503(fetch, "POST", self.url(service, "/api/items/"), headers, body=body)
         assert answer.status == 201
 
     def has_item(self, service, name):
         """Return whether a resource server has the item."""
         url = self.url(service, f"/api/items/?{urlencode({'name': name})}")
-        return informed(ask, "GET", url, self.token(f"{service}:read")).json["count"] == 1
+        return retry_503(fetch, "GET", url, self.token(f"{service}:read")).json["count"] == 1

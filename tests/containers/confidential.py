@@ -1,30 +1,30 @@
-"""The secrets of a generated project, to look for where they must not be."""
+"""The secrets of a generated project, for tests that search for them."""
 
 import re
 from urllib.parse import urlsplit
 
 from stack import read_env
 
-# What names of variables and files with a secret end with.
+# The suffixes of variables and files that hold a secret.
 CONFIDENTIAL = re.compile(r".*(SECRET|SECRET_KEY|PASSWORD|TOKEN)")
-# Nothing shorter is a secret, and a short string is found anywhere.
+# A shorter value is not a secret, and would be found by chance.
 SHORTEST = 20
 
 
 def secrets_of(project):
     """Return each secret of `.env` and `.secrets/` by the name of its variable or file.
 
-    Of an address the secret is the password in it, so that one written in another form is found.
+    The secret of a URL is its password, so that it is also found in another notation.
     """
     values = read_env(project)
     for path in (project / ".secrets").iterdir():
-        if path.name != "clients.env":  # The lines of `.env` again.
+        if path.name != "clients.env":  # a copy of lines of `.env`
             values[path.name] = path.read_text(encoding="utf-8").strip()
     found = {name: value for name, value in values.items() if CONFIDENTIAL.fullmatch(name)}
     found |= {name: urlsplit(value).password for name, value in values.items() if "@" in value}
     return {name: value for name, value in found.items() if len(value or "") >= SHORTEST}
 
 
-def named_in(text, secrets):
-    """Return the names of the secrets that stand in `text`, to print them and not the values."""
+def leaked_names(text, secrets):
+    """Return the names of the secrets in `text`; failures print the names, not the values."""
     return sorted(name for name, value in secrets.items() if value in text)

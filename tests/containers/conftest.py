@@ -1,7 +1,7 @@
 """One generated project and its containers for the whole suite, removed at the end.
 
-Every service runs before and after each test; a test that stops or breaks something uses
-``Stack.spoiled``.
+Every service runs before and after each test. A test that stops or breaks a service uses
+``Stack.restored``.
 """
 
 import re
@@ -9,20 +9,20 @@ import secrets
 
 import pytest
 from compose import ADDED, FIRST, Stack
-from engine import missing
+from engine import reason_to_skip
 from stack import free_port, read_env, use_free_ports
 
 
 @pytest.fixture(scope="session")
 def engine():
-    """Skip where no container can be run."""
-    if reason := missing():
+    """Skip the test if no container can be run."""
+    if reason := reason_to_skip():
         pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def fresh_project(engine, bake):
-    """Generate a project with one resource server, whose name no other project has."""
+    """Generate a project with one resource server and a unique name."""
     project = bake(
         {
             "project_name": f"Gatehouse containers {secrets.token_hex(3)}",
@@ -54,16 +54,16 @@ def added(first_up):
     """Add a resource server to the running stack.
 
     Returns:
-        The stack, the process of ``up``, and when the first resource server was started, before
-        and after that.
+        The stack, the process of ``up``, and the start times of the first resource server before
+        and after it.
     """
     stack, first, _ = first_up
     assert first.returncode == 0, f"{first.stdout}\n{stack.logs()}"
-    before = stack.starts(FIRST)
+    before = stack.start_times(FIRST)
     stack.make("resource-server", f"name={ADDED}")
     give_free_port(stack.project, ADDED)
     process = stack.compose("up", "--wait", check=False)
-    return stack, process, before, stack.starts(FIRST)
+    return stack, process, before, stack.start_times(FIRST)
 
 
 def give_free_port(project, name):
@@ -76,7 +76,7 @@ def give_free_port(project, name):
 
 
 @pytest.fixture(scope="session")
-def grown_stack(added):
+def extended_stack(added):
     """Return the stack with two resource servers."""
     stack, process, _, _ = added
     assert process.returncode == 0, f"{process.stdout}\n{stack.logs()}"
@@ -84,6 +84,6 @@ def grown_stack(added):
 
 
 @pytest.fixture
-def stack(grown_stack):
-    """Return the stack, all of which runs."""
-    return grown_stack
+def stack(extended_stack):
+    """Return the stack with all services running."""
+    return extended_stack

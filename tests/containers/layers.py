@@ -1,8 +1,8 @@
-"""Look for byte strings in everything that an image is made of.
+"""Search for byte strings in all parts of an image.
 
-``docker save`` writes a tar archive whose members are the layers (tar archives, compressed or not)
-and the configuration, in which the history and the environment stand. A tar archive holds files as
-they are, so each member is searched as one stream, file names included.
+``docker save`` writes a tar archive. Its members are the layers (tar archives, compressed or not)
+and the configuration with the history and the environment. Files in a tar archive are not encoded,
+so each member is searched as one stream, which includes the file names.
 """
 
 import gzip
@@ -14,7 +14,7 @@ GZIP = b"\x1f\x8b"
 
 
 def found_in_stream(stream, needles):
-    """Return which of `needles` (bytes) stand in `stream`, also across two chunks."""
+    """Return the `needles` (bytes) that occur in `stream`, also across two chunks."""
     overlap = max(map(len, needles)) - 1
     found, tail = set(), b""
     while chunk := stream.read(CHUNK):
@@ -25,7 +25,7 @@ def found_in_stream(stream, needles):
 
 
 def found_in_archive(file, needles):
-    """Return the needles that each member of the tar stream `file` holds, by the member's name."""
+    """Return the needles in each member of the tar stream `file`, by the name of the member."""
     found = {}
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for member in filter(tarfile.TarInfo.isfile, archive):
@@ -37,12 +37,12 @@ def found_in_archive(file, needles):
 
 
 def found_in_image(image, needles):
-    """Return the needles that each part of `image` holds, by the name of the part."""
+    """Return the needles in each part of `image`, by the name of the part."""
     command = ["docker", "save", image]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as save:
         found = found_in_archive(save.stdout, needles)
         while save.stdout.read(CHUNK):  # The end of an archive is padded.
             pass
-        why = save.stderr.read().decode()
-    assert save.returncode == 0, why
+        error = save.stderr.read().decode()
+    assert save.returncode == 0, error
     return found

@@ -1,4 +1,4 @@
-"""Requests from several threads, one after the other, each answer counted."""
+"""Send requests from several threads and count the responses."""
 
 import threading
 import time
@@ -8,27 +8,27 @@ from contextlib import suppress
 import urllib3
 
 PAUSE_SECONDS = 0.005
-# A test that hangs must not leave threads that send for ever.
+# The limit for threads of a test that hangs.
 LONGEST_SECONDS = 180
 
 
 def connection_pool(url, *, threads=1, **options):
-    """Return connections to the server of `url`, which repeats and redirects nothing by itself."""
+    """Return a pool of connections to the server of `url`, without retries and redirects."""
     return urllib3.connection_from_url(url, maxsize=threads, timeout=30, retries=False, **options)
 
 
 class Load:
-    """Asks for one address until the block is left.
+    """Requests one path until the block ends.
 
-    ``answers`` counts each answer by its status, and each request without one by the name of the
-    error. The pace is a few hundred requests a second, so that services that start meanwhile get
-    their share of the processor.
+    ``answers`` counts the responses by status, and the requests without a response by the name of
+    the error. The rate is a few hundred requests a second, which leaves CPU time to services that
+    start meanwhile.
 
     Args:
         pool: Connections to the server.
-        path: What to ask for.
+        path: The requested path.
         headers: Sent with each request.
-        threads: How many ask at the same time.
+        threads: The number of concurrent requests.
     """
 
     def __init__(self, pool, path, headers, threads=4):
@@ -47,7 +47,7 @@ class Load:
 
     def __exit__(self, *exception):
         if not any(exception):
-            with suppress(TimeoutError):  # The test looks at `answers`.
+            with suppress(TimeoutError):  # The test checks `answers`.
                 self.wait_for_more()
         self._over.set()
         for thread in self._threads:
@@ -55,7 +55,7 @@ class Load:
 
     @property
     def total(self):
-        """Requests that have come to an end."""
+        """Number of finished requests."""
         with self._lock:
             return self.answers.total()
 
@@ -69,12 +69,12 @@ class Load:
 
     def _run(self):
         while not self._over.is_set() and time.monotonic() < self._deadline:
-            answer = self._ask()
+            answer = self._send()
             with self._lock:
                 self.answers[answer] += 1
             time.sleep(PAUSE_SECONDS)
 
-    def _ask(self):
+    def _send(self):
         try:
             return self._pool.request("GET", self._path, headers=self._headers).status
         except urllib3.exceptions.HTTPError as error:

@@ -1,11 +1,11 @@
-"""The commands of docs/operations.md work on a running platform, in the order of the page."""
+"""The commands of docs/operations.md work on a running platform."""
 
 import re
 import shutil
 import stat
 
 import pytest
-from compose import AUTHORIZATION_SERVER, FIRST, Stack, ask
+from compose import AUTHORIZATION_SERVER, FIRST, Stack, fetch
 from conftest import give_free_port
 from stack import read_env, use_free_ports
 from test_add_resource_server import undo
@@ -13,7 +13,7 @@ from urllib3 import make_headers
 
 pytestmark = pytest.mark.slow
 
-# Sections without a test of their own: their commands have to succeed.
+# Sections whose commands only have to succeed.
 PLAIN = ["When it does not start", "Read the logs", "Health", "Upgrade", "Run more of one service"]
 PLAIN += ["Disk full"]
 OWN_TEST = ["Start", "Stop", "Apply a change of `.env`", "Rotate a secret", "Back up", "Restore"]
@@ -33,7 +33,7 @@ def sections(page):
 
 @pytest.fixture(scope="module")
 def platform(fresh_project, bake):
-    """Return a platform of its own, started by the first section of the page."""
+    """Return a separate platform, which the first section of the page has started."""
     name = f"{fresh_project.name}_operated"
     project = bake({"project_name": name, "project_slug": name, "resource_servers": FIRST})
     use_free_ports(project)
@@ -59,9 +59,9 @@ def test_every_command_of_the_page_has_a_test(platform):
 
 
 def test_starting_again_replaces_no_container(platform):
-    before = platform.starts(FIRST)
+    before = platform.start_times(FIRST)
     follow(platform, "Start")
-    assert platform.starts(FIRST) == before
+    assert platform.start_times(FIRST) == before
 
 
 @pytest.mark.parametrize("heading", PLAIN)
@@ -69,14 +69,14 @@ def test_the_commands_of_a_section_succeed(platform, heading):
     follow(platform, heading)
 
 
-def test_the_data_outlives_a_stop(platform):
+def test_data_is_kept_after_a_stop(platform):
     platform.add_item(FIRST, "made before the stop")
     follow(platform, "Stop")
     assert platform.has_item(FIRST, "made before the stop")
 
 
 def test_no_service_has_to_be_killed(platform):
-    with platform.spoiled():
+    with platform.restored():
         platform.compose("stop")
         codes = {each["Name"]: each["State"]["ExitCode"] for each in platform.containers()}
     assert [name for name, code in codes.items() if code == KILLED] == []
@@ -98,7 +98,7 @@ ROTATED = {
 
 
 @pytest.mark.parametrize("block", ROTATED)
-def test_a_rotated_secret_is_new_and_in_use_on_both_sides(platform, block):
+def test_a_rotated_secret_is_used_by_both_sides(platform, block):
     paths = [platform.project / ".secrets" / name for name in ROTATED[block]]
     platform.add_item(FIRST, f"made before rotation {block}")
     before = [path.read_text() for path in paths]
@@ -110,12 +110,12 @@ def test_a_rotated_secret_is_new_and_in_use_on_both_sides(platform, block):
     )
 
 
-def test_the_introspection_secret_before_a_rotation_is_refused(platform):
+def test_the_previous_introspection_secret_is_refused(platform):
     old = read_env(platform.project)["ORDERS_INTROSPECTION_CLIENT_SECRET"]
     follow(platform, "Rotate a secret", 0)
     url = platform.url(AUTHORIZATION_SERVER, "/o/introspect/")
     headers = make_headers(basic_auth=f"orders-introspection:{old}")
-    answer = ask("POST", url, headers, fields={"token": "any"}, encode_multipart=False)
+    answer = fetch("POST", url, headers, fields={"token": "any"}, encode_multipart=False)
     assert answer.status == 401
 
 
@@ -124,7 +124,7 @@ def test_the_introspection_secret_before_a_rotation_is_refused(platform):
 
 @pytest.fixture
 def backup(platform):
-    """Follow "Back up"; return the folder that it has made, which no other test sees."""
+    """Follow "Back up"; return the new folder, which is deleted after the test."""
     follow(platform, "Back up")
     [folder] = (platform.project / "backups").iterdir()
     yield folder
@@ -135,12 +135,12 @@ def test_a_backup_holds_every_database(backup):
     assert {path.stem for path in backup.iterdir()} >= {AUTHORIZATION_SERVER, FIRST}
 
 
-def test_only_the_owner_reads_a_backup(backup):
+def test_only_the_owner_can_read_a_backup(backup):
     modes = {stat.S_IMODE(path.stat().st_mode) for path in [backup, *backup.iterdir()]}
     assert modes == {0o700, 0o600}
 
 
-def test_a_backup_without_the_database_is_not_finished(platform):
+def test_a_backup_without_the_database_fails_and_leaves_no_folder(platform):
     platform.compose("stop", "postgres")
     try:
         process = follow(platform, "Back up", check=False)
@@ -151,7 +151,7 @@ def test_a_backup_without_the_database_is_not_finished(platform):
     assert (process.returncode != 0, finished) == (True, [])
 
 
-def test_a_restore_brings_items_and_tokens_back_after_all_data_was_deleted(platform):
+def test_a_restore_recovers_items_and_tokens_after_all_data_was_deleted(platform):
     platform.add_item(FIRST, "made before the backup")
     headers = platform.token(f"{FIRST}:read")
     follow(platform, "Back up")
@@ -184,13 +184,13 @@ def test_a_damaged_dump_changes_nothing(platform, backup):
 # --- One more resource server ---------------------------------------------------------------------
 
 
-def test_a_resource_server_is_added_and_removed_while_the_others_are_left_alone(platform):
-    before = platform.starts(FIRST)
+def test_a_resource_server_is_added_and_removed_without_a_restart_of_others(platform):
+    before = platform.start_times(FIRST)
     follow(platform, "Add or remove a resource server", 0)
     give_free_port(platform.project, "billing")
     follow(platform, "Add or remove a resource server", 1)
     assert platform.whoami("billing", platform.token("billing:read")).status == 200
-    assert platform.starts(FIRST) == before
+    assert platform.start_times(FIRST) == before
 
     undo(platform.project, "billing")
     platform.run("python3", "scripts/init_env.py")

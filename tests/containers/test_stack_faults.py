@@ -1,4 +1,4 @@
-"""`docker compose up` names what is wrong in one sentence, with the command that repairs it."""
+"""`docker compose up` reports an error in one sentence, with the command that repairs it."""
 
 import re
 import shutil
@@ -28,25 +28,25 @@ def last_line(text):
     return text.strip().splitlines()[-1]
 
 
-# --- A volume that was made with other passwords --------------------------------------------------
+# --- A volume with other passwords ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def stale(grown_stack):
-    """Start with new passwords on volumes that were made with others, and do what is said then.
+def stale(extended_stack):
+    """Start with new passwords on old volumes, and run the commands that the message names.
 
     Returns:
-        What `up` said, and what the step that has failed said.
+        The process of `up`, and the message of the failed step.
     """
-    stack = grown_stack
+    stack = extended_stack
     stack.add_item(FIRST, "older than the passwords")
     stack.compose("down")
     for name in NEW_PASSWORDS:
         (stack.project / ".secrets" / name).unlink()
     stack.run("python3", "scripts/init_env.py")
-    with stack.spoiled():
+    with stack.restored():
         failed = stack.compose("up", "--wait", check=False)
-        # Several steps have the same reason to fail; `up` waits for the first that does.
+        # Several steps fail for the same reason; `up` reports the first.
         step = re.search(r'service "([a-z-]+-provision)"', last_line(failed.stdout))
         message = stack.logs(step[1]).strip()
         repair(stack, message)
@@ -54,7 +54,7 @@ def stale(grown_stack):
 
 
 def repair(stack, message):
-    """Run the commands in a message that keep the data."""
+    """Run the commands of a message that keep the data."""
     for command in COMMAND.findall(message)[:-1]:
         stack.run("sh", "-c", command)
 
@@ -63,11 +63,11 @@ def test_up_on_a_volume_with_another_password_fails(stale):
     assert stale[0].returncode != 0
 
 
-def test_the_step_says_that_the_volume_was_made_with_another_password(stale):
+def test_the_message_names_the_other_password_of_the_volume(stale):
     assert "the volume was made with another password" in stale[1]
 
 
-def test_the_step_says_how_to_throw_the_data_away(stale):
+def test_the_message_has_the_command_that_deletes_the_data(stale):
     assert COMMAND.findall(stale[1])[-1] == "docker compose down --volumes"
 
 
@@ -75,7 +75,7 @@ def test_the_command_in_the_message_repairs_it_and_keeps_the_data(stack, stale):
     assert stack.has_item(FIRST, "older than the passwords")
 
 
-def test_the_passwords_of_services_repair_themselves(stack, stale):
+def test_the_passwords_of_services_are_set_again(stack, stale):
     assert stack.whoami(FIRST, stack.token(f"{FIRST}:read")).status == 200
     code = (
         "from pathlib import Path; import redis; print(redis.from_url("
@@ -88,28 +88,28 @@ def test_the_passwords_of_services_repair_themselves(stack, stale):
 
 
 @pytest.fixture(scope="module")
-def failed_step(grown_stack):
-    """Start with a migration of one resource server that fails.
+def failed_step(extended_stack):
+    """Start with a failing migration of one resource server.
 
     Returns:
-        The process of `docker compose up`, the running container of that resource server, and the
-        last line of the step that failed.
+        The process of `docker compose up`, the id of the running container of the resource server
+        (empty if none), and the last line of the failed step.
     """
-    stack = grown_stack
+    stack = extended_stack
     folder = stack.project / "resource_servers" / ADDED / "api" / "migrations"
     latest = max(path.stem for path in folder.glob("0*.py"))
     path = folder / "9999_broken.py"
-    with stack.spoiled():
-        # As if both were new: nothing of them runs.
+    with stack.restored():
+        # No container of the resource server exists, as for a new one.
         stack.compose("rm", "--force", "--stop", ADDED, f"{ADDED}-migrate")
         path.write_text(BROKEN_MIGRATION.format(latest=latest), encoding="utf-8")
         try:
-            plain = stack.compose("up", "--wait", check=False)
-            listens = stack.compose("ps", "--quiet", ADDED).stdout.strip()
+            process = stack.compose("up", "--wait", check=False)
+            container = stack.compose("ps", "--quiet", ADDED).stdout.strip()
             reason = last_line(stack.logs(f"{ADDED}-migrate"))
         finally:
             path.unlink()
-    return plain, listens, reason
+    return process, container, reason
 
 
 def test_a_migration_that_fails_stops_up(failed_step):
@@ -133,21 +133,21 @@ def test_a_resource_server_does_not_start_without_its_migration(failed_step):
 
 @pytest.fixture
 def untouched(stack, tmp_path):
-    """Return a copy of the project, none of whose containers was ever made."""
+    """Return a copy of the project without containers."""
     left_out = shutil.ignore_patterns(".venv", "backups", "__pycache__")
     return Stack(
         shutil.copytree(stack.project, tmp_path / f"{stack.name}_untouched", ignore=left_out)
     )
 
 
-def test_up_without_env_says_which_command_makes_it(untouched):
+def test_up_without_env_names_the_command_that_creates_it(untouched):
     (untouched.project / ".env").unlink()
     process = untouched.compose("up", "--wait", check=False)
     assert process.returncode != 0
     assert "run python3 scripts/init_env.py first" in last_line(process.stdout)
 
 
-def test_the_command_that_makes_env_is_all_that_was_missing(untouched):
+def test_the_command_that_creates_env_is_sufficient(untouched):
     (untouched.project / ".env").unlink()
     shutil.rmtree(untouched.project / ".secrets")
     untouched.run("python3", "scripts/init_env.py")

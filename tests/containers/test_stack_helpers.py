@@ -1,4 +1,4 @@
-"""The helpers of the container suite, tested without an engine."""
+"""The helpers of the container suite work; these tests need no engine."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ from load import Load, connection_pool
 NEEDLE = b"a-secret-of-the-project"
 
 
-# A client of Docker that says what a test wants.
+# A Docker client with the output of a test.
 CLIENT = """#!/bin/sh
 case "$*" in
     info) exit {info} ;;
@@ -31,11 +31,11 @@ esac
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    """Return a function that replaces the client of Docker."""
+    """Return a function that replaces the Docker client."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    def client(**says):
-        (tmp_path / "docker").write_text(CLIENT.format(**says), encoding="utf-8")
+    def client(**output):
+        (tmp_path / "docker").write_text(CLIENT.format(**output), encoding="utf-8")
         (tmp_path / "docker").chmod(0o755)
 
     return client
@@ -44,12 +44,12 @@ def client(tmp_path, monkeypatch):
 # --- Without an engine ----------------------------------------------------------------------------
 
 
-def test_a_machine_without_docker_is_known(client):
-    assert "client is not installed" in engine.missing()
+def test_a_missing_docker_client_is_a_reason_to_skip(client):
+    assert "client is not installed" in engine.reason_to_skip()
 
 
 @pytest.mark.parametrize(
-    ("says", "reason"),
+    ("output", "reason"),
     [
         ({"info": 1, "version": "2.40.0"}, "no Docker Engine answers"),
         ({"info": 0, "version": "2.25.9"}, "2.25.9 is installed"),
@@ -57,18 +57,18 @@ def test_a_machine_without_docker_is_known(client):
     ],
     ids=["no engine", "an old Compose", "no Compose"],
 )
-def test_why_no_container_can_be_run_is_one_sentence(client, says, reason):
-    client(**says)
-    assert re.fullmatch(rf"No container was run: .*{reason}\.", engine.missing())
+def test_the_reason_to_skip_is_one_sentence(client, output, reason):
+    client(**output)
+    assert re.fullmatch(rf"No container was run: .*{reason}\.", engine.reason_to_skip())
 
 
 @pytest.mark.parametrize("version", ["2.26.1-4", "v2.40.3", "5.0.1"])
-def test_an_engine_with_a_compose_that_is_new_enough_is_used(client, version):
+def test_a_supported_version_of_compose_is_accepted(client, version):
     client(info=0, version=version)
-    assert engine.missing() is None
+    assert engine.reason_to_skip() is None
 
 
-def test_without_an_engine_the_suite_is_skipped_in_one_line_and_none_of_it_has_passed(client):
+def test_without_an_engine_the_suite_is_skipped_with_one_line(client):
     suite = Path(__file__).with_name("test_stack_start.py")
     process = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", suite],
@@ -81,11 +81,11 @@ def test_without_an_engine_the_suite_is_skipped_in_one_line_and_none_of_it_has_p
     assert ("passed" in process.stdout, process.returncode, len(reasons)) == (False, 0, 1)
 
 
-# --- What it looks with ---------------------------------------------------------------------------
+# --- Search and load ------------------------------------------------------------------------------
 
 
 def archive(members):
-    """Return a tar archive of some files, by name, as a stream that cannot be rewound."""
+    """Return a tar archive of `members`, a dict from file names to contents, as a stream."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as tar:
         for name, content in members.items():
@@ -111,7 +111,7 @@ def test_a_secret_across_two_chunks_is_found(monkeypatch, before):
 
 @contextmanager
 def server(statuses):
-    """Serve each status once, then 200; yield the address."""
+    """Send each status once, then 200; yield the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -135,7 +135,7 @@ def server(statuses):
         http.shutdown()
 
 
-def test_each_answer_of_a_load_is_counted():
+def test_each_response_is_counted():
     statuses = [503, 401, 503]
     with server(statuses) as url, connection_pool(url, threads=2) as pool:
         with Load(pool, "/", {}, threads=2) as load:
@@ -143,7 +143,7 @@ def test_each_answer_of_a_load_is_counted():
     assert (load.answers[503], load.answers[401], load.answers[200] >= 17) == (2, 1, True)
 
 
-def test_a_request_that_is_not_answered_is_counted_as_lost():
+def test_a_request_without_a_response_is_counted_by_its_error():
     with server([None]) as url, connection_pool(url) as pool:
         with Load(pool, "/", {}, threads=1) as load:
             pass

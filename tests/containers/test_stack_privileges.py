@@ -1,4 +1,4 @@
-"""Containers may do what they need and nothing else; so may roles in PostgreSQL and Valkey."""
+"""Containers, roles in PostgreSQL and users of Valkey have the least privileges."""
 
 import pytest
 from compose import ADDED, AUTHORIZATION_SERVER, FIRST, wait_until
@@ -10,7 +10,7 @@ BASE_IMAGE = "python:3.13-slim-trixie"
 MIB = 2**20
 LARGEST_MIB = 250
 LONG_LIVED = ["postgres", "valkey", AUTHORIZATION_SERVER, "clear-tokens", FIRST, ADDED]
-OURS = LONG_LIVED[2:]
+OWN_IMAGE_SERVICES = LONG_LIVED[2:]
 CONNECT = """
 import os, sys, psycopg
 from pathlib import Path
@@ -34,16 +34,16 @@ except redis.RedisError as error:
 
 
 def answer_of_postgres(stack, database, statement="SELECT 'connected'"):
-    """Return what the role of orders gets in another database, or what refuses it."""
+    """Return the result or the error of a statement as the role of orders in a database."""
     return stack.python(FIRST, CONNECT.format(database=database, statement=statement)).stdout
 
 
 def answer_of_valkey(stack, *command):
-    """Return what the user of orders gets from Valkey, or what refuses it."""
+    """Return the result or the error of a Valkey command as the user of orders."""
     return stack.python(FIRST, CACHE.format(command=command)).stdout
 
 
-def state(stack, service):
+def container_of(stack, service):
     [container] = stack.containers(service)
     return container
 
@@ -59,12 +59,12 @@ def test_no_process_is_root(stack, service):
         lines = stack.compose("exec", "--no-TTY", service, *command).stdout.splitlines()
         return not [line for line in lines if "0" in line.split()[1:]]
 
-    # What the engine starts inside, as a health check, is root until it has the service's user.
+    # A process that the engine starts, as a health check, is root until it has switched the user.
     wait_until(has_no_root)
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_a_process_of_ours_has_the_user_of_the_image(stack, service):
+@pytest.mark.parametrize("service", OWN_IMAGE_SERVICES)
+def test_a_service_of_the_own_image_has_its_user(stack, service):
     assert stack.compose("exec", "--no-TTY", service, "id", "-u").stdout.strip() == "10001"
 
 
@@ -77,7 +77,7 @@ def test_no_process_has_a_capability(stack, service):
 
 @pytest.mark.parametrize("service", LONG_LIVED)
 def test_no_process_can_gain_privileges(stack, service):
-    assert state(stack, service)["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
+    assert container_of(stack, service)["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
 
 
 @pytest.mark.parametrize("service", LONG_LIVED)
@@ -89,21 +89,21 @@ def test_the_root_file_system_cannot_be_written(stack, service):
     )
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", OWN_IMAGE_SERVICES)
 def test_the_code_cannot_be_written(stack, service):
     command = ["sh", "-c", "touch /project/written /project/deploy/written"]
     process = stack.compose("exec", "--no-TTY", service, *command, check=False)
     assert process.returncode != 0
 
 
-def test_no_container_is_privileged_or_shares_a_name_space_of_the_host(stack):
-    of_host = [
+def test_no_container_is_privileged_or_in_a_namespace_of_the_host(stack):
+    unrestricted = [
         container["Name"]
         for container in stack.containers()
         if container["HostConfig"]["Privileged"]
         or "host" in [container["HostConfig"][f"{kind}Mode"] for kind in ("Network", "Pid", "Ipc")]
     ]
-    assert of_host == []
+    assert unrestricted == []
 
 
 def test_each_container_has_an_init_process(stack):
@@ -111,27 +111,26 @@ def test_each_container_has_an_init_process(stack):
 
 
 def test_the_image_is_at_most_250_mib_above_its_base(stack):
-    [image, base] = inspect(state(stack, FIRST)["Image"], BASE_IMAGE)
+    [image, base] = inspect(container_of(stack, FIRST)["Image"], BASE_IMAGE)
     assert (image["Size"] - base["Size"]) / MIB <= LARGEST_MIB
 
 
-# --- Ways in --------------------------------------------------------------------------------------
+# --- Network --------------------------------------------------------------------------------------
 
 
-def test_ports_are_published_on_this_machine_only(stack):
+def test_ports_are_published_on_the_loopback_interface_only(stack):
     published = {
         (service, binding["HostIp"])
         for service in LONG_LIVED
-        for bindings in state(stack, service)["NetworkSettings"]["Ports"].values()
+        for bindings in container_of(stack, service)["NetworkSettings"]["Ports"].values()
         for binding in bindings or []
     }
     assert published == {(service, "127.0.0.1") for service in stack.services}
 
 
-def test_the_databases_reach_nothing_outside(stack):
-    names = {
-        n for s in ("postgres", "valkey") for n in state(stack, s)["NetworkSettings"]["Networks"]
-    }
+def test_the_databases_are_in_internal_networks_only(stack):
+    databases = stack.containers("postgres", "valkey")
+    names = {name for each in databases for name in each["NetworkSettings"]["Networks"]}
     assert {network["Internal"] for network in inspect(*names)} == {True}
 
 
@@ -148,7 +147,7 @@ def test_a_service_connects_to_no_other_database(stack, database):
 
 
 @pytest.mark.parametrize("right", ["rolsuper", "rolcreatedb", "rolcreaterole", "rolreplication"])
-def test_the_role_of_a_service_has_no_right_beyond_its_database(stack, right):
+def test_the_role_of_a_service_has_no_global_right(stack, right):
     statement = f"SELECT {right} FROM pg_roles WHERE rolname = current_user"
     assert answer_of_postgres(stack, FIRST, statement).strip() == "(False,)"
 
@@ -162,7 +161,7 @@ def test_passwords_are_stored_as_scram_verifiers(stack):
 # --- Valkey ---------------------------------------------------------------------------------------
 
 
-def test_a_service_writes_keys_of_its_own(stack):
+def test_a_service_writes_keys_with_its_prefix(stack):
     assert "True" in answer_of_valkey(stack, "SET", f"{FIRST}:test", "1", "EX", "1")
 
 
@@ -182,30 +181,30 @@ def test_a_service_writes_keys_of_its_own(stack):
     ],
     ids=" ".join,
 )
-def test_a_service_may_do_nothing_else_in_the_cache(stack, command):
+def test_a_service_has_no_permission_for_other_keys_and_commands(stack, command):
     assert answer_of_valkey(stack, *command).startswith("NoPermissionError")
 
 
-def test_nobody_gets_into_the_cache_without_a_password(stack):
+def test_the_cache_requires_a_password(stack):
     command = ["valkey-cli", "GET", f"{FIRST}:1:key"]
     assert "NOAUTH" in stack.compose("exec", "--no-TTY", "valkey", *command).stdout
 
 
 def as_administrator(stack, command):
-    """Return what Valkey answers to its administrator."""
+    """Return the result of a Valkey command as the administrator."""
     script = f"REDISCLI_AUTH=$(cat /run/secrets/VALKEY_PASSWORD) valkey-cli --user admin {command}"
     return stack.compose("exec", "--no-TTY", "valkey", "sh", "-c", script).stdout
 
 
-def test_the_cache_holds_what_a_resource_server_has_asked(stack):
+def test_introspection_responses_are_in_the_cache(stack):
     key = f"{FIRST}:1:oauth_resource_server:"
 
-    def is_there():
+    def is_cached():
         stack.whoami(FIRST, stack.token(f"{FIRST}:read"))
         return key in as_administrator(stack, f"--scan --pattern '{key}*'")
 
-    # A resource server waits for the cache no longer than 0.25 s, and it forgets after 10 s.
-    wait_until(is_there)
+    # A resource server waits for the cache for at most 0.25 s, and entries expire after 10 s.
+    wait_until(is_cached)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""The production files: nothing but a proxy that ends TLS can be reached, and it can be believed.
+"""The production files: only a proxy that terminates TLS can be reached, and its headers are true.
 
-A project of its own, as people would run it: no ports of services, no code mounted.
+The tests use a separate project without published ports of services and without mounted code.
 """
 
 import json
@@ -14,13 +14,13 @@ import pytest
 import urllib3
 from compose import (
     AUTHORIZATION_SERVER,
-    REMEMBERED_SECONDS,
+    CACHING_SECONDS,
     Answer,
     Stack,
-    informed,
+    retry_503,
     wait_until,
 )
-from confidential import named_in, secrets_of
+from confidential import leaked_names, secrets_of
 from load import Load
 from stack import free_port
 
@@ -30,7 +30,7 @@ DOMAIN = "platform.test"
 FILES = "compose.yml", "compose.production.yml"
 THREE_OF_ORDERS = "--scale", "orders=3"
 HOSTS = {"auth": AUTHORIZATION_SERVER, "orders": "orders", "inventory": "inventory"}
-# Answers with the headers that it has got, in place of a service.
+# A server that responds with the headers of the request.
 ECHO = """
 import http.server, json
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,7 +60,7 @@ class Production(Stack):
     """The containers of a project behind its proxy."""
 
     def connections(self, host, **options):
-        """Return connections to the proxy, as for a client that looks for `host`."""
+        """Return connections to the proxy with `host` as the server name of TLS."""
         return urllib3.HTTPSConnectionPool(
             "127.0.0.1",
             int(self.variables["HTTPS_PORT"].rpartition(":")[2]),
@@ -73,7 +73,7 @@ class Production(Stack):
         )
 
     def send(self, method, host, path, headers=None, **options):
-        """Send one request through the proxy; return status, headers and JSON of its answer."""
+        """Send a request through the proxy; return status, headers and JSON of the response."""
         with self.connections(host) as pool:
             answer = pool.request(
                 method, path, headers={"Host": host} | (headers or {}), redirect=False, **options
@@ -82,7 +82,7 @@ class Production(Stack):
         return Answer(answer.status, answer.headers, answer.json() if is_json else {})
 
     def token(self, scope):
-        """Return the header with a new token of the machine."""
+        """Return a header with a new token of the demo machine."""
         names = "DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"
         credentials = ":".join(self.env[name] for name in names)
         answer = self.send(
@@ -98,7 +98,7 @@ class Production(Stack):
 
 
 def make_certificate(folder):
-    """Make a certificate for every host of the domain, which is its own authority."""
+    """Create a self-signed certificate for every host of the domain."""
     names = f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}"
     command = "openssl req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
     paths = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
@@ -112,14 +112,14 @@ def make_certificate(folder):
 
 @pytest.fixture(scope="module")
 def prepared(fresh_project, bake, tmp_path_factory):
-    """Return a project that is prepared for production: its machine is a client there, too."""
+    """Return a project for production, in which the demo machine is a client too."""
     name = f"{fresh_project.name}_production"
     project = bake({"project_name": name, "project_slug": name, "domain": DOMAIN})
     clients = project / "authorization_server" / "clients.toml"
     text = clients.read_text(encoding="utf-8")
-    both = text.replace('environments = ["development"]', "", 1)
-    assert both != text
-    clients.write_text(both, encoding="utf-8")
+    enabled = text.replace('environments = ["development"]', "", 1)
+    assert enabled != text
+    clients.write_text(enabled, encoding="utf-8")
     variables = make_certificate(tmp_path_factory.mktemp("certificate")) | {
         "HTTP_PORT": f"127.0.0.1:{free_port()}",
         "HTTPS_PORT": f"127.0.0.1:{free_port()}",
@@ -127,7 +127,7 @@ def prepared(fresh_project, bake, tmp_path_factory):
         "ORDERS_URL": f"https://orders.{DOMAIN}",
         "INVENTORY_URL": f"https://inventory.{DOMAIN}",
         "WEB_CONCURRENCY": "1",
-        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": REMEMBERED_SECONDS,
+        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": CACHING_SECONDS,
         "COMPOSE_FILE": os.pathsep.join(FILES),
     }
     return Production(project, variables)
@@ -135,7 +135,7 @@ def prepared(fresh_project, bake, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def configuration(prepared):
-    """Return what Compose makes of the production files, named as in the README."""
+    """Return the merged production files, which are named as in the README."""
     files = [option for file in FILES for option in ("-f", file)]
     return json.loads(prepared.compose(*files, "config", "--format", "json").stdout)
 
@@ -169,7 +169,7 @@ def test_no_code_is_mounted(configuration, prepared):
     assert mounted == {"deploy/postgres", "deploy/valkey", "deploy/nginx"}
 
 
-def test_every_service_of_ours_is_in_production(configuration):
+def test_every_service_of_the_own_image_is_in_production(configuration):
     environments = {
         service["environment"]["ENVIRONMENT"]
         for service in configuration["services"].values()
@@ -178,12 +178,12 @@ def test_every_service_of_ours_is_in_production(configuration):
     assert environments == {"production"}
 
 
-def test_debugging_is_nowhere_on(configuration):
+def test_debugging_is_off(configuration):
     environments = [each.get("environment", {}) for each in configuration["services"].values()]
     assert [environment["DEBUG"] for environment in environments if environment.get("DEBUG")] == []
 
 
-def test_what_listens_is_started_again_and_has_a_limit_of_memory(configuration):
+def test_services_that_listen_are_restarted_and_have_a_memory_limit(configuration):
     listening = ["proxy", "postgres", "valkey", "clear-tokens", *HOSTS.values()]
     services = configuration["services"]
     assert [n for n in listening if services[n].get("restart") != "unless-stopped"] == []
@@ -192,17 +192,17 @@ def test_what_listens_is_started_again_and_has_a_limit_of_memory(configuration):
 
 def test_the_production_configuration_holds_no_secret(prepared):
     text = prepared.compose("config").stdout
-    assert named_in(text, secrets_of(prepared.project)) == []
+    assert leaked_names(text, secrets_of(prepared.project)) == []
 
 
-def test_the_databases_are_in_the_inner_network_only(configuration):
+def test_the_databases_are_in_the_internal_network_only(configuration):
     services, networks = configuration["services"], configuration["networks"]
     assert [set(services[name]["networks"]) for name in ("postgres", "valkey")] == [{"data"}] * 2
     assert networks["data"]["internal"]
 
 
 @pytest.mark.parametrize("name", ["TLS_CERTIFICATE", "TLS_PRIVATE_KEY"])
-def test_a_missing_path_of_tls_is_one_sentence(prepared, name):
+def test_a_missing_path_of_tls_is_reported_in_one_sentence(prepared, name):
     variables = {key: value for key, value in prepared.variables.items() if key != name}
     stack = Production(prepared.project, variables)
     process = stack.compose("config", "--quiet", check=False)
@@ -210,7 +210,7 @@ def test_a_missing_path_of_tls_is_one_sentence(prepared, name):
     assert f"required variable {name} is missing a value: set it in .env" in process.stdout
 
 
-def test_compose_yml_alone_has_no_way_in(prepared):
+def test_compose_yml_publishes_no_port(prepared):
     stack = Stack(prepared.project, prepared.variables | {"COMPOSE_FILE": FILES[0]})
     services = json.loads(stack.compose("config", "--format", "json").stdout)["services"]
     assert [name for name, service in services.items() if service.get("ports")] == []
@@ -230,9 +230,9 @@ def test_the_issuer_is_the_public_address(production):
 
 
 @pytest.mark.parametrize("server", ["orders", "inventory"])
-def test_a_token_from_behind_the_proxy_is_accepted_behind_the_proxy(production, server):
+def test_a_token_is_accepted_through_the_proxy(production, server):
     headers = production.token(f"{server}:read")
-    answer = informed(production.send, "GET", f"{server}.{DOMAIN}", "/api/whoami/", headers)
+    answer = retry_503(production.send, "GET", f"{server}.{DOMAIN}", "/api/whoami/", headers)
     assert (answer.status, answer.json["iss"]) == (200, f"https://auth.{DOMAIN}")
 
 
@@ -242,9 +242,9 @@ def test_there_are_no_demo_accounts(production):
 
 
 @pytest.mark.parametrize(
-    "host", ["postgres", "valkey", "clear-tokens", "proxy", "orders-migrate", "nobody"]
+    "host", ["postgres", "valkey", "clear-tokens", "proxy", "orders-migrate", "unknown"]
 )
-def test_nothing_else_can_be_reached_by_a_name(production, host):
+def test_other_services_cannot_be_reached_by_a_host_name(production, host):
     assert production.send("GET", f"{host}.{DOMAIN}", "/").status in (421, 502)
 
 
@@ -253,7 +253,7 @@ def test_a_host_of_another_domain_is_misdirected(production):
         assert pool.request("GET", "/", headers={"Host": "orders.evil.test"}).status == 421
 
 
-def test_http_is_sent_to_https(production):
+def test_http_is_redirected_to_https(production):
     host, port = production.variables["HTTP_PORT"].split(":")
     with urllib3.HTTPConnectionPool(host, int(port), retries=False, timeout=60) as pool:
         answer = pool.request(
@@ -263,14 +263,14 @@ def test_http_is_sent_to_https(production):
     assert (answer.status, answer.headers["Location"]) == (308, location)
 
 
-def test_browsers_are_told_to_stay_with_https(production):
+def test_responses_have_strict_transport_security(production):
     answer = production.send("GET", f"orders.{DOMAIN}", "/api/ping/")
     assert "max-age" in answer.headers["Strict-Transport-Security"]
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-Proto", "X_Forwarded_Proto"])
 def test_a_forged_scheme_changes_nothing(production, header):
-    # Believed, it would be redirected.
+    # A service that trusted the header would redirect to https.
     answer = production.send("GET", f"orders.{DOMAIN}", "/api/ping/", {header: "http"})
     assert answer.status == 200
 
@@ -282,7 +282,7 @@ def test_metrics_cannot_be_read_through_the_proxy(production):
 
 @pytest.fixture(scope="module")
 def echoed(production):
-    """Return the headers of a request as a service gets them, with forged ones in it."""
+    """Return the headers that a service receives for a request with forged headers."""
     name = f"{production.name}-echo"
     production.run(
         *("docker", "run", "--detach", "--rm", "--name", name),
@@ -299,18 +299,18 @@ def echoed(production):
 
 def test_no_forged_header_reaches_a_service(echoed):
     forged = {"203.0.113.7", "evil.test", "http", "1"}
-    held = {name: value for name, value in echoed.items() if forged & set(value.split())}
-    assert held == {}
+    passed = {name: value for name, value in echoed.items() if forged & set(value.split())}
+    assert passed == {}
 
 
-def test_a_service_is_told_who_asks_and_how(echoed):
+def test_a_service_receives_the_scheme_the_host_and_the_address_of_the_client(echoed):
     assert (echoed["x-forwarded-proto"], echoed["host"]) == ("https", f"echo.{DOMAIN}")
     assert echoed["x-forwarded-for"].count(".") == 3
 
 
-def test_who_forges_an_address_is_limited_all_the_same(production):
-    # One address may send a burst of twenty bad tokens, and ten a second; believed, each of
-    # these is another. They are many, and over open connections, so that no machine is too slow.
+def test_a_forged_address_does_not_avoid_the_rate_limit(production):
+    # An address may send a burst of 20 invalid tokens, and 10 a second. If forged addresses were
+    # trusted, no request would be limited. 600 requests exceed the limit on a slow machine too.
     host, path = f"inventory.{DOMAIN}", "/api/whoami/"
 
     def send(pool, number):
@@ -329,7 +329,7 @@ def test_who_forges_an_address_is_limited_all_the_same(production):
 
 
 def upstreams(production, path):
-    """Return how many requests for `path` each address has got, as the proxy has written it."""
+    """Return the number of requests for `path` to each address in the log of the proxy."""
     lines = production.logs("proxy").splitlines()
     return Counter(line.split()[-1] for line in lines if path in line)
 
@@ -341,38 +341,38 @@ def test_requests_are_spread_over_all_containers_of_a_service(production):
     assert (len(counts), min(counts.values()) > 5) == (3, True)
 
 
-def let_all_remember(pool, headers):
-    """Return when no container is left that has to ask about the token: 100 know it in a row."""
+def fill_all_caches(pool, headers):
+    """Return when all containers have cached the token: 100 consecutive requests succeed."""
 
-    def is_known():
+    def is_accepted():
         return pool.request("GET", "/api/whoami/", headers=headers).status == 200
 
-    wait_until(lambda: all(is_known() for _ in range(100)))
+    wait_until(lambda: all(is_accepted() for _ in range(100)))
 
 
-def test_a_container_that_ends_loses_no_request_while_others_run(production):
+def test_a_killed_container_loses_no_request_while_others_run(production):
     headers = production.token("orders:read") | {"Host": f"orders.{DOMAIN}"}
     name = production.containers("orders")[0]["Name"].removeprefix("/")
     with production.connections(f"orders.{DOMAIN}", maxsize=4) as pool:
-        let_all_remember(pool, headers)
+        fill_all_caches(pool, headers)
         with Load(pool, "/api/whoami/", headers) as load:
             production.run("docker", "kill", name)
             load.wait_for_more(400)
     production.run("docker", "start", name)
-    production.up("--no-deps", "--no-recreate", *THREE_OF_ORDERS, "orders")  # until it is healthy
+    production.up("--no-deps", "--no-recreate", *THREE_OF_ORDERS, "orders")  # wait for health
     assert set(load.answers) == {200}
 
 
 def test_a_restart_of_the_authorization_server_loses_no_request_behind_the_proxy(production):
     headers = production.token("orders:read") | {"Host": f"orders.{DOMAIN}"}
     with production.connections(f"orders.{DOMAIN}", maxsize=4) as pool:
-        let_all_remember(pool, headers)
+        fill_all_caches(pool, headers)
         with Load(pool, "/api/whoami/", headers) as load:
             production.compose("restart", AUTHORIZATION_SERVER)
     assert set(load.answers) == {200}
 
 
-def test_a_container_that_is_made_anew_is_found_again(production):
+def test_the_proxy_finds_a_recreated_container(production):
     production.up("--force-recreate", "--no-deps", "inventory")
     host = f"inventory.{DOMAIN}"
     wait_until(lambda: production.send("GET", host, "/api/ping/").status == 200)

@@ -1,4 +1,4 @@
-"""`docker compose up` starts a project that was just generated, and one that has grown."""
+"""`docker compose up` starts a new project, and a project with an added resource server."""
 
 import re
 from itertools import pairwise
@@ -8,7 +8,7 @@ from compose import ADDED, AUTHORIZATION_SERVER, FIRST
 
 pytestmark = pytest.mark.slow
 
-# Each runs once and ends, but for the last.
+# All but the last are one-shots.
 STEPS = [
     "authorization-server-provision",
     "authorization-server-migrate",
@@ -18,7 +18,7 @@ STEPS = [
 
 
 def service_of(container):
-    """Return which service a container is of."""
+    """Return the service of a container."""
     return container["Config"]["Labels"]["com.docker.compose.service"]
 
 
@@ -32,12 +32,12 @@ def test_up_after_a_resource_server_was_added_exits_with_0(added):
     assert process.returncode == 0, f"{process.stdout}\n{stack.logs()}"
 
 
-def test_a_resource_server_that_runs_is_left_alone_when_another_is_added(added):
+def test_adding_a_resource_server_does_not_restart_the_others(added):
     _, _, before, after = added
     assert after == before
 
 
-def test_the_whole_flow_works(stack):
+def test_the_smoke_flow_passes(stack):
     process = stack.make("smoke", check=False)
     assert process.returncode == 0, process.stdout
 
@@ -52,7 +52,7 @@ def test_each_service_is_healthy(stack):
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(STEPS)))
-def test_a_step_begins_when_the_one_before_has_ended(first_up, first, second):
+def test_a_step_starts_after_the_end_of_the_previous_one(first_up, first, second):
     by_name = {service_of(container): container["State"] for container in first_up[2]}
     assert by_name[first]["FinishedAt"] < by_name[second]["StartedAt"]
 
@@ -62,7 +62,7 @@ def test_a_resource_server_starts_after_the_authorization_server(first_up):
     assert by_name[AUTHORIZATION_SERVER]["StartedAt"] < by_name[FIRST]["StartedAt"]
 
 
-def test_the_issuer_is_the_same_seen_from_outside_and_from_inside(stack):
+def test_the_issuer_is_the_same_inside_and_outside_of_the_network(stack):
     code = (
         "import json, urllib.request as u; print(json.load(u.urlopen("
         "'http://authorization-server:8000/.well-known/oauth-authorization-server'))['issuer'])"
@@ -71,6 +71,6 @@ def test_the_issuer_is_the_same_seen_from_outside_and_from_inside(stack):
     assert inside == stack.whoami(FIRST, stack.token(f"{FIRST}:read")).json["iss"]
 
 
-def test_another_resource_server_has_a_name_that_is_valid_in_dns(stack):
+def test_the_name_of_a_resource_server_resolves(stack):
     code = f"import socket; print(socket.gethostbyname('{ADDED}'))"
     assert re.fullmatch(r"[\d.]+", stack.python(FIRST, code).stdout.strip())
