@@ -13,10 +13,10 @@ in which a token passes them; each imports only modules further down::
     http              HTTP client with deadlines
     resilience        rate limit, bulkhead, single flight, circuit breaker, deadline
     metrics           Prometheus metrics
-    errors, tokens, conf    the ground floor, which imports nothing else
+    errors, tokens, conf, models    import nothing of the package
 
 `checks` and `doctor` examine the settings and the connection to the issuers; `testing` is for the
-tests of a resource server.
+tests of a resource server. import-linter checks the direction of the imports.
 """
 
 from oauth_resource_server.errors import (

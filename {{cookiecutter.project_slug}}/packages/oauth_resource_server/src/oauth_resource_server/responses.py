@@ -5,14 +5,8 @@ from typing import Any
 
 from oauth2_provider.www_authenticate import build_bearer_challenge
 
+from oauth_resource_server import errors
 from oauth_resource_server.conf import conf
-from oauth_resource_server.errors import (
-    AuthorizationServerSkipped,
-    IntrospectionCredentialsRefused,
-    SigningKeyUnknown,
-    TokenValidationError,
-    TooManyInvalidTokens,
-)
 from oauth_resource_server.validation import MAX_TOKEN_LENGTH
 
 INVALID_REQUEST = "invalid_request"  # RFC 6750 section 3.1, like the next one.
@@ -24,7 +18,7 @@ UNAVAILABLE = {
     "error": "temporarily_unavailable",
     "detail": "The access token cannot be checked at the moment. Try again later.",
 }
-QUIET = (AuthorizationServerSkipped, SigningKeyUnknown, TooManyInvalidTokens)
+QUIET = (errors.AuthorizationServerSkipped, errors.SigningKeyUnknown, errors.TooManyInvalidTokens)
 BUNDLED_ADVICE = (
     "Check that `ensure_clients` has run there and that the *_INTROSPECTION_CLIENT_SECRET line of "
     ".env is the same on both sides."
@@ -52,9 +46,9 @@ def challenge(request: Any, **attributes: str) -> str:
     return str(build_bearer_challenge(request, oauth2_error=attributes, realm=conf().realm))
 
 
-def report(error: TokenValidationError) -> int:
+def report(error: errors.TokenValidationError) -> int:
     """Log `error` in one line, and return the seconds for the Retry-After header."""
-    if isinstance(error, IntrospectionCredentialsRefused):
+    if isinstance(error, errors.IntrospectionCredentialsRefused):
         log.error(
             "The authorization server %s refuses this resource server's client id %s (status %s). "
             "%s",

@@ -77,11 +77,7 @@ def username_of(issuer: str, sub: str) -> str:
 
 
 def local_user(access_token: AccessToken) -> AbstractBaseUser | TokenUser:
-    """Return the user of the person that `access_token` was issued for.
-
-    Raises:
-        ResourceOwnerRefused: The user is inactive or a staff account, or no user is linked.
-    """
+    """Return the user of the person of `access_token`, or raise `ResourceOwnerRefused`."""
     name = (access_token.username or "")[:255]
     if conf().users == NONE:
         return TokenUser(access_token.iss, access_token.sub, name)

@@ -45,9 +45,8 @@ def process_state() -> ProcessState:
     current, issuers = conf(), configured_issuers()
     shared_cache = None
     if current.shared_cache:
-        shared_cache = SharedCache(
-            current.shared_cache, tuple(issuer.identity for issuer in issuers.all)
-        )
+        identities = tuple(issuer.identity for issuer in issuers.all)
+        shared_cache = SharedCache(current.shared_cache, identities)
         # Django imports the client of a cache server at its first use, which takes half a second
         # of CPU. That must not count towards the deadline of a request.
         shared_cache.get(b"")

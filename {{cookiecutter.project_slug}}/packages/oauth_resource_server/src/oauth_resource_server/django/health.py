@@ -9,13 +9,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from oauth_resource_server import errors
 from oauth_resource_server.conf import PerProcess
-from oauth_resource_server.errors import (
-    AuthorizationServerUnavailable,
-    IntrospectionCredentialsRefused,
-    KeySetInvalid,
-    TokenValidationError,
-)
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.responses import report
@@ -57,13 +52,13 @@ def _probes() -> dict[str, Callable[[], str]]:
 def _state_of(issuer: Issuer) -> str:
     try:
         issuer.probe()
-    except TokenValidationError as error:
+    except errors.TokenValidationError as error:
         report(error)
-        if isinstance(error, AuthorizationServerUnavailable):
+        if isinstance(error, errors.AuthorizationServerUnavailable):
             return "unreachable"
-        if isinstance(error, IntrospectionCredentialsRefused):
+        if isinstance(error, errors.IntrospectionCredentialsRefused):
             return "refuses the credentials of this resource server; see its log"
-        if isinstance(error, KeySetInvalid):
+        if isinstance(error, errors.KeySetInvalid):
             return "has no usable keys; see the log of this resource server"
         return "does not answer as RFC 7662 requires; see the log of this resource server"
     return "ok"

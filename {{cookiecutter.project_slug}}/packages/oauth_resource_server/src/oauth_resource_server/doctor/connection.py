@@ -21,11 +21,7 @@ SKEW_WARNING_SECONDS, SKEW_PROBLEM_SECONDS = 5, 60
 
 
 def fetch(method: str, url: str, conf: Conf) -> tuple[int, Mapping[str, str], bytes]:
-    """Return status, headers and body; send no credentials and follow no redirect.
-
-    Raises:
-        HTTPError: There is no HTTP response.
-    """
+    """Return status, headers and body; send no credentials and follow no redirect."""
     timeout = urllib3.Timeout(connect=conf.connect_timeout, read=conf.read_timeout)
     with urllib3.PoolManager(timeout=timeout, retries=False) as pool:
         response = pool.request(

@@ -51,11 +51,7 @@ class HTTPClient:
         obey_deadlines(self._pool)
 
     def send(self, method: str, headers: Mapping[str, str], body: str | None = None) -> Response:
-        """Return the response.
-
-        Raises:
-            AuthorizationServerUnavailable: There is none, or its status is 429 or 5xx.
-        """
+        """Return the response, or raise `AuthorizationServerUnavailable`, also for 429 and 5xx."""
         try:
             with within(self._conf.total_timeout):
                 response = self._send(method, headers, body)

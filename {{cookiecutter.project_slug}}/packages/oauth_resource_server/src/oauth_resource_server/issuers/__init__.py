@@ -6,7 +6,7 @@ In the order in which a token passes them; each module imports only modules furt
     issuer                       one issuer: introspection, signature, or both; `probe` for health
     jwks, keys                   key sets (RFC 7517)
     jwt                          header, signature and claims of a JWT (RFC 7515, RFC 8725)
-    introspection, tokeninfo     RFC 7662: ask, and judge the response; Google's endpoint
+    introspection                RFC 7662: ask, and judge the response; Google's tokeninfo
     token_checks                 whether an authentic token is meant for this resource server
     claims                       claims of any vendor → `AccessToken`
     environment                  environment variables and TOML → tables of options

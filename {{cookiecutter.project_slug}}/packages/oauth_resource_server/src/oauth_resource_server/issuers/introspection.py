@@ -1,6 +1,7 @@
 """Token introspection (RFC 7662): ask the endpoint, and, separately, judge its response."""
 
 import logging
+import time
 from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -35,11 +36,7 @@ class IntrospectionClient:
         }
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return the introspection response, a JSON object.
-
-        Raises:
-            TokenValidationError: A subclass; see `oauth_resource_server.errors`.
-        """
+        """Return the introspection response, or raise a subclass of `TokenValidationError`."""
         form = urlencode({"token": token, "token_type_hint": self._issuer.token_type_hint})
         response = self.http.send("POST", self._headers, form)
         if response.status in (401, 403):
@@ -49,10 +46,42 @@ class IntrospectionClient:
                 status=response.status,
                 client_id=self._issuer.client_id,
             )
-        return members_of(response, self.http)
+        return _members_of(response, self.http)
 
 
-def members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
+def _authorization(issuer: IssuerSettings) -> str:
+    if issuer.credentials is None:
+        return f"Bearer {issuer.bearer_token}"
+    pair = ":".join(quote_plus(part) for part in issuer.credentials)  # RFC 6749 section 2.3.1
+    return f"Basic {b64encode(pair.encode()).decode()}"
+
+
+class TokenInfoClient:
+    """Client of Google's tokeninfo for opaque access tokens, adapted to RFC 7662."""
+
+    def __init__(self, http: HTTPClient) -> None:
+        self.http = http
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Return the members of a response of RFC 7662 section 2.2."""
+        # In a header and not in the URL, as in google-auth-library-nodejs.
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        response = self.http.send("POST", headers, "")
+        if response.status in (400, 401):
+            return {"active": False}  # There are no other credentials.
+        members = _members_of(response, self.http)
+        seconds = str(members.pop("expires_in", ""))
+        if "exp" not in members and seconds.isascii() and seconds.isdecimal():
+            members["exp"] = int(time.time()) + int(seconds[:9])
+        if "exp" not in members:
+            raise IntrospectionResponseInvalid("No `exp`", url=self.http.url, status=200)
+        return {**members, "active": True}
+
+
+def _members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
     """Return the JSON object in a response; raise `IntrospectionResponseInvalid` without one."""
     members = http.json_object(response.body) if response.status == 200 else None
     if members is None:
@@ -65,19 +94,8 @@ def members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
     return members
 
 
-def _authorization(issuer: IssuerSettings) -> str:
-    if issuer.credentials is None:
-        return f"Bearer {issuer.bearer_token}"
-    pair = ":".join(quote_plus(part) for part in issuer.credentials)  # RFC 6749 section 2.3.1
-    return f"Basic {b64encode(pair.encode()).decode()}"
-
-
 def judge_response(response: dict[str, Any], issuer: IssuerSettings) -> AccessToken | None:
-    """Return the token if the response describes an active one for this resource server.
-
-    Raises:
-        IntrospectionResponseInvalid: ``active`` is missing, or a member has the wrong type.
-    """
+    """Return the token if the response describes an active one for this resource server."""
     if not _is_active(response, issuer):
         return None
     try:

@@ -11,6 +11,7 @@ from oauth_resource_server.issuers import jwks
 from oauth_resource_server.issuers.claims import timestamp, token_from_claims
 from oauth_resource_server.issuers.introspection import (
     IntrospectionClient,
+    TokenInfoClient,
     confirms,
     judge_response,
 )
@@ -23,7 +24,6 @@ from oauth_resource_server.issuers.jwt import (
 )
 from oauth_resource_server.issuers.settings import IssuerSettings, Strategy
 from oauth_resource_server.issuers.token_checks import TENANT, issuer_of, rejection_reason
-from oauth_resource_server.issuers.tokeninfo import TokenInfoClient
 from oauth_resource_server.resilience.circuit_breaker import CircuitBreaker
 from oauth_resource_server.tokens import AccessToken
 

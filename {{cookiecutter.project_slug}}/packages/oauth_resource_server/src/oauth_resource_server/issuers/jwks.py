@@ -6,13 +6,7 @@ from collections.abc import Callable
 from math import ceil, inf
 from threading import Lock, Thread
 
-from oauth_resource_server import metrics
-from oauth_resource_server.errors import (
-    AuthorizationServerUnavailable,
-    KeySetInvalid,
-    SigningKeyUnknown,
-    TokenValidationError,
-)
+from oauth_resource_server import errors, metrics
 from oauth_resource_server.http.client import HTTPClient
 from oauth_resource_server.issuers.keys import Key, keys_of
 from oauth_resource_server.resilience.circuit_breaker import CircuitBreaker
@@ -66,12 +60,9 @@ class KeySet:
         self._fetched_time = 0.0
 
     def find(self, kid: str | None, algorithm: str, issued: int | None = None) -> tuple[Key, ...]:
-        """Return the keys that may have signed a token; empty if there is no such key.
+        """Return the keys that may have signed a token with this header and unverified ``iat``.
 
-        `kid` and `algorithm` are of its header; `issued` is its ``iat``, not yet verified.
-
-        Raises:
-            TokenValidationError: The key set cannot be fetched, or may be too old.
+        Raise a `TokenValidationError` if the key set cannot be fetched, or may be too old.
         """
         keys = self.keys()
         found = _fitting(keys, kid, algorithm)
@@ -96,7 +87,7 @@ class KeySet:
             return self._keys
         if issued is None or issued + LEEWAY < self._fetched_time:
             return ()
-        raise SigningKeyUnknown(
+        raise errors.SigningKeyUnknown(
             "Its key is not in the key set, which was fetched recently",
             url=self.http.url,
             retry_after=ceil(seconds),
@@ -105,7 +96,7 @@ class KeySet:
     def _fetch_once(self, seen: tuple[Key, ...], *, is_refetch: bool = False) -> tuple[Key, ...]:
         """Fetch the key set, unless another thread has replaced `seen` meanwhile."""
         if not self._fetching.acquire(timeout=min(max(0, remaining()), 60)):
-            raise AuthorizationServerUnavailable(
+            raise errors.AuthorizationServerUnavailable(
                 "Another request has not got the key set in time", url=self.http.url
             )
         try:
@@ -130,12 +121,12 @@ class KeySet:
             return keys_of(document)
         except ValueError as error:
             reason = f"{error} (status {answer.status})"
-            raise KeySetInvalid(reason, url=self.http.url, status=answer.status) from None
+            raise errors.KeySetInvalid(reason, url=self.http.url, status=answer.status) from None
 
     def _renew(self) -> None:
         try:
             self._fetch()
-        except TokenValidationError as error:
+        except errors.TokenValidationError as error:
             log.warning("The key set at %s could not be renewed: %s", self.http.url, error)
         finally:
             self._fetching.release()

@@ -45,11 +45,7 @@ class Key:
 
 
 def keys_of(document: Mapping[str, Any] | None) -> tuple[Key, ...]:
-    """Return the keys of `document` that can verify signatures. Skip all others.
-
-    Raises:
-        ValueError: `document` is not a key set, or has no such key.
-    """
+    """Return the keys that can verify signatures; raise `ValueError` if there is none."""
     if not document:
         raise ValueError("it is not a key set")
     members = document.get("keys")

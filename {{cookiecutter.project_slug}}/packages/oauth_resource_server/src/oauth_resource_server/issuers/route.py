@@ -80,8 +80,7 @@ class Issuers:
     def validate(self, route: Route, token: str, key: bytes) -> AccessToken | None:
         """Ask the issuers of `route`; return the token, or None if it is not valid here.
 
-        Raises:
-            TokenValidationError: No issuer knows the token, and one of them could not be asked.
+        If no issuer knows it and one could not be asked, raise a `TokenValidationError`.
         """
         if len(route.issuers) == 1:
             return route.issuers[0].validate(token, route.jwt)

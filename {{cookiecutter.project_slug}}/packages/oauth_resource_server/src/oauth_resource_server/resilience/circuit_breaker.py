@@ -7,12 +7,7 @@ from math import ceil
 from threading import Lock
 from typing import TypeVar
 
-from oauth_resource_server import metrics
-from oauth_resource_server.errors import (
-    AuthorizationServerSkipped,
-    AuthorizationServerUnavailable,
-    TokenValidationError,
-)
+from oauth_resource_server import errors, metrics
 
 T = TypeVar("T")
 FIRST_DELAY_SECONDS = 0.25
@@ -56,18 +51,14 @@ class CircuitBreaker:
         self._probing = False
 
     def __call__(self, request: Callable[[], T]) -> T:
-        """Return the result of `request`.
-
-        Raises:
-            AuthorizationServerSkipped: The breaker is open; `request` was not called.
-        """
+        """Return the result of `request`; while open, raise `AuthorizationServerSkipped`."""
         is_probe = self._admit()
         try:
             result = request()
-        except AuthorizationServerUnavailable as error:
+        except errors.AuthorizationServerUnavailable as error:
             self._record_outage(is_probe, error)
             raise
-        except TokenValidationError:
+        except errors.TokenValidationError:
             self._record_answer()
             raise
         finally:
@@ -89,11 +80,11 @@ class CircuitBreaker:
                 self._probing = True
                 self._state.set(metrics.HALF_OPEN)
                 return True
-        raise AuthorizationServerSkipped(
+        raise errors.AuthorizationServerSkipped(
             "The circuit is open", url=self._url, retry_after=max(1, ceil(seconds))
         )
 
-    def _record_outage(self, is_probe: bool, error: AuthorizationServerUnavailable) -> None:
+    def _record_outage(self, is_probe: bool, error: errors.AuthorizationServerUnavailable) -> None:
         with self._lock:
             self._outages += 1
             opens = self._outages == self._limit

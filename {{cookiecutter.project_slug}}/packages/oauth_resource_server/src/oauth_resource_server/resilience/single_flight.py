@@ -40,11 +40,7 @@ class SingleFlight(Generic[T]):
         self._flights: dict[bytes, _Flight[T]] = {}
 
     def __call__(self, key: bytes, request: Callable[[], T]) -> T:
-        """Return the result of `request`, called in this thread or in another one.
-
-        Raises:
-            AuthorizationServerUnavailable: The deadline of this thread has passed.
-        """
+        """Return the result of `request`, called in this thread or in another one."""
         with self._lock:
             leads = key not in self._flights
             flight = self._flights.setdefault(key, _Flight())

@@ -69,11 +69,7 @@ class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type:
     def authenticate(
         self, request: Request
     ) -> tuple[AnonymousUser | SimpleLazyObject[Any], AccessToken] | None:
-        """Return user and token; None without a token.
-
-        Raises:
-            InvalidRequest, InvalidToken, TemporarilyUnavailable: Answered with 400, 401, 503.
-        """
+        """Return user and token; None without a token."""
         token = bearer_token(request)
         if token is None:
             return None
@@ -94,11 +90,7 @@ class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type:
 
 
 def bearer_token(request: Request) -> str | None:
-    """Return the token of the header (RFC 6750 section 2.1); None without one.
-
-    Raises:
-        InvalidRequest: The header is malformed, or there is a token outside of it.
-    """
+    """Return the token of the header (RFC 6750 section 2.1); None without one."""
     # `request.META` would be slower: the framework looks it up in several places.
     meta = request._request.META
     if (query := meta.get("QUERY_STRING")) and _is_in_query(query):

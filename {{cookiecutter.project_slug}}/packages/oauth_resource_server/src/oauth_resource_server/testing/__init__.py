@@ -25,12 +25,8 @@ from django.test import override_settings
 from oauth2_provider.scopes import get_scopes_backend
 from rest_framework.test import APIClient
 
+from oauth_resource_server import errors
 from oauth_resource_server.conf import conf, reset_process_state
-from oauth_resource_server.errors import (
-    AuthorizationServerUnavailable,
-    IntrospectionCredentialsRefused,
-    TokenValidationError,
-)
 from oauth_resource_server.issuers.introspection import IntrospectionClient
 from oauth_resource_server.tokens import AccessToken
 
@@ -81,16 +77,12 @@ def machine_token(client_id: str = "a-machine", **claims: Any) -> AccessToken:
 
 
 class AuthorizationServer:
-    """Knows the tokens that it has issued. Every other token is inactive.
-
-    Attributes:
-        asked: Number of introspections.
-    """
+    """Knows the tokens that it has issued. Every other token is inactive."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = 0  # Number of introspections.
         self._responses: dict[str, dict[str, Any]] = {}
-        self._error: TokenValidationError | None = None
+        self._error: errors.TokenValidationError | None = None
 
     def issue(self, token: AccessToken) -> str:
         """Return a token string for `token`."""
@@ -109,13 +101,13 @@ class AuthorizationServer:
 
     def unavailable(self, *, retry_after: int | None = None) -> None:
         """Simulate an outage: 503 for uncached tokens. `retry_after` is in seconds."""
-        self._error = AuthorizationServerUnavailable(
+        self._error = errors.AuthorizationServerUnavailable(
             "Down, says the test", url=URL, status=503, retry_after=retry_after
         )
 
     def refuses_credentials(self) -> None:
         """Refuse the credentials of this resource server: 503, and one line in the log."""
-        self._error = IntrospectionCredentialsRefused("Status 401", url=URL, status=401)
+        self._error = errors.IntrospectionCredentialsRefused("Status 401", url=URL, status=401)
 
     def available(self) -> None:
         """End the outage, and empty the caches of this process."""
@@ -123,11 +115,7 @@ class AuthorizationServer:
         reset_process_state()
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return the introspection response (RFC 7662 section 2.2).
-
-        Raises:
-            TokenValidationError: The outage that a test has started.
-        """
+        """Return the introspection response (RFC 7662 section 2.2), or raise the outage."""
         self.asked += 1
         if self._error is not None:
             raise self._error

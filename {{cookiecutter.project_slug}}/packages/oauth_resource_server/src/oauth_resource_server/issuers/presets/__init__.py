@@ -1,9 +1,7 @@
 """One function for each vendor: from the values that its console shows to `IssuerSettings`.
 
 The first parameter is `Conf`. The keyword-only parameters are the options of the preset; those
-without a default are required. In the environment an option is ``<PRESET>_<OPTION>``. Of several
-presets: `audience` are the accepted values of ``aud``, `client_id` and `client_secret` the client
-of this resource server for introspection. The docstring names the vendor's documents.
+without a default are required. REFERENCE.md describes them.
 """
 
 import inspect

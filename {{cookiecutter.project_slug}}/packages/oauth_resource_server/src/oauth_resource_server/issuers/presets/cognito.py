@@ -16,15 +16,8 @@ def cognito(
 ) -> IssuerSettings:
     """Return the issuer of a user pool of Amazon Cognito.
 
-    An access token has ``token_use: access``, the client in ``client_id`` and, without resource
-    binding, no ``aud``: only `client_ids` separates tokens for this API from others. Cognito has no
-    introspection: a revoked token stays valid until ``exp``.
-
-    `region` is needed if the id of the pool does not begin with it. `audience` counts for tokens
-    that have an ``aud``.
-
-    Documents: "Verifying JSON web tokens" and "Understanding the access token" of the Amazon
-    Cognito developer guide.
+    Without resource binding an access token has no ``aud``: only `client_ids` separates tokens for
+    this API from others. `region` is needed if the id of the pool does not begin with it.
     """
     place, _, _ = user_pool_id.rpartition("_")
     if not place and not region:

@@ -2,14 +2,7 @@
 
 The manifest of the API (``accessTokenAcceptedVersion``) decides the version of its tokens, not
 the endpoint that issues them. With the tenant ``organizations``, ``iss`` must be the one of the
-tenant in ``tid``, a GUID, and of the key (its member ``issuer``); tokens of every Entra tenant
-whose administrator consents to the API are accepted. Access tokens have ``azp`` or ``appid``,
-ID tokens neither. Entra has no introspection: a revoked token stays valid until ``exp``.
-
-`tenant_id` is a GUID or ``organizations``, `client_id` the one of the API, `audience` an
-"Application ID URI" other than ``api://<client_id>``, `version` 1 or 2 as in the manifest.
-
-Documents: "Access tokens in the Microsoft identity platform", "Access token claims reference".
+tenant in ``tid``, a GUID, and of the key (its member ``issuer``).
 """
 
 from collections.abc import Mapping

@@ -3,14 +3,9 @@
 - ``id_token``: ID tokens of Google Sign-In and of service accounts; ``aud`` is the client.
   Google's access tokens cannot be verified, so this preset accepts ID tokens.
 - ``identity_platform``: ID tokens of Identity Platform and Firebase; ``aud`` is the project.
-- ``access_token``: opaque tokens, by tokeninfo, which is not RFC 7662 and promises no capacity.
-  Only the client ties such a token to this API.
+- ``access_token``: opaque tokens, by tokeninfo. Only the client ties such a token to this API.
 - ``workforce``: opaque tokens of workforce identity federation, by the introspection endpoint
-  of the Security Token Service, which Google has removed from its discovery document.
-
-Documents: "Verify the Google ID token on your server side"; "Verify ID Tokens" of Firebase;
-`getTokenInfo` of google-auth-library-nodejs; "Method: introspect" of the Security Token
-Service.
+  of the Security Token Service.
 """
 
 from collections.abc import Mapping

@@ -22,13 +22,8 @@ def keycloak(
 ) -> IssuerSettings:
     """Return the issuer of a realm of Keycloak.
 
-    The claim ``typ`` distinguishes an access token (``Bearer``) from ``ID`` and ``Refresh``. Since
-    26.6.2 the client that introspects must be in ``aud``, which needs an audience mapper. Roles are
-    in ``realm_access.roles`` and ``resource_access.<client>.roles``. `realm` is the name in the
-    console, not encoded. The default of `audience` is `client_id`.
-
-    Documents: "Server Administration Guide", "Audience support"; "Securing applications",
-    "Token introspection endpoint".
+    The claim ``typ`` distinguishes an access token from ID and refresh tokens. Since 26.6.2 the
+    client that introspects must be in ``aud``. `realm` is the name in the console, not encoded.
     """
     iss = f"{url.rstrip('/')}/realms/{quote(realm, safe=PCHAR)}"
     return IssuerSettings(

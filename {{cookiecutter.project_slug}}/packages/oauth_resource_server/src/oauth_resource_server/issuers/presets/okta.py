@@ -23,11 +23,8 @@ def okta(
 ) -> IssuerSettings:
     """Return the issuer of a custom authorization server of Okta.
 
-    A JWT has the client in ``cid`` and the scopes in ``scp`` (a list), an introspection response in
-    ``client_id`` and ``scope``. Only access tokens have ``cid``, and only those of people ``uid``.
-    Tokens of the org authorization server are for Okta's own APIs and not supported.
-
-    Documents: "Validate access tokens" and "Introspection" of developer.okta.com.
+    Only access tokens have ``cid``, and only those of people ``uid``. Tokens of the org
+    authorization server are for Okta's own APIs and not supported.
     """
     iss = f"{_https(domain)}/oauth2/{authorization_server_id}"
     return IssuerSettings(
@@ -47,14 +44,9 @@ def _is_machine_of_okta(claims: Mapping[str, Any]) -> bool:
 
 
 def auth0(conf: Conf, *, domain: str, audience: Strings = ()) -> IssuerSettings:
-    """Return the issuer of a tenant of Auth0.
+    """Return the issuer of a tenant of Auth0, whose ``iss`` ends in a slash.
 
-    Its ``iss`` ends in a slash. Both access token profiles are accepted: Auth0's own (``typ: JWT``,
-    the client in ``azp``) and RFC 9068 (``typ: at+jwt``, ``client_id``). The ``aud`` of an ID token
-    is a client, not an API, so ID tokens are refused. Auth0 has no introspection: a revoked token
-    stays valid until ``exp``.
-
-    Documents: "Access Token Profiles" and "Validate Access Tokens" of auth0.com/docs.
+    The ``aud`` of an ID token is a client and not an API, so ID tokens are refused.
     """
     base = _https(domain)
     return IssuerSettings(
