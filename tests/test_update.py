@@ -9,8 +9,8 @@ import pytest
 from stack import ROOT, copy_template, make, running, use_free_ports
 
 GIT = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.com"]
-# The first commit with the layout of packages/oauth_resource_server and packages/service_kit.
-OLDER = "OLDER_COMMIT"
+# The first commit with the layout of today.
+OLDER = "79a3f0f8cca01c64017d2c6f51d4770639ab4c35"
 SETTINGS = "resource_servers/orders/config/settings.py"
 VIEW = '''
 
@@ -74,7 +74,7 @@ def extend(project):
     api = project / "resource_servers" / "orders" / "api"
     views = api / "views.py"
     views.write_text(views.read_text(encoding="utf-8") + VIEW, encoding="utf-8")
-    edit(api / "urls.py", r"^from api.views import ItemViewSet,", r"\g<0> StockView,")
+    edit(api / "urls.py", r"(import ItemViewSet, PingView,)", r"\1 StockView,")
     edit(api / "urls.py", r"^(urlpatterns = \[\n)", r'\1    path("stock/", StockView.as_view()),\n')
     manifest = project / "resource_servers" / "orders" / "resource_server.toml"
     edit(manifest, r'^("orders:write" = .*)$', r'\1\n"orders:refund" = "Refund your orders"')

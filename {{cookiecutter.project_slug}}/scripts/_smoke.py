@@ -89,18 +89,15 @@ class Smoke:
         within: float = 0,
         **expected: Any,
     ) -> dict[str, Any]:
-        """Send a request and report its answer. Exit with code 1 if the answer is wrong.
+        """Send a request, report and return its answer. Exit with code 1 if the answer is wrong.
 
         Args:
             what: The name of the request in the report.
             request: Options for ``requests``: `auth`, `headers`, `json`, `data`, ...
-            within: Seconds in which to repeat the request until the answer is right, counted up to
-                the start of a request. A 503 is repeated for UNAVAILABLE_SECONDS at least.
+            within: Seconds in which a request may start again until the answer is right; after a
+                503, UNAVAILABLE_SECONDS at least.
             expected: The members that the answer must hold (see `members_of`); None for one that it
                 must not hold. Nothing else of an answer is ever printed.
-
-        Returns:
-            All members of the answer.
         """
         start = time.monotonic()
         while True:

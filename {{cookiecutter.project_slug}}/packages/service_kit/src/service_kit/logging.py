@@ -6,6 +6,22 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 
 LEVELS = ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")
+FORMATTERS = {
+    "text": {"format": "%(levelname)s %(name)s [%(request_id)s]: %(message)s"},
+    "json": {
+        "()": "pythonjsonlogger.json.JsonFormatter",
+        "fmt": ["asctime", "levelname", "name", "request_id", "message"],
+        "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        "rename_fields": {
+            "asctime": "time",
+            "levelname": "level",
+            "name": "logger",
+            "exc_info": "traceback",
+        },
+        # The representation of a request shows its query, which may hold a token.
+        "reserved_attrs": [*RESERVED_ATTRS, "request"],
+    },
+}
 
 
 class NoTracebackOfRefusals(logging.Filter):
@@ -33,22 +49,7 @@ def logging_config(level: str, *, json: bool) -> dict[str, Any]:
             "request_id": {"()": "service_kit.request_id.RequestIdFilter"},
             "refusals": {"()": "service_kit.logging.NoTracebackOfRefusals"},
         },
-        "formatters": {
-            "text": {"format": "%(levelname)s %(name)s [%(request_id)s]: %(message)s"},
-            "json": {
-                "()": "pythonjsonlogger.json.JsonFormatter",
-                "fmt": ["asctime", "levelname", "name", "request_id", "message"],
-                "datefmt": "%Y-%m-%dT%H:%M:%S%z",
-                "rename_fields": {
-                    "asctime": "time",
-                    "levelname": "level",
-                    "name": "logger",
-                    "exc_info": "traceback",
-                },
-                # The representation of a request shows its query, which may hold a token.
-                "reserved_attrs": [*RESERVED_ATTRS, "request"],
-            },
-        },
+        "formatters": FORMATTERS,
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
