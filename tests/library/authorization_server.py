@@ -19,7 +19,7 @@ class AuthorizationServer:
         tokens: What is answered about each token; about any other, that it is inactive.
         behaviour: Called with the handler of a request; answers it, or does not.
         requests: Each with `path`, `headers` and `form`.
-        asked: Set by the first of them, which may come when nobody waits for an answer any more.
+        asked: Set by the first of them, which may come after the last request has timed out.
         connections: How many were opened.
     """
 

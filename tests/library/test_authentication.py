@@ -144,7 +144,7 @@ def test_a_token_in_a_json_body_is_none(alice):
     assert alice.post(VIEW, {"access_token": "x"}, format="json").status_code == 200
 
 
-# A token that is no good.
+# Invalid tokens.
 
 
 def test_an_unknown_token_is_refused(client_with):
@@ -190,7 +190,7 @@ def test_the_body_says_that_the_token_is_invalid(client_with):
 
 # Lack of scope: test_permissions.py.
 
-# Nobody knows.
+# Tokens that cannot be validated.
 
 OUTAGES = {
     "broken": lambda server: server.answer_with(500),

@@ -17,7 +17,7 @@ def room():
 
 @pytest.fixture
 def full(room):
-    """Both places are taken, and nobody has got an answer for a while."""
+    """Both slots are taken, and no request has got an answer for a while."""
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(room.slot())

@@ -157,7 +157,7 @@ def test_the_log_says_why_a_token_that_is_active_is_refused(caplog):
 BOUND = {
     "certificate, RFC 8705": {"cnf": {"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}},
     "DPoP, RFC 9449": {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
-    "nobody knows how": {"cnf": {}},
+    "an unknown method": {"cnf": {}},
     "DPoP, by its type alone": {"token_type": "DPoP"},
 }
 

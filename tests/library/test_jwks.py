@@ -214,7 +214,7 @@ def test_a_new_key_is_fetched_at_once(http, keys):
 
 
 def make_up(keys, number):
-    """Ask for keys that nobody has, with tokens that are older than the key set."""
+    """Ask for unknown keys, with tokens that are older than the key set."""
     for one in range(number):
         assert keys.find(f"made-up-{one}", "RS256", issued=START - 60) == ()
 

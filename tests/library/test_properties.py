@@ -118,7 +118,7 @@ def test_it_is_the_same_over_the_wire(answer):
     assert (judged(json.loads(text)) is None) == (judged(answer) is None)
 
 
-# Claims of a JWT, and its header, whoever the issuer is.
+# Claims and header of a JWT of any issuer.
 
 EVERYBODY = [
     *(issuers(entry)[0] for entry in EVERY),

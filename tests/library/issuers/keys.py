@@ -52,7 +52,7 @@ class RSAKey:
 
     @cached_property
     def pem(self):
-        """Its public half as whoever confuses keys would take it for a secret."""
+        """The public key as bytes, which a key confusion attack uses as an HMAC secret."""
         return self.private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -94,7 +94,7 @@ class ECKey:
 
 
 class HMACKey:
-    """A shared secret for HS256, which nobody here may accept."""
+    """A shared secret for HS256, which no issuer may use."""
 
     def __init__(self, secret, kid="key-1"):
         self.kid = kid

@@ -73,7 +73,7 @@ nothing = pytest.mark.parametrize("value", [..., None, ""], ids=["missing", "nul
 
 
 def with_nothing(claims, name, value):
-    """Return `claims` with nothing in the place of one of them; ... leaves it out."""
+    """Return `claims` with one of them empty; ... leaves it out."""
     return {key: one for key, one in (claims | {name: value}).items() if one is not ...}
 
 

@@ -1,4 +1,4 @@
-"""New keys over real HTTP: rotation, outages, and whoever makes up key ids."""
+"""New keys over real HTTP: rotation, outages, and made-up key ids."""
 
 import time
 
@@ -23,7 +23,7 @@ def new_key():
 
 @pytest.fixture
 def trusted(trust, publish, key):
-    """Trust a server that has published `key`; time stands still for whoever fetches it."""
+    """Trust a server that has published `key`; the clock is stopped."""
     trust(RFC9068)
     configured_issuers().all[0].keys._timer = lambda: 0
     publish(RFC9068, key)

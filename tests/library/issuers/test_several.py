@@ -1,4 +1,4 @@
-"""Several issuers at once: whom a token is shown to, and who its owner is."""
+"""Several issuers: which of them are asked about a token, and which issuer owns it."""
 
 import time
 from base64 import b64encode
@@ -153,7 +153,7 @@ def test_an_outage_of_one_leaves_the_jwts_of_another_alone(trust, answer, publis
 
 @pytest.fixture
 def stalled(trust, configure, authorization_server):
-    """RFC7662 has met an outage, and stalls: somebody waits for it in one of two places."""
+    """RFC7662 has met an outage, and stalls: one request occupies one of two slots."""
     trust(RFC7662, RFC9068)
     [asked, verified] = settings.OAUTH_RESOURCE_SERVER["ISSUERS"]
     configure(

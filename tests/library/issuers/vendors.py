@@ -27,8 +27,8 @@ class Vendor:
         claims: Of the payload, or of the introspection answer, without the times.
         expected: What a view gets.
         header: Members of the JWT's header besides ``alg`` and ``kid``.
-        needs: Claims without which, or with which empty, it is no good token of this vendor.
-        other_iss: The issuer of somebody else at the same vendor.
+        needs: Claims that a valid token of this vendor has, and not empty.
+        other_iss: The issuer of another customer of the same vendor.
     """
 
     document: str

@@ -15,7 +15,7 @@ YESTERDAY = timezone.now() - timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def no_pause(settings):
-    """Have the batches follow each other at once."""
+    """Remove the pause between batches."""
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {
         "CLEAR_EXPIRED_TOKENS_BATCH_SIZE": 2,
         "CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL": 0,
