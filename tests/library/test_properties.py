@@ -1,6 +1,4 @@
-"""`judge`, and what a JWT goes through, hold for everything that JSON can carry, not only for what
-somebody thought of.
-"""
+"""Judging a response and verifying a JWT hold for everything that JSON can carry."""
 
 import json
 import time
