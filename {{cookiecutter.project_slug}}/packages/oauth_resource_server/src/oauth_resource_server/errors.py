@@ -15,15 +15,7 @@
 
 
 class TokenValidationError(Exception):
-    """The token could not be validated. Never contains a token or a secret.
-
-    Attributes:
-        url: URL of the request: the introspection endpoint or the key set.
-        client_id: Client id of this resource server, if its credentials were refused.
-        status: HTTP status of the response; None without a response.
-        original_error: Exception of the HTTP library, or None.
-        retry_after: Seconds from the Retry-After header, or None.
-    """
+    """The token could not be validated. Never contains a token or a secret."""
 
     def __init__(
         self,
@@ -36,11 +28,11 @@ class TokenValidationError(Exception):
         client_id: str = "",
     ) -> None:
         super().__init__(message)
-        self.url = url
-        self.status = status
-        self.original_error = original_error
-        self.retry_after = retry_after
-        self.client_id = client_id
+        self.url = url  # Of the introspection endpoint or the key set.
+        self.status = status  # Of the HTTP response.
+        self.original_error = original_error  # Of the HTTP library.
+        self.retry_after = retry_after  # Seconds, from the header of the response.
+        self.client_id = client_id  # Of this resource server, if its credentials are refused.
 
 
 class AuthorizationServerUnavailable(TokenValidationError):

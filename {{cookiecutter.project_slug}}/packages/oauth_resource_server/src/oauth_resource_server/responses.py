@@ -38,10 +38,7 @@ def body(error: str, detail: str) -> dict[str, str]:
 def challenge(request: Any, **attributes: str) -> str:
     """Return the WWW-Authenticate header (RFC 6750 section 3, RFC 9728 section 5.1).
 
-    Args:
-        request: A request of Django or of Django REST Framework.
-        attributes: ``error``, ``error_description`` and ``scope``; none of them if the request
-            carried no token.
+    Without `attributes` if the request carried no token.
     """
     return str(build_bearer_challenge(request, oauth2_error=attributes, realm=conf().realm))
 

@@ -20,27 +20,20 @@ class AccessToken:
 
     It does not contain the token string, so it can be cached and logged. It is immutable, because
     requests share it. `exp` and `iat` are Unix seconds, or None if unknown.
-
-    Attributes:
-        sub: The resource owner; for a client credentials token, the client.
-        scope: Space-separated scopes.
-        aud: The resource servers that the token is for (RFC 8707 resource identifiers).
-        username: Name of the resource owner at the authorization server, for display only.
-        machine: True for client credentials tokens; None: infer from `sub` and `client_id`.
-        extra_claims_json: Remaining claims as JSON text, which is immutable and needs a tenth of
-            the memory of the objects. Read `claims` instead.
     """
 
-    sub: str
+    sub: str  # The resource owner; for a client credentials token, the client.
     client_id: str = ""
-    scope: str = ""
+    scope: str = ""  # Space-separated.
     exp: int | None = None
     iat: int | None = None
     iss: str = ""
-    aud: tuple[str, ...] = ()
-    username: str | None = None
+    aud: tuple[str, ...] = ()  # RFC 8707 resource identifiers.
+    username: str | None = None  # The name at the authorization server, for display only.
     token_type: str = "Bearer"  # noqa: S105
-    machine: bool | None = None
+    machine: bool | None = None  # A client credentials token. None: infer it from `sub`.
+    # The other claims as JSON text, which is immutable and needs a tenth of the memory of the
+    # objects. Read `claims` instead.
     extra_claims_json: str = field(default="", repr=False)
 
     # The `application` of DOT's tokens is a row in the database of the authorization server.

@@ -111,11 +111,8 @@ def _find(access_token: AccessToken) -> LinkedUser | None:
 
 
 def _refuses(link: LinkedUser, access_token: AccessToken) -> bool:
-    """Return whether the user of `link` may not use `access_token`.
-
-    A narrow token must not act for an administrator, and a user may be promoted later. Attributes
-    may be fields or properties; a user model without them has neither staff nor inactive users.
-    """
+    # A narrow token must not act for an administrator, and a user may be promoted later. Attributes
+    # may be fields or properties; a user model without them has neither staff nor inactive users.
     user = link.user
     return (
         # A case-insensitive collation (MySQL) finds other spellings, which are other people.

@@ -27,9 +27,7 @@ class LocalCache:
     def get(self, key: bytes) -> AccessToken | None:
         """Return the active token; None if there is none or its entry has expired."""
         entry = self._active.get(key)
-        if entry is None or time.time() >= entry[0]:
-            return None
-        return entry[1]
+        return None if entry is None or time.time() >= entry[0] else entry[1]
 
     def get_stale(self, key: bytes) -> AccessToken | None:
         """Return the active token, also for `stale_seconds` longer, but never past its ``exp``."""

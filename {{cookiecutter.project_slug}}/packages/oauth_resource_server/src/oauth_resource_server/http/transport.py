@@ -8,7 +8,6 @@ from math import inf
 from typing import Any
 
 from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ProtocolError
 
 from oauth_resource_server.resilience.deadline import remaining
@@ -52,17 +51,9 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
 
 
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
-
-
 def obey_deadlines(pool: HTTPConnectionPool) -> None:
     """Make the connections of `pool` keep the deadline of `resilience.deadline`."""
-    pool.ConnectionCls = _SecureConnection if pool.scheme == "https" else _Connection
+    pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), {"response_class": _Response})
 
 
 def is_unanswered(error: ProtocolError) -> bool:

@@ -26,12 +26,10 @@ def issuers_from_environment(
     The variable ``ISSUERS`` lists presets (``authorization_server,okta``), whose options are
     variables named after them: ``OKTA_DOMAIN``, ``OKTA_CLIENT_SECRET``. ``ISSUERS_CONFIG`` is the
     path of a TOML file with tables ``[[issuers]]``, which are appended. A variable with the prefix
-    of one resource server (``ORDERS_ISSUERS``, ``ORDERS_OKTA_AUDIENCE``) takes precedence.
+    of one resource server, `prefix`, takes precedence (``ORDERS_OKTA_AUDIENCE``).
 
-    Args:
-        env: A function of a name and a ``default``, such as ``environ.FileAwareEnv()``.
-        prefix: The prefix of this resource server's variables: ``ORDERS``.
-        folder: The base of a relative path in ``ISSUERS_CONFIG``.
+    `env` is a function of a name and a ``default``, such as ``environ.FileAwareEnv()``. `folder` is
+    the base of a relative path in ``ISSUERS_CONFIG``.
     """
 
     def value_of(name: str) -> str:

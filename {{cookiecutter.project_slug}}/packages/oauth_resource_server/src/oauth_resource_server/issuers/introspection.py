@@ -108,10 +108,15 @@ def judge_response(response: dict[str, Any], issuer: IssuerSettings) -> AccessTo
         raise IntrospectionResponseInvalid(str(error), url=url, status=200) from None
     if token.is_expired():
         return None
+    wrong = (
+        f"`{name}` is {response[name]!r}"
+        for name, values in issuer.answer
+        if name in response and response[name] not in values
+    )
     reason = (
         (None if iss else f"expected the issuer {issuer.iss!r}, got {named!r}")
         or rejection_reason(token, issuer)
-        or _wrong_member(response, issuer)
+        or next(wrong, None)
         or sender_constraint(response)
     )
     return None if _is_refused(issuer, reason) else token
@@ -140,10 +145,3 @@ def _is_refused(issuer: IssuerSettings, reason: str | None) -> bool:
         # The token may be valid elsewhere. If every token is refused, this line tells why.
         log.warning("Refused an active token of %s: %s.", issuer.name or issuer.iss, reason)
     return reason is not None
-
-
-def _wrong_member(response: dict[str, Any], issuer: IssuerSettings) -> str | None:
-    for name, values in issuer.answer:
-        if name in response and response[name] not in values:
-            return f"`{name}` is {response[name]!r}"
-    return None

@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
@@ -14,56 +15,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="LinkedUser",
+            name='LinkedUser',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "issuer",
-                    models.CharField(
-                        help_text="`iss` of the access tokens, character by character.",
-                        max_length=255,
-                    ),
-                ),
-                (
-                    "sub",
-                    models.CharField(
-                        help_text="`sub` of the access tokens: never a name or address.",
-                        max_length=255,
-                        verbose_name="subject",
-                    ),
-                ),
-                (
-                    "name",
-                    models.CharField(
-                        blank=True,
-                        default="",
-                        editable=False,
-                        help_text="Name in the last access token. It is shown, never looked up.",
-                        max_length=255,
-                    ),
-                ),
-                ("created", models.DateTimeField(auto_now_add=True)),
-                (
-                    "user",
-                    models.ForeignKey(
-                        help_text="Tokens of inactive, staff and superuser accounts are refused.",
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="linked_users",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('issuer', models.CharField(help_text='`iss` of the access tokens, character by character.', max_length=255)),
+                ('sub', models.CharField(help_text='`sub` of the access tokens: never a name or address.', max_length=255, verbose_name='subject')),
+                ('name', models.CharField(blank=True, default='', editable=False, help_text='Name in the last access token. It is shown, never looked up.', max_length=255)),
+                ('created', models.DateTimeField(auto_now_add=True)),
+                ('user', models.ForeignKey(help_text='Tokens of inactive, staff and superuser accounts are refused.', on_delete=django.db.models.deletion.CASCADE, related_name='linked_users', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("issuer", "sub"), name="linked_user_issuer_and_sub"
-                    )
-                ],
+                'constraints': [models.UniqueConstraint(fields=('issuer', 'sub'), name='linked_user_issuer_and_sub')],
             },
         ),
     ]

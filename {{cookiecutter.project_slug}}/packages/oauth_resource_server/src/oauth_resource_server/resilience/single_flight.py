@@ -74,7 +74,9 @@ class SingleFlight(Generic[T]):
         if flight.error is None:
             return flight.result
         if flight.is_retry or again:
-            raise _copy_for_thread(flight.error)
+            if not isinstance(flight.error, Exception):
+                raise AuthorizationServerUnavailable("Another request was stopped")
+            raise copy(flight.error)  # One object would collect the tracebacks of all threads.
         with self._lock:
             leads = flight.retry is None
             if flight.retry is None:
@@ -84,10 +86,3 @@ class SingleFlight(Generic[T]):
         if leads:
             return self._lead(key, flight.retry, request)
         return self._follow(key, flight.retry, request, again=True)
-
-
-def _copy_for_thread(error: BaseException) -> Exception:
-    # One object would collect the tracebacks of all threads.
-    if isinstance(error, Exception):
-        return copy(error)
-    return AuthorizationServerUnavailable("Another request was stopped before it got the answer")

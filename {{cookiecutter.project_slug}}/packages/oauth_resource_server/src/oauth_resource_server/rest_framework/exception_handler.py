@@ -67,10 +67,10 @@ def _scopes(permission: Any, request: Request, view: Any) -> list[str]:
         # The second may rely on the first, and is not evaluated if the first denies.
         first_denies = not first.has_permission(request, view)
         return _scopes(first if first_denies else second, request, view)
+    if isinstance(permission, IsAuthenticatedOrTokenHasScope):
+        permission = TokenHasScope()
     if isinstance(permission, TokenHasScope):
         return list(permission.get_scopes(request, view))
-    if isinstance(permission, IsAuthenticatedOrTokenHasScope):
-        return list(TokenHasScope().get_scopes(request, view))
     if isinstance(permission, TokenMatchesOASRequirements):
         alternatives = permission.get_required_alternate_scopes(request, view)
         return list(next(iter(alternatives.get(request.method, ())), ()))

@@ -151,12 +151,5 @@ class AccessTokenMixin(TestCase):
     def setUp(self) -> None:
         """Start with an authorization server that has issued nothing."""
         super().setUp()
-        self.authorization_server = self.enterContext(authorization_server())
-
-    def bearer(self, token: AccessToken | str) -> dict[str, str]:
-        """See `AuthorizationServer.bearer`."""
-        return self.authorization_server.bearer(token)
-
-    def api_client_for(self, token: AccessToken | str) -> APIClient:
-        """See `AuthorizationServer.api_client_for`."""
-        return self.authorization_server.api_client_for(token)
+        server = self.authorization_server = self.enterContext(authorization_server())
+        self.bearer, self.api_client_for = server.bearer, server.api_client_for
