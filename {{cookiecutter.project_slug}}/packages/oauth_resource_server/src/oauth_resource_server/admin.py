@@ -7,8 +7,6 @@ from oauth_resource_server.models import LinkedUser
 
 @admin.register(LinkedUser)
 class LinkedUserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Links people to users."""
-
     list_display = ("__str__", "issuer", "sub", "user", "created")
     list_select_related = ("user",)
     search_fields = ("sub", "name")

@@ -12,7 +12,6 @@ class OAuthResourceServerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register what Django and drf-spectacular look up."""
         from oauth_resource_server.checks import check_settings
 
         register(check_settings)

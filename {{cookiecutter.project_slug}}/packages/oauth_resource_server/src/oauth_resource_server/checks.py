@@ -26,10 +26,8 @@ BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Return the problems of the settings."""
     conf = read_conf()
-    checks = [_check_numbers, _check_users, _check_shared_cache, _check_networks]
-    checks.append(_check_request_headers)
+    checks = [_check_numbers, _check_users, _check_shared_cache, _check_names]
     if _uses_bundled(conf):
         checks += [_check_url, _check_credentials, _check_issuer]
     if (conf.url and conf.issuer) or not _uses_bundled(conf):
@@ -91,14 +89,6 @@ def _check_numbers(conf: Conf) -> Iterator[CheckMessage]:
                 yield _error(9, f"{name} is {value!r}, not a number from {least} to {most}.")
 
 
-def _check_request_headers(conf: Conf) -> Iterator[CheckMessage]:
-    if conf.request_headers:
-        try:
-            import_string(conf.request_headers)
-        except ImportError as error:
-            yield _error(16, f"REQUEST_HEADERS cannot be imported: {error}.")
-
-
 def _check_users(conf: Conf) -> Iterator[CheckMessage]:
     if conf.users not in (CREATE, LINKED, NONE):
         yield _error(10, f"USERS is {conf.users!r}, expected 'create', 'linked' or 'none'.")
@@ -124,12 +114,16 @@ def _check_shared_cache(conf: Conf) -> Iterator[CheckMessage]:
         yield _warning(12, f"SHARED_CACHE is {conf.shared_cache!r}, which processes do not share.")
 
 
-def _check_networks(conf: Conf) -> Iterator[CheckMessage]:
+def _check_names(conf: Conf) -> Iterator[CheckMessage]:
     for network in conf.metrics_networks:
         try:
             ip_network(network)
         except ValueError:
             yield _error(13, f"METRICS_NETWORKS holds {network!r}, which is not an IP network.")
+    try:
+        import_string(conf.request_headers or "builtins.dict")
+    except ImportError as error:
+        yield _error(16, f"REQUEST_HEADERS cannot be imported: {error}.")
 
 
 def _check_issuers(conf: Conf) -> Iterator[CheckMessage]:

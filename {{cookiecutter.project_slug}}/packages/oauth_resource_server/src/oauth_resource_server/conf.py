@@ -77,11 +77,7 @@ def _setting(
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """The settings, not yet checked. Durations are seconds.
-
-    A name that begins with ``RESOURCE_SERVER_`` is a key of ``OAUTH2_PROVIDER``, the others of
-    ``OAUTH_RESOURCE_SERVER``.
-    """
+    """The settings, not yet checked. Durations are seconds."""
 
     url: str = _setting("RESOURCE_SERVER_INTROSPECTION_URL", "")
     credentials: tuple[str, str] | None = _setting(
@@ -122,12 +118,10 @@ class Conf:
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """The audience of this resource server, if it is set."""
         return (self.audience,) if self.audience else ()
 
 
 def read_conf() -> Conf:
-    """Read the settings."""
     dot = getattr(settings, "OAUTH2_PROVIDER", None) or {}
     own = getattr(settings, "OAUTH_RESOURCE_SERVER", None) or {}
     values: dict[str, Any] = {}

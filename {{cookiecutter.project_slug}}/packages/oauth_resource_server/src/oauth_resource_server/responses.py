@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 
 def body(error: str, detail: str) -> dict[str, str]:
-    """Return the JSON body of an error response."""
     return {"error": error, "detail": detail}
 
 

@@ -55,19 +55,15 @@ class TokenUser:
         return self.name or self.sub
 
     def get_username(self) -> str:
-        """Return the same UUID as `pk`."""
         return self.pk
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Return False."""
         return False
 
     def has_perms(self, perms: Iterable[str], obj: Any = None) -> bool:
-        """Return whether `perms` is empty."""
         return not list(perms)
 
     def has_module_perms(self, app_label: str) -> bool:
-        """Return False."""
         return False
 
 
@@ -126,7 +122,6 @@ def _refuses(link: LinkedUser, access_token: AccessToken) -> bool:
 
 
 def _create(access_token: AccessToken, name: str) -> LinkedUser:
-    """Create user and link in one transaction, or return the link of a concurrent request."""
     try:
         with transaction.atomic():
             user = _new_user(access_token)

@@ -41,7 +41,6 @@ class ProcessState:
 
 @PerProcess
 def process_state() -> ProcessState:
-    """Return the state of this process."""
     current, issuers = conf(), configured_issuers()
     shared_cache = None
     if current.shared_cache:

@@ -42,7 +42,6 @@ class LocalCache:
         return until is not None and time.time() < until
 
     def put(self, key: bytes, access_token: AccessToken, until: float) -> None:
-        """Cache an active token."""
         self._active.put(key, (until, access_token))
 
     def put_inactive(self, key: bytes, until: float) -> None:

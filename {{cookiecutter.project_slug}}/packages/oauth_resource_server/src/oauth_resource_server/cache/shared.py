@@ -26,11 +26,9 @@ class JSONSerializer:
     """
 
     def dumps(self, value: Any) -> bytes:
-        """Serialize `value`."""
         return json.dumps(value).encode()
 
     def loads(self, data: bytes) -> Any:
-        """Deserialize `data`."""
         return json.loads(data)
 
 

@@ -19,10 +19,7 @@ KEPT_SECONDS = 5
 
 
 def issuer_states() -> dict[str, str]:
-    """Return by the name of each issuer "ok", "unreachable" or what is wrong.
-
-    A state is kept for KEPT_SECONDS.
-    """
+    """Return by the name of each issuer "ok", "unreachable" or what is wrong; cached."""
     return {name: probe() for name, probe in _probes().items()}
 
 

@@ -11,7 +11,6 @@ class AuthorizationServerErrorMiddleware(MiddlewareMixin):
     """Turns `TokenValidationError` into a 503 and `ResourceOwnerRefused` into a 401."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Return the response to an exception of a view; None leaves it to Django."""
         if isinstance(exception, TokenValidationError):
             headers = {"Retry-After": str(responses.report(exception))}
             response = JsonResponse(responses.UNAVAILABLE, status=503, headers=headers)

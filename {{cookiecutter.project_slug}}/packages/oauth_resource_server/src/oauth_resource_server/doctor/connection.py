@@ -39,7 +39,6 @@ def fetch(method: str, url: str, conf: Conf) -> tuple[int, Mapping[str, str], by
 
 
 def _days_left(url: str, conf: Conf) -> float:
-    """Return the remaining lifetime of the certificate at an https URL."""
     parts = urlsplit(url)
     address = parts.hostname or "", parts.port or 443
     context = ssl.create_default_context()
@@ -101,7 +100,6 @@ def _failure(error: Exception, url: str, change: str) -> Finding:
 
 
 def _clock(date: str, now: float) -> Finding:
-    """Compare the Date header of a server with the Unix time `now`."""
     try:
         skew = parsedate_to_datetime(date).timestamp() - now
     except ValueError:

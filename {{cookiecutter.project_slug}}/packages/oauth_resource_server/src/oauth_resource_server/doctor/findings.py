@@ -27,8 +27,6 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report."""
-
     level: Level
     subject: str
     text: str

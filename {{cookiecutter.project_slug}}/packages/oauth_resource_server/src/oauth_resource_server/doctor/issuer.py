@@ -93,7 +93,6 @@ def _keys(issuer: Issuer) -> Finding:
 
 
 def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
-    """Yield the response to the real credentials and a random token."""
     settings = issuer.settings
     change = source_of(settings.introspection_url, settings, checks.URL)
     try:
@@ -129,7 +128,6 @@ def _refused(settings: IssuerSettings, status: int | None) -> str:
 
 
 def examine_discovery(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
-    """Yield where the discovery document differs from the settings."""
     document = _document(settings, conf)
     if document is None:
         where = shown(settings.discovery_url or settings.iss)
@@ -155,9 +153,9 @@ def _differences(settings: IssuerSettings, document: dict[str, Any]) -> Iterator
             change = source_of(ours, settings, checks.URL)
             yield warning("discovery", text.format(member, shown(theirs), shown(ours), change))
     supported = document.get("scopes_supported")
-    if settings.preset != BUNDLED or not isinstance(supported, list):
-        return
-    if "SCOPES" not in oauth2_settings.user_settings:  # Otherwise DOT's default: read, write.
+    # Without SCOPES in the settings, the scopes here are DOT's default: read, write.
+    compares = settings.preset == BUNDLED and "SCOPES" in oauth2_settings.user_settings
+    if not compares or not isinstance(supported, list):
         return
     if missing := [one for one in get_scopes_backend().get_all_scopes() if one not in supported]:
         yield problem(

@@ -100,7 +100,6 @@ class HTTPClient:
         )
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """Read the body, and return its connection to the pool."""
         try:
             body = response.read(self.max_bytes + 1)
             if len(body) > self.max_bytes:

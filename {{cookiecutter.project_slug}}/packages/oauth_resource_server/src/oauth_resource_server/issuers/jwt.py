@@ -38,7 +38,6 @@ class UnverifiedJWT:
 
     @property
     def iss(self) -> str:
-        """The claim ``iss``; empty if it is missing."""
         iss = self.claims.get("iss")
         return iss if isinstance(iss, str) else ""
 
@@ -67,7 +66,6 @@ def _decoded(part: str) -> dict[str, Any] | None:
 
 
 def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
-    """Check the header, and return its algorithm."""
     algorithm = header.get("alg")
     if algorithm not in issuer.algorithms:
         raise TokenRefused(f"its algorithm is not one of {', '.join(issuer.algorithms)}")
@@ -84,7 +82,6 @@ def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
 
 
 def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:
-    """Verify the signature of `token` with one of `keys`."""
     for key in keys:
         jws = JWS()
         jws.allowed_algs = [algorithm]

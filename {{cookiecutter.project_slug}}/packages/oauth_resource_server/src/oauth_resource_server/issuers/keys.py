@@ -25,8 +25,6 @@ PUBLIC = ("kty", "kid", "n", "e", "crv", "x", "y")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key."""
-
     jwk: JWK
     kid: str | None = None
     algorithm: str | None = None  # The only one it may be used with; None for all of its type.

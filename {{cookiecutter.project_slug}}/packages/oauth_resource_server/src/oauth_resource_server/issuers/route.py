@@ -22,13 +22,10 @@ MAX_REMEMBERED = 10_000  # tokens
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The issuers to ask about a token, in this order. Without one the token is invalid.
-
-    `jwt` has the unverified contents of a JWT that names its issuer; None for an opaque token.
-    """
+    """The issuers to ask about a token, in this order. Without one the token is invalid."""
 
     issuers: tuple[Issuer, ...]
-    jwt: UnverifiedJWT | None = None
+    jwt: UnverifiedJWT | None = None  # None for an opaque token.
 
     @property
     def issuer_name(self) -> str:

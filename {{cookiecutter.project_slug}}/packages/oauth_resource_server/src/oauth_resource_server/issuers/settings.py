@@ -33,19 +33,15 @@ class Strategy(StrEnum):
 
     @property
     def verifies(self) -> bool:
-        """Whether the signature is verified with the issuer's keys."""
         return self in (Strategy.JWT, Strategy.JWT_AND_INTROSPECTION)
 
     @property
     def asks(self) -> bool:
-        """Whether an endpoint of the issuer is asked about the token."""
         return self is not Strategy.JWT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
-    """The settings of one issuer."""
-
     # Compared character by character. `{tenantid}` stands for the GUID in the claim `tid` (Entra).
     iss: str
     other_iss: tuple[str, ...] = ()  # Other spellings in tokens, which are replaced by `iss`.
@@ -111,5 +107,4 @@ def is_private(host: str) -> bool:
 
 
 def credentials_of(client_id: str, client_secret: str) -> tuple[str, str] | None:
-    """Return client id and secret, or None if one of them is empty."""
     return (client_id, client_secret) if client_id and client_secret else None

@@ -17,8 +17,6 @@ PATIENCE_SECONDS = 0.5
 
 @dataclass(slots=True)
 class _Queue:
-    """The requests to one issuer."""
-
     inside: int = 0  # threads with a slot
     moved_at: float = 0.0  # time of the last answer
     stalls: bool = False  # whether the last request met an outage

@@ -69,7 +69,6 @@ class CircuitBreaker:
         return result
 
     def _admit(self) -> bool:
-        """Return whether this request is the probe."""
         if self._outages < self._limit:
             return False
         with self._lock:

@@ -26,10 +26,8 @@ class InvalidTokenRateLimit:
     empty, uncached tokens of the address are not introspected. They may be valid, so the answer is
     503 and not 401. Cached tokens and other addresses are not affected.
 
-    `Bulkhead` alone bounds many addresses together. Clients behind one address (a proxy that is not
-    counted in ``NUM_PROXIES``) share one bucket.
-
-    `rate` is invalid tokens per second, `burst` those of one instant.
+    `rate` is invalid tokens per second, `burst` those of one instant. `Bulkhead` alone bounds many
+    addresses together.
     """
 
     def __init__(
@@ -57,7 +55,6 @@ class InvalidTokenRateLimit:
                 self._full_at.popitem(last=False)
 
     def refund(self, address: str) -> None:
-        """Undo one charge."""
         with self._lock:
             if address in self._full_at:
                 self._full_at[address] -= self._interval

@@ -50,7 +50,6 @@ class SingleFlight(Generic[T]):
         return self._follow(key, flight, request)
 
     def __contains__(self, key: bytes) -> bool:
-        """Return whether a request for `key` is on its way."""
         return key in self._flights
 
     def _lead(self, key: bytes, flight: _Flight[T], request: Callable[[], T]) -> T:

@@ -149,7 +149,6 @@ class AccessTokenMixin(TestCase):
     authorization_server: AuthorizationServer
 
     def setUp(self) -> None:
-        """Start with an authorization server that has issued nothing."""
         super().setUp()
         server = self.authorization_server = self.enterContext(authorization_server())
         self.bearer, self.api_client_for = server.bearer, server.api_client_for

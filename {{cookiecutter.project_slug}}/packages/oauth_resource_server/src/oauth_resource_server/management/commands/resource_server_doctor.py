@@ -14,7 +14,6 @@ class Command(BaseCommand):
     requires_system_checks = ()  # The doctor reports them.
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print each finding as soon as it is known."""
         styles = {Level.WARNING: self.style.WARNING, Level.PROBLEM: self.style.ERROR}
         problems = 0
         for finding in examine():
