@@ -46,7 +46,6 @@ class PerProcess(Generic[T]):
             return self._made
 
     def forget(self) -> None:
-        """Discard the object; the next call makes a new one."""
         self._made = None
         self._lock = Lock()
 

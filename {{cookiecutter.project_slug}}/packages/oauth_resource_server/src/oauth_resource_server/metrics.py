@@ -54,9 +54,7 @@ seconds = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5),
 )
 key_set_fetches = Counter(
-    "oauth_resource_server_key_set_fetches",
-    "Requests for the key set of an issuer",
-    ["issuer"],
+    "oauth_resource_server_key_set_fetches", "Requests for the key set of an issuer", ["issuer"]
 )
 breaker_state = Gauge(
     "oauth_resource_server_breaker_state",

@@ -53,10 +53,7 @@ def _days_left(url: str, conf: Conf) -> float:
 def examine_endpoint(
     method: str, url: str, change: str, conf: Conf
 ) -> Generator[Finding, None, bool]:
-    """Yield the result of a request; return whether the following steps make sense.
-
-    `change` is the setting that `url` comes from.
-    """
+    """Yield the result of a request; return whether the following steps make sense."""
     start = time.time()
     try:
         status, headers, _ = fetch(method, url, conf)

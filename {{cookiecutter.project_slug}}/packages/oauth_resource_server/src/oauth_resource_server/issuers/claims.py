@@ -32,11 +32,7 @@ def _interned(value: V) -> V:
 def token_from_claims(claims: Mapping[str, Any], issuer: IssuerSettings, iss: str) -> AccessToken:
     """Return the access token that the claims of a JWT or of an introspection response describe.
 
-    `iss` is the canonical issuer identifier. `token_checks.rejection_reason` refuses a token whose
-    `sub` is empty.
-
-    Raises:
-        ValueError: A claim has the wrong type.
+    `iss` is the canonical issuer identifier. A claim of the wrong type is a `ValueError`.
     """
     client_id, username = _first(claims, CLIENT_ID), _first(claims, USERNAME)
     sub, is_machine = text(claims, "sub"), issuer.is_machine(claims) if issuer.is_machine else None

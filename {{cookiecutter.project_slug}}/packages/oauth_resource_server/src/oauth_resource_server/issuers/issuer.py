@@ -33,18 +33,13 @@ log = logging.getLogger(__name__)
 
 
 class Issuer:
-    """One issuer, with its connections and keys in this process.
-
-    Attributes:
-        client: None for the strategy ``jwt``.
-        keys: None for strategies that verify no signature.
-    """
+    """One issuer, with its connections and keys in this process."""
 
     def __init__(self, settings: IssuerSettings, conf: Conf) -> None:
         self.settings = settings
         self.name = settings.name
-        self.client: IntrospectionClient | TokenInfoClient | None = None
-        self.keys: jwks.KeySet | None = None
+        self.client: IntrospectionClient | TokenInfoClient | None = None  # If it `asks`.
+        self.keys: jwks.KeySet | None = None  # If it `verifies`.
         if settings.strategy.asks:
             http = HTTPClient(settings.introspection_url, conf)
             is_tokeninfo = settings.strategy is Strategy.TOKENINFO
@@ -64,11 +59,7 @@ class Issuer:
         return f"{self.settings.client_id} {self.settings!r}"
 
     def validate(self, token: str, jwt: UnverifiedJWT | None) -> AccessToken | None:
-        """Return the access token; None if it is not valid here. `jwt` is None for an opaque token.
-
-        Raises:
-            TokenValidationError: The issuer, or its keys, could not be reached.
-        """
+        """Return the access token; None if it is invalid. `jwt` is None for an opaque token."""
         if self.keys is None:
             return judge_response(self.ask(token), self.settings)
         access_token = None if jwt is None else self._verify(token, jwt, self.keys)

@@ -34,8 +34,6 @@ class KeySet:
       refetches are limited to `REFETCH_BURST` in `COOL_DOWN_SECONDS`, so that made-up key ids
       cannot trigger more. Beyond that, a token issued before the last fetch is invalid, and for a
       newer one `SigningKeyUnknown` is raised.
-
-    `timer` returns monotonic seconds; `clock` returns Unix seconds, to compare with ``iat``.
     """
 
     def __init__(
@@ -45,7 +43,7 @@ class KeySet:
         *,
         name: str = "",
         timer: Callable[[], float] = time.monotonic,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,  # To compare with `iat`.
     ) -> None:
         self.http = http
         self._breaker = breaker

@@ -25,11 +25,7 @@ MAX_ISS_LENGTH = 255  # The length of the column in the local user table.
 
 
 def read_issuers(conf: Conf) -> tuple[IssuerSettings, ...]:
-    """Return the issuers of `conf`; without ``ISSUERS`` the one of ``OAUTH2_PROVIDER``.
-
-    Raises:
-        ImproperlyConfigured: Names the entry and the mistake.
-    """
+    """Return the issuers of `conf`; without ``ISSUERS`` the one of ``OAUTH2_PROVIDER``."""
     entries = [{"preset": BUNDLED}] if conf.issuers is None else conf.issuers
     if not isinstance(entries, list | tuple) or not entries:
         raise ImproperlyConfigured("OAUTH_RESOURCE_SERVER['ISSUERS'] is not a list of issuers.")
@@ -158,10 +154,6 @@ def _rules(option: str, value: Any) -> tuple[tuple[str, str, tuple[str, ...]], .
     return tuple(rules)
 
 
-def _types(option: str, value: Any) -> tuple[str, ...]:
-    return tuple(one.lower() for one in _strings(option, value))
-
-
 Converter = Callable[[str, Any], Any]
 # By the annotation of a preset's parameter.
 CONVERTERS: dict[Any, Converter] = {str: _string, Strings: _strings, Any: lambda _, value: value}
@@ -173,7 +165,7 @@ COMMON: dict[str, Converter] = {
     "scopes": _rules,
     "client_ids": _strings,
     "algorithms": _strings,
-    "types": _types,
+    "types": lambda option, value: tuple(map(str.lower, _strings(option, value))),
     "aud_may_be_missing": _boolean,
     "iss": _string,
     "jwks_url": _string,

@@ -45,11 +45,7 @@ class Issuers:
     """
 
     def __init__(
-        self,
-        issuers: Iterable[Issuer],
-        *,
-        caching_seconds: float = 60,
-        inactive_seconds: float = 5,
+        self, issuers: Iterable[Issuer], *, caching_seconds: float = 60, inactive_seconds: float = 5
     ) -> None:
         self.all = tuple(issuers)
         self._opaque = tuple(issuer for issuer in self.all if issuer.keys is None)

@@ -6,10 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
 
-from oauth_resource_server.errors import (
-    AuthorizationServerSkipped,
-    AuthorizationServerUnavailable,
-)
+from oauth_resource_server.errors import AuthorizationServerSkipped, AuthorizationServerUnavailable
 from oauth_resource_server.resilience.deadline import remaining, within
 
 PATIENCE_SECONDS = 0.5

@@ -1,7 +1,4 @@
-"""Bearer token authentication for Django REST Framework.
-
-Errors are answered as in RFC 6750 section 3.1, and with 503 if a token could not be validated.
-"""
+"""Bearer token authentication for Django REST Framework (RFC 6750)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 URL = "https://authorization-server.test/o/introspect/"
-LIFETIME = 600  # seconds
 
 
 def access_token(
@@ -62,7 +61,7 @@ def access_token(
     now = int(time.time())
     defaults: dict[str, Any] = {
         "scope": " ".join(get_scopes_backend().get_all_scopes()) if scope is None else scope,
-        "exp": now + LIFETIME,
+        "exp": now + 600,
         "iat": now,
         "iss": conf().issuer,
         "aud": conf().audiences,

@@ -7,12 +7,7 @@ from oauth_resource_server.issuers.settings import IssuerSettings, Strings
 
 
 def cognito(
-    conf: Conf,
-    *,
-    user_pool_id: str,
-    client_ids: Strings,
-    region: str = "",
-    audience: Strings = (),
+    conf: Conf, *, user_pool_id: str, client_ids: Strings, region: str = "", audience: Strings = ()
 ) -> IssuerSettings:
     """Return the issuer of a user pool of Amazon Cognito.
 

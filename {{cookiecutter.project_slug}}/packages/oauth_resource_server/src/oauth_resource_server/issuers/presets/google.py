@@ -72,7 +72,7 @@ def _workforce(clients: Strings, secret: str) -> IssuerSettings:
         introspection_url=f"{STS}/v1/introspect",
         credentials=credentials_of(clients[0], secret),
         token_type_hint="urn:ietf:params:oauth:token-type:access_token",  # noqa: S106
-        is_machine=_never,
+        is_machine=lambda claims: False,  # These are issued to people only.
     )
 
 
@@ -83,7 +83,7 @@ def _identity_platform(project_id: str) -> IssuerSettings:
         jwks_url=f"{APIS}/robot/v1/metadata/x509/{SECURETOKEN}",
         # The same keys as a JWK Set: the discovery document names it, the guide the other URL.
         other_urls=(f"{APIS}/service_accounts/v1/jwk/{SECURETOKEN}",),
-        is_machine=_never,
+        is_machine=lambda claims: False,  # These are issued to people only.
     )
 
 
@@ -102,7 +102,3 @@ def _is_service_account(claims: Mapping[str, Any]) -> bool:
     # booleans as strings.
     is_verified = claims.get("email_verified") in (True, "true")
     return is_verified and str(claims.get("email")).endswith(".gserviceaccount.com")
-
-
-def _never(claims: Mapping[str, Any]) -> bool:
-    return False  # These kinds are issued to people only.
