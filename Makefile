@@ -39,7 +39,7 @@ lint: install  ## check the style, and the types and layers of the library
 	ruff check . $(LIBRARY)
 	ruff format --check . $(LIBRARY)
 	cd tests && uv run --project library --quiet --locked mypy --config-file library/pyproject.toml --cache-dir ../build/mypy
-	cd tests && PYTHONPATH=../$(LIBRARY)/src uv run --project library --quiet --locked lint-imports --no-cache library/pyproject.toml
+	cd tests && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=../$(LIBRARY)/src uv run --project library --quiet --locked lint-imports --no-logo --no-cache library/pyproject.toml
 
 audit: install  ## look for known vulnerabilities of the locked dependencies
 	@found=$$(uv audit --frozen --preview-features audit-command 2>&1) && echo "$$found" || { echo "$$found"; \
