@@ -28,7 +28,8 @@ INCLUDE = re.compile(r"include:( *\[ *\])?( *#.*)?")
 VARIABLES = """
 {heading:=<100}
 
-# Where it listens on this machine. Read by `make run` and by Compose; any free port.
+# Where it listens on this machine. Read by `make run` and by Compose; any free port, which the URL
+# below names too.
 {prefix}_PORT={port}
 # Its public address, without a trailing slash. Read by itself and by `make smoke`.
 {prefix}_URL=http://localhost:{port}

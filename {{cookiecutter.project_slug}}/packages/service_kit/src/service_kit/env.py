@@ -100,7 +100,9 @@ def secret(name: str) -> str:
     """Return a secret. A missing, short or example value is refused in every environment."""
     value = text(name, "")
     if not value:
-        raise ImproperlyConfigured(f"{name} is not set: `python scripts/init_env.py` makes one.")
+        raise ImproperlyConfigured(
+            f"{name} is not set: add {name}=change-me to .env.example, and run `make install`."
+        )
     if value.startswith("change-me"):
         raise ImproperlyConfigured(f"{name} still has its example value: set a random one.")
     if len(value) < 32 or len(set(value)) < 10:
