@@ -105,6 +105,7 @@ class SchemaView(SpectacularAPIView):
 
     documents: ClassVar[dict[str, tuple[Any, dict[str, str]]]] = {}
 
+    @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
         renderer = request.accepted_renderer
         if renderer.media_type not in self.documents:
