@@ -6,7 +6,6 @@ from itertools import islice
 from threading import Lock
 
 from cachetools import LRUCache, TTLCache
-from django.core.exceptions import ImproperlyConfigured
 
 from oauth_resource_server.conf import PerProcess, conf
 from oauth_resource_server.errors import TokenValidationError
@@ -111,11 +110,6 @@ class Issuers:
 def configured_issuers() -> Issuers:
     """Return the issuers of the settings, with the connections and keys of this process."""
     current = conf()
-    if current.issuers is None and not (current.url and current.issuer):
-        # Application servers do not run the system check that reports this.
-        raise ImproperlyConfigured(
-            "Introspection needs a URL and an ISSUER; see `manage.py check`."
-        )
     return Issuers(
         [Issuer(settings, current) for settings in read_issuers(current)],
         caching_seconds=current.caching_seconds,

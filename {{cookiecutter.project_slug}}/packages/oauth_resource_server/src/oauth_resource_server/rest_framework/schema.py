@@ -11,7 +11,7 @@ from oauth_resource_server.issuers.options import read_issuers
 from oauth_resource_server.issuers.presets import BUNDLED
 
 
-class TokenIntrospectionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Two security schemes: OAuth 2.0 with the scopes of DOT's permissions, and a bearer token to
     paste into the documentation page.
     """
