@@ -35,7 +35,7 @@ def introspect(token):
         "token_type": "Bearer",
         "exp": int(time.time()) + 600,
         "iat": int(time.time()),
-        "aud": settings.MANIFEST["audience"],
+        "aud": settings.AUDIENCE,
         "iss": settings.AUTHORIZATION_SERVER_URL,
     }
     # Parsing JSON creates new strings for each response, as over the network.

@@ -14,11 +14,14 @@ STANDARD_LIBRARY_ONLY = [
     *("_names", "_project", "_secret_files", "_wiring", "add_resource_server", "init_env"),
 ]
 WIRED_FILES = ["Procfile", "compose.yml", "compose.override.yml", ".env.example"]
+# A compose.yml needs it beside the list of includes.
+ENVIRONMENT = "x:\n  environment: &authorization-server-environment\n    A: b\n"
 HAND_EDITED = {
     "Procfile": "# ours\nworker: python -m worker\n\n# the end, without a line break",
     "compose.yml": (
         "name: shop # ours\n\ninclude: # what we run\n    # first\n    - path: other.yml\n"
         "      env_file: other.env\n\n# services of ours\nservices:\n  db:\n    image: postgres\n"
+        + ENVIRONMENT
     ),
     "compose.override.yml": "include:\n- other.override.yml\n\nservices: {} # none of ours\n",
     ".env.example": "# ours\nSHOP_PORT=8001\n\n# the end\nLAST='8003'\n",
@@ -87,7 +90,7 @@ def undo(project, name):
         path.unlink()
     for file, line in {
         "Procfile": rf"^{name}:.*\n",
-        "compose.yml": rf"^ *- resource_servers/{name}/compose\.yml\n",
+        "compose.yml": rf"^ *(- resource_servers/{name}/compose\.yml|{name.upper()}_URL:)\n",
         "compose.override.yml": rf"^ *- resource_servers/{name}/compose\.override\.yml\n",
         ".env.example": rf"\n^# === Resource server: {name} (?s:.*?)(?=\n# ===|\Z)",
         ".env": rf"\n^# === Resource server: {name} (?s:.*?)(?=\n# ===|\Z)",
@@ -95,7 +98,7 @@ def undo(project, name):
         if (project / file).exists():
             text = (project / file).read_bytes().decode()
             edited, count = re.subn(line, "", text, flags=re.MULTILINE)
-            assert count == 1
+            assert count == (2 if file == "compose.yml" else 1)
             (project / file).write_bytes(edited.encode())
 
 
@@ -115,9 +118,12 @@ def test_the_manifest_has_the_name_the_title_and_two_scopes(add, bare_project, n
     )
 
 
-def test_the_audience_is_under_the_domain_of_the_project(bake, run_script, tmp_path):
+def test_the_audience_is_the_address_unless_a_line_is_uncommented(bake, run_script, tmp_path):
     project = bake({"domain": "shop.example.org"}, accept_hooks=False, output_dir=tmp_path)
     run_script(project, "add_resource_server", "orders")
+    assert "audience" not in manifest_of(project, "orders")
+    path = project / "resource_servers" / "orders" / "resource_server.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("# audience", "audience"), "utf-8")
     assert manifest_of(project, "orders")["audience"] == "https://orders.shop.example.org"
 
 
@@ -374,26 +380,28 @@ def test_a_last_line_without_a_line_break_stays_a_separate_line(add, hand_edited
 
 @pytest.mark.parametrize("line", ["include:", "include: []", "include: [ ]  # none yet"])
 def test_an_empty_list_of_includes_is_filled(add, bare_project, line):
-    (bare_project / "compose.yml").write_text(f"{line}\nservices: {{}}\n", encoding="utf-8")
+    (bare_project / "compose.yml").write_text(f"{line}\n{ENVIRONMENT}", encoding="utf-8")
     add("a", "b")
     text = (bare_project / "compose.yml").read_text(encoding="utf-8")
     assert re.fullmatch(
         r"include:(  # none yet)?\n"
-        r"  - resource_servers/a/compose.yml\n  - resource_servers/b/compose.yml\nservices: \{\}\n",
+        r"  - resource_servers/a/compose.yml\n  - resource_servers/b/compose.yml\n"
+        + re.escape(f"{ENVIRONMENT}    A_URL:\n    B_URL:\n"),
         text,
     )
 
 
 def test_the_include_is_appended_to_a_list_without_indentation(add, bare_project):
-    (bare_project / "compose.yml").write_text("include:\n- other.yml\n", encoding="utf-8")
+    text = f"include:\n- other.yml\n{ENVIRONMENT}"
+    (bare_project / "compose.yml").write_text(text, encoding="utf-8")
     add("a")
     assert (bare_project / "compose.yml").read_text(encoding="utf-8") == (
-        "include:\n- other.yml\n- resource_servers/a/compose.yml\n"
+        f"include:\n- other.yml\n- resource_servers/a/compose.yml\n{ENVIRONMENT}    A_URL:\n"
     )
 
 
 def test_an_include_that_exists_in_another_form_is_not_added_again(add, bare_project):
-    text = "include: [resource_servers/billing/compose.yml]\n"
+    text = f"include: [resource_servers/billing/compose.yml]\n{ENVIRONMENT}    BILLING_URL:\n"
     (bare_project / "compose.yml").write_text(text, encoding="utf-8")
     assert add("billing").returncode == 0
     assert (bare_project / "compose.yml").read_text(encoding="utf-8") == text
@@ -471,6 +479,13 @@ def test_a_compose_file_without_includes_is_refused_with_the_line_to_add(
 ):
     (bare_project / "compose.yml").write_text(text, encoding="utf-8")
     assert "- resource_servers/billing/compose.yml" in refused("billing")
+
+
+def test_a_compose_file_without_the_environment_is_refused_with_the_line_to_add(
+    refused, bare_project
+):
+    (bare_project / "compose.yml").write_text("include:\n- other.yml\n", encoding="utf-8")
+    assert "of the authorization server:\n      BILLING_URL:" in refused("billing")
 
 
 @pytest.mark.parametrize("file", [*WIRED_FILES, "project.toml"])

@@ -58,6 +58,15 @@ def test_each_resource_server_brings_its_files(files):
         assert override in files["compose.override.yml"]["include"]
 
 
+def test_the_authorization_server_gets_the_address_of_each_resource_server(files):
+    services = files["compose.yml"]["services"]
+    names = ["authorization-server-migrate", "ensure-clients", "authorization-server"]
+    given = [set(services[name]["environment"]) for name in names]
+    assert [each & {"ORDERS_URL", "INVENTORY_URL"} for each in given] == [
+        {"ORDERS_URL", "INVENTORY_URL"}
+    ] * 3
+
+
 def test_each_container_extends_a_service_with_restrictions(containers):
     assert [name for _, name, description in containers if extended(description) is None] == []
 

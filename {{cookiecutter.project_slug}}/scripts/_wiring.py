@@ -31,7 +31,8 @@ VARIABLES = """
 # Where it listens on this machine. Read by `make run` and by Compose; any free port, which the URL
 # below names too.
 {prefix}_PORT={port}
-# Its public address, without a trailing slash. Read by itself and by `make smoke`.
+# Its public address, without a trailing slash, and the audience of its tokens. Read by itself, by
+# the authorization server and by `make smoke`.
 {prefix}_URL=http://localhost:{port}
 # Django's SECRET_KEY. Read by itself only.
 {prefix}_SECRET_KEY=change-me
@@ -108,6 +109,26 @@ def with_include(text: str, name: str, env: dict[str, str], *, file: str) -> str
     return "".join(lines)
 
 
+def with_service(text: str, name: str, env: dict[str, str]) -> str:
+    """Return a compose.yml that includes the one of the resource server `name`.
+
+    The authorization server gets its URL, too.
+    """
+    text = with_include(text, name, env, file="compose.yml")
+    line = f"{env_prefix(name)}_URL:"
+    if re.search(rf"^ *{line}", text, re.MULTILINE):
+        return text
+    block = re.search(
+        r"^( *)environment: &authorization-server-environment\n(\1 +\S.*\n)+", text, re.M
+    )
+    if block is None:
+        raise Clash(
+            "compose.yml has no line `environment: &authorization-server-environment`. "
+            f"Add by hand, to the environment of the authorization server:\n      {line}"
+        )
+    return f"{text[: block.end()]}{block[1]}  {line}\n{text[block.end() :]}"
+
+
 def end_of_block(lines: list[str], start: int) -> int:
     """Return the index after the last line of the YAML list that begins at `start`."""
     end = start
@@ -143,7 +164,7 @@ def with_variables(text: str, name: str, env: dict[str, str]) -> str:
 
 EDITS: dict[str, Callable[[str, str, dict[str, str]], str]] = {
     "Procfile": with_process,
-    "compose.yml": partial(with_include, file="compose.yml"),
+    "compose.yml": with_service,
     "compose.override.yml": partial(with_include, file="compose.override.yml"),
     ".env.example": with_variables,
 }

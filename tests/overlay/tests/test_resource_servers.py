@@ -7,14 +7,22 @@ import requests
 from conftest import get_once
 
 
-def test_a_token_that_names_its_resource_is_accepted_there(stack, get, first):
-    token = stack.machine_token(f"{first['name']}:read", resource=first["audience"])
+# Clients that parse the address write its empty path as `/`.
+@pytest.mark.parametrize("path", ["", "/"])
+def test_a_token_that_names_its_resource_is_accepted_there(stack, get, first, path):
+    resource = stack.api(first["name"], path)
+    token = stack.machine_token(f"{first['name']}:read", resource=resource)
     assert get(stack.api(first["name"]), token).status_code == 200
+
+
+def test_the_resource_in_the_metadata_is_the_address_of_the_request(stack, first):
+    url = stack.api(first["name"], "/.well-known/oauth-protected-resource")
+    assert requests.get(url, timeout=10).json()["resource"] == stack.api(first["name"], "")
 
 
 def test_a_token_that_names_its_resource_is_refused_elsewhere(stack, get, first, second):
     scope = f"{first['name']}:read {second['name']}:read"
-    token = stack.machine_token(scope, resource=first["audience"])
+    token = stack.machine_token(scope, resource=stack.api(first["name"], ""))
     assert get(stack.api(second["name"]), token).status_code == 401
 
 

@@ -10,8 +10,10 @@ from types import MappingProxyType
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from client_registry.schema import RegistryError, Table, check, check_text, parse, read_toml
+from service_kit import env
 
 # An absolute URI with a host and no fragment (RFC 8707 section 2), and without user information.
 AUDIENCE = r"[a-z][a-z0-9+.-]*://[^\s#@/?]+([/?][^\s#]*)?"
@@ -25,14 +27,17 @@ class ResourceServer(Table, frozen=True):
 
     name: str
     title: str
-    audience: str
     scopes: Mapping[str, str]
+    #: The resource identifier (RFC 8707). `read_manifests` replaces "" by the public address.
+    audience: str = ""
 
     def __post_init__(self) -> None:
         expected = "lower-case letters, digits and '-'"
         check_text("name", self.name, r"[a-z]([a-z0-9-]*[a-z0-9])?", expected)
         check_text("title", self.title)
-        check_text("audience", self.audience, AUDIENCE, "a URI with a host, no user, no fragment")
+        if self.audience:
+            expected = "a URI with a host, no user, no fragment"
+            check_text("audience", self.audience, AUDIENCE, expected)
         check(bool(self.scopes), "scopes", "at least one", dict(self.scopes))
         expected = f"'{self.name}:' and letters, digits or _.:-"
         for scope, description in self.scopes.items():
@@ -68,8 +73,20 @@ def read_manifests(directory: Path) -> Mapping[str, ResourceServer]:
         server = parse(read_toml(path), ResourceServer, place)
         if server.name != folder:
             raise RegistryError(f"{place}: name: expected {folder!r}, the name of the folder")
+        if not server.audience:
+            server = msgspec.structs.replace(server, audience=public_address(server.name, place))
         other = names_by_audience.setdefault(server.audience, server.name)
         if other != server.name:
             raise RegistryError(f"{place}: audience: {server.audience!r} is the one of {other}")
         servers[server.name] = server
     return MappingProxyType(servers)
+
+
+def public_address(name: str, place: str) -> str:
+    """Return NAME_URL, which the resource server reads too: strict clients of RFC 9728 compare its
+    identifier with the address that they used (section 3.3)."""
+    prefix = name.upper().replace("-", "_")
+    try:
+        return env.base_url(f"{prefix}_URL", https_only=settings.PRODUCTION)
+    except ImproperlyConfigured as error:
+        raise RegistryError(f"{place} has no audience, and {error}") from error

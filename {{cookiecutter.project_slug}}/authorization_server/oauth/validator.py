@@ -39,6 +39,11 @@ def unique(scopes: Collection[str]) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
+def with_path(url: str) -> str:
+    """Return `url` with the path `/` if it has none: both are equal (RFC 3986 section 6.2.3)."""
+    return f"{url}/" if re.fullmatch(r"[^:/?#]+://[^/?#]+", url) else url
+
+
 class RegisteredClientValidator(OAuth2Validator):
     """django-oauth-toolkit's OAUTH2_VALIDATOR_CLASS."""
 
@@ -67,11 +72,17 @@ class RegisteredClientValidator(OAuth2Validator):
         request.scopes = unique(scopes)
         return bool(scopes) and super().validate_scopes(client_id, scopes, client, request, *args)
 
-    def _validate_resource_uris(self, request: Request, resources: Collection[str]) -> None:
-        """Refuse a resource that is not the audience of a resource server (RFC 8707 section 2)."""
+    def _validate_resource_uris(self, request: Request, resources: list[str]) -> None:
+        """Refuse a resource that is not the audience of a resource server (RFC 8707 section 2).
+
+        The list gets the audiences in their own spelling: clients that parse the address of an API
+        send it with a slash at the end.
+        """
         super()._validate_resource_uris(request, resources)
-        audiences = {server.audience for server in resource_servers().values()}
-        if not audiences.issuperset(resources):
+        known = [server.audience for server in resource_servers().values()]
+        audiences = {with_path(audience): audience for audience in known}
+        resources[:] = [audiences.get(with_path(resource), resource) for resource in resources]
+        if not set(known).issuperset(resources):
             raise errors.CustomOAuth2Error(
                 error="invalid_target",
                 description="Unknown resource server.",

@@ -52,8 +52,11 @@ def test_each_resource_server_has_a_client(read):
     assert client.resource_server == "orders"
 
 
-def test_file_of_the_project_is_valid():
+def test_file_of_the_project_is_valid(monkeypatch):
     project = settings.BASE_DIR.parent / "resource_servers"
+    for number, folder in enumerate(project.glob("*/")):
+        url = f"http://localhost:{8001 + number}"
+        monkeypatch.setenv(f"{folder.name.upper().replace('-', '_')}_URL", url)
     servers = read_manifests(project) if project.is_dir() else {}
     read_declarations(settings.BASE_DIR / "clients.toml", servers)
 

@@ -72,7 +72,7 @@ BAD = {
     "no TOML": (('name = "billing"', "name = billing"), "cannot be read"),
     "an unknown key": (
         ("[scopes]", "scope = 1\n[scopes]"),
-        "unknown field `scope`; known are name, title, audience, scopes",
+        "unknown field `scope`; known are name, title, scopes, audience",
     ),
     "no title": (('title = "Billing"', ""), "missing required field `title`"),
     "an empty title": (('"Billing"', '""'), "title: expected a line of text, got ''"),
@@ -82,10 +82,6 @@ BAD = {
     "a name with capitals": (
         ('"billing"', '"Billing"'),
         "name: expected lower-case letters, digits and '-', got 'Billing'",
-    ),
-    "no audience": (
-        ('audience = "https://billing.example.com"', ""),
-        "missing required field `audience`",
     ),
     "an audience without a scheme": (("https://billing", "billing"), "audience:"),
     "an audience with a fragment": (("example.com", "example.com#x"), "audience:"),
@@ -118,6 +114,36 @@ BAD = {
         "scopes: billing:read: expected a line of text",
     ),
 }
+
+
+@pytest.fixture
+def write_without_audience(write, monkeypatch):
+    """Return a function that writes a manifest without an audience, and sets BILLING_URL."""
+
+    def write_without_audience(url):
+        monkeypatch.setenv("BILLING_URL", url)
+        write(MANIFEST.replace("audience", "# audience"))
+
+    return write_without_audience
+
+
+def test_the_audience_is_the_public_address_unless_there_is_another(folder, write_without_audience):
+    write_without_audience("http://Localhost:8003/")
+    assert read_manifests(folder)["billing"].audience == "http://localhost:8003"
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8003", "https://localhost/api"])
+def test_a_manifest_without_an_audience_needs_an_address(folder, write_without_audience, url):
+    write_without_audience(url)
+    with pytest.raises(RegistryError, match=r"resource_server.toml has no audience.*BILLING_URL"):
+        read_manifests(folder)
+
+
+def test_an_audience_in_production_begins_with_https(folder, write_without_audience, settings):
+    settings.PRODUCTION = True
+    write_without_audience("http://billing.example.com")
+    with pytest.raises(RegistryError, match="BILLING_URL must begin with https://"):
+        read_manifests(folder)
 
 
 @pytest.mark.parametrize(("change", "problem"), BAD.values(), ids=BAD)

@@ -28,7 +28,7 @@ from oauth_resource_server import AccessToken
 PING = {
     "name": settings.MANIFEST["name"],
     "title": settings.MANIFEST["title"],
-    "audience": settings.MANIFEST["audience"],
+    "audience": settings.AUDIENCE,
     "scope": " ".join(settings.MANIFEST["scopes"]),
     "iss": settings.AUTHORIZATION_SERVER_URL,
 }

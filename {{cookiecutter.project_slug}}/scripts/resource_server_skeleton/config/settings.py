@@ -26,6 +26,8 @@ DEBUG = env.debug(production=PRODUCTION)
 SECRET_KEY = env.secret(f"{PREFIX}_SECRET_KEY")
 URL = env.base_url(f"{PREFIX}_URL", https_only=PRODUCTION)
 ALLOWED_HOSTS = env.allowed_hosts(f"{PREFIX}_ALLOWED_HOSTS", URL, local=not PRODUCTION)
+# The resource identifier (RFC 8707). The authorization server derives it in the same way.
+AUDIENCE = MANIFEST.get("audience") or URL
 # Set this only behind a proxy that overwrites X-Forwarded-Proto and X-Forwarded-For.
 TRUST_PROXY_HEADERS = env.flag("TRUST_PROXY_HEADERS")
 
@@ -114,14 +116,14 @@ OAUTH2_PROVIDER = {
     "DEFAULT_SCOPES": [],
     "READ_SCOPE": f"{NAME}:read",
     "WRITE_SCOPE": f"{NAME}:write",
-    "OAUTH2_PROTECTED_RESOURCE_IDENTIFIER": MANIFEST["audience"],
+    "OAUTH2_PROTECTED_RESOURCE_IDENTIFIER": AUDIENCE,
     "OAUTH2_PROTECTED_RESOURCE_AUTHORIZATION_SERVERS": [AUTHORIZATION_SERVER_URL],
     "OAUTH2_PROTECTED_RESOURCE_NAME": MANIFEST["title"],
     **RFC9700,
 }
 OAUTH_RESOURCE_SERVER = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
-    "AUDIENCE": MANIFEST["audience"],
+    "AUDIENCE": AUDIENCE,
     "REALM": NAME,
     # From ISSUERS and ISSUERS_CONFIG; None is the authorization server.
     "ISSUERS": issuers_from_environment(env.text, PREFIX, PROJECT_DIR),

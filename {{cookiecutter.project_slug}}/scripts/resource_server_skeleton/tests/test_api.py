@@ -60,7 +60,7 @@ def test_a_fault_of_the_authorization_server_is_answered_503(authorization_serve
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("resource", settings.MANIFEST["audience"]),
+        ("resource", settings.AUDIENCE),
         ("authorization_servers", [settings.AUTHORIZATION_SERVER_URL]),
         ("scopes_supported", sorted(settings.MANIFEST["scopes"])),
     ],
