@@ -1,19 +1,24 @@
 """Each value of the environment is read by its kind, or refused in one sentence."""
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from service_kit import env
 
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+
 
 @pytest.fixture(autouse=True)
 def environment():
     """Restore the variables of the process, because `read_env_file` sets some."""
     before = dict(os.environ)
-    os.environ.pop("ENV_FILE", None)
+    for name in ("ENV_FILE", "DATA_DIR"):
+        os.environ.pop(name, None)
     yield
     os.environ.clear()
     os.environ.update(before)
@@ -220,11 +225,56 @@ def test_https_can_be_required():
 # Databases.
 
 
-def test_the_default_database_is_a_private_file(tmp_path):
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def open_folder(tmp_path):
+    """Return a folder and the files of a database in it, which other users can read."""
+    folder = tmp_path / "var"
+    folder.mkdir()
+    folder.chmod(0o755)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        (folder / f"service.sqlite3{suffix}").touch()
+        (folder / f"service.sqlite3{suffix}").chmod(0o644)
+    return folder
+
+
+@posix
+@pytest.mark.parametrize("form", ["", "sqlite:///{}"])
+def test_a_new_sqlite_database_is_private(tmp_path, form):
     path = tmp_path / "var" / "service.sqlite3"
-    assert env.database("ONE", path)["NAME"] == path
-    modes = [stat.S_IMODE(one.stat().st_mode) for one in (path.parent, path)]
-    assert os.name == "nt" or modes == [0o700, 0o600]
+    os.environ["ONE"] = form.format(path)
+    assert str(env.database("ONE", path)["NAME"]) == str(path)
+    assert (mode(path.parent), mode(path)) == (0o700, 0o600)
+
+
+@posix
+def test_an_older_database_becomes_private_with_its_files_and_folder(open_folder):
+    env.database("ONE", open_folder / "service.sqlite3")
+    assert {mode(path) for path in open_folder.iterdir()} == {0o600}
+    assert mode(open_folder) == 0o700
+
+
+@posix
+@pytest.mark.parametrize("name", ["DATA_DIR", "ONE"])
+def test_the_mode_of_a_folder_that_a_variable_names_is_left_alone(open_folder, name):
+    path = open_folder / "service.sqlite3"
+    os.environ[name] = str(open_folder) if name == "DATA_DIR" else f"sqlite:///{path}"
+    env.database("ONE", path)
+    assert (mode(open_folder), mode(path)) == (0o755, 0o600)
+
+
+@posix
+def test_the_files_that_sqlite_makes_later_are_private(tmp_path):
+    path = env.database("ONE", tmp_path / "var" / "service.sqlite3")["NAME"]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE one (two)")
+        assert {file.name: mode(file) for file in path.parent.iterdir()} == {
+            f"service.sqlite3{suffix}": 0o600 for suffix in ("", "-wal", "-shm")
+        }
 
 
 @pytest.mark.parametrize("url", ["", "sqlite://:memory:"])

@@ -7,6 +7,8 @@ as unset. Every function raises `ImproperlyConfigured` with one sentence that na
 import io
 import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -149,9 +151,10 @@ def database(name: str, default: Path) -> dict[str, Any]:
                 f"{name}: expected the URL of a database, "
                 "such as postgres://USER:PASSWORD@HOST:5432/NAME."
             ) from None
-    else:
-        make_private_file(default)
     if config["ENGINE"] == SQLITE:
+        if config["NAME"] != ":memory:":
+            is_default = not (url or text("DATA_DIR", ""))
+            make_private(Path(config["NAME"]), is_default=is_default)
         return config | {"CONN_MAX_AGE": 60, "OPTIONS": SQLITE_OPTIONS}
     config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     if config["ENGINE"] == POSTGRESQL:
@@ -164,11 +167,29 @@ def database(name: str, default: Path) -> dict[str, Any]:
     return config
 
 
-def make_private_file(path: Path) -> None:
-    """Create an empty file that only its owner can read, in a folder of the same kind."""
+def make_private(path: Path, *, is_default: bool) -> None:
+    """Make the SQLite database `path` if it is missing, and close it to other users.
+
+    A new folder gets mode 0700. An older one gets it if it is the default folder; the mode of a
+    folder that a variable names is left alone, as are files of another user.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        if is_default:
+            restrict(path.parent, 0o700)
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
+    # SQLite makes `-wal`, `-shm` and `-journal` with the mode of the database.
+    for file in path.parent.glob(f"{path.name}*"):
+        restrict(file, 0o600)
+
+
+def restrict(path: Path, mode: int) -> None:
+    """Change the mode of `path`, if it exists and belongs to this user."""
+    with suppress(OSError):
+        if stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
 
 
 def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any] | None:
