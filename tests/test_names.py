@@ -11,7 +11,13 @@ NAMES = [
     *("auxiliary", "com10", "console", "lpt"),
 ]
 # Names of files that Windows reserves for devices.
-DEVICES = ["aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
+DEVICES = [
+    "aux",
+    "con",
+    "nul",
+    "prn",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+]
 
 
 @pytest.fixture

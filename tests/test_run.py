@@ -20,14 +20,12 @@ from stack import free_port
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the services need a Unix")
 
 WAIT_SECONDS = 120
-# Logs the step and a part of the environment. A file `fails-STEP` lets the step fail with its text.
+# Logs the step and the environment. A file `fails-STEP` lets the step fail with its text.
 MANAGE = """
 import json, os, pathlib, sys
 step = sys.argv[1]
 with open(os.environ["LOG"], "a") as log:
-    names = "ENV_FILE", "DATA_DIR", "DEBUG", "ORDERS_PORT"
-    variables = {name: os.environ.get(name) for name in names}
-    print(json.dumps([pathlib.Path.cwd().name, step, variables]), file=log)
+    print(json.dumps([pathlib.Path.cwd().name, step, dict(os.environ)]), file=log)
 fails = pathlib.Path("fails-" + step)
 if fails.exists():
     sys.exit(fails.read_text())
@@ -229,15 +227,12 @@ def test_the_variables_of_env_reach_every_step(running, log):
     assert steps_in(log, "orders")[1]["DEBUG"] == "false"
 
 
-def test_relative_paths_are_resolved_against_the_project(start, platform, ports, log):
+def test_relative_paths_are_resolved_against_the_project(start, platform, log):
     (platform / ".env").rename(platform / "other.env")
-    start(ENV_FILE="other.env", DATA_DIR="data")
-    wait_until(lambda: all(map(answers, ports.values())))
-    variables = steps_in(log, "orders")[1]
-    assert (variables["ENV_FILE"], variables["DATA_DIR"]) == (
-        str(platform / "other.env"),
-        str(platform / "data"),
-    )
+    (platform / "Procfile").write_text("path: echo path=$ENV_FILE.\n", encoding="utf-8")
+    output = start(ENV_FILE="other.env", DATA_DIR="data").communicate(timeout=WAIT_SECONDS)[0]
+    assert f"| path={platform / 'other.env'}.\n" in output
+    assert steps_in(log, "orders")[1]["DATA_DIR"] == str(platform / "data")
     assert not (platform / ".env").exists()
 
 
@@ -269,6 +264,76 @@ def test_resource_servers_are_added_to_a_project_whose_hooks_were_refused(
     free = {f"{prefix}_PORT": str(free_port()) for prefix in prefixes}
     run_script(bare_project, "run", LOG=str(log), **free)
     assert (steps_in(log, "orders")[0], steps_in(log, "inventory")[0]) == (["migrate"], ["migrate"])
+
+
+# --- Secrets of each process ----------------------------------------------------------------------
+
+# Variables of .env, and the steps and processes that get them.
+SECRETS = {
+    "AUTHORIZATION_SERVER_SECRET_KEY": {"server", "register"},
+    "AUTHORIZATION_SERVER_DATABASE_URL": {"server", "register"},
+    "OIDC_RSA_PRIVATE_KEY": {"server", "register"},
+    "DEMO_PASSWORD": {"register"},
+    "DEMO_MACHINE_CLIENT_SECRET": {"register"},
+    "ORDERS_SECRET_KEY": {"orders"},
+    "ORDERS_SECRET_KEY_FILE": {"orders"},
+    "ORDERS_INTROSPECTION_CLIENT_SECRET": {"register", "orders"},
+    "ORDERS_DATABASE_URL": {"orders"},
+    "ORDERS_CACHE_URL": {"orders"},
+    "ORDERS_PAYMENT_TOKEN": {"orders"},
+    "ORDERS_HISTORY_SECRET_KEY": {"orders-history"},
+    "ORDERS_HISTORY_INTROSPECTION_CLIENT_SECRET": {"register", "orders-history"},
+    "ORDERS_ISSUERS": {"orders"},
+    "OKTA_CLIENT_SECRET": {"orders"},
+    "ORDERS_PORT": {"server", "register", "orders", "orders-history", "other"},
+    "ORDERS_URL": {"server", "register", "orders", "orders-history", "other"},
+    "ORDERS_INTROSPECTION_CLIENT_ID": {"server", "register", "orders", "orders-history", "other"},
+    "LOG_LEVEL": {"server", "register", "orders", "orders-history", "other"},
+}
+PROCESSES = {
+    "server": "cd authorization_server && exec",
+    "orders": "cd resource_servers/orders && exec",
+    "orders-history": "exec",
+    "other": "exec",
+}
+
+
+@pytest.fixture
+def received(platform, run_script, tmp_path, log):
+    """Return the environment of each process, and of the step that registers clients."""
+    run_script(platform, "add_resource_server", "orders-history")
+    manage = platform / "resource_servers" / "orders-history" / "manage.py"
+    manage.write_text(MANAGE, encoding="utf-8")
+    values = dict.fromkeys(SECRETS, "value") | {"ORDERS_ISSUERS": "okta"}
+    ports = {f"{name}_PORT": free_port() for name in ("AUTHORIZATION_SERVER", "ORDERS")}
+    values |= ports | {"ORDERS_HISTORY_PORT": free_port()}
+    lines = [f"{name}={value}\n" for name, value in values.items()]
+    (platform / ".env").write_text("".join(lines), encoding="utf-8")
+    write = f"import json, os; print(json.dumps(dict(os.environ)), file=open('{tmp_path}/%s', 'w'))"
+    procfile = ""
+    for name, start in PROCESSES.items():
+        end = " resource_servers/orders-history/worker.py" if name == "orders-history" else ""
+        # The others stop when one of them ends.
+        procfile += (
+            f'{name}: {start} python -c "{write % name}; import time; time.sleep(60)"{end}\n'
+        )
+    all_written = " && ".join(f"test -s {tmp_path}/{name}" for name in PROCESSES)
+    procfile += f"end: until {all_written}; do sleep 0.1; done\n"
+    (platform / "Procfile").write_text(procfile, encoding="utf-8")
+    run_script(platform, "run", LOG=str(log))
+    found = {name: json.loads((tmp_path / name).read_text("utf-8")) for name in PROCESSES}
+    steps = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    return found | {"register": next(env for _, step, env in steps if step == "ensure_clients")}
+
+
+def test_no_process_gets_the_secrets_of_another_service(received):
+    found = {name: {one for one in received if name in received[one]} for name in SECRETS}
+    assert found == SECRETS
+
+
+def test_no_service_reads_the_other_secrets_from_env(received):
+    files = {name: env.get("ENV_FILE") for name, env in received.items()}
+    assert files == dict.fromkeys(received, "") | {"other": None}
 
 
 # --- Errors --------------------------------------------------------------------------------------

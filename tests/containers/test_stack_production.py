@@ -221,7 +221,13 @@ def test_compose_yml_publishes_no_port(prepared):
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_each_service_answers_under_its_own_name(production, host):
-    assert production.send("GET", f"{host}.{DOMAIN}", "/health/ready").status == 200
+    path = "/accounts/login/" if host == "auth" else "/api/ping/"
+    assert production.send("GET", f"{host}.{DOMAIN}", path).status == 200
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_probes_are_not_published(production, host):
+    assert production.send("GET", f"{host}.{DOMAIN}", "/health/ready").status == 404
 
 
 def test_the_issuer_is_the_public_address(production):

@@ -1,8 +1,9 @@
-"""The files in `.secrets/`, which Compose mounts into the containers: into each only its own.
+"""The secrets of each service: files in `.secrets/` for containers, variables for `make run`.
 
-They are written from `.env`. Passwords of PostgreSQL and Valkey, and the URLs with these passwords,
-are for containers only: they are generated here and kept. The files are readable by all users, as
-the users of the containers read them; the folder is closed to other users.
+Compose mounts the files, which are written from `.env`, into the containers: into each only its
+own. Passwords of PostgreSQL and Valkey, and the URLs with these passwords, are for containers only:
+they are generated here and kept. The files are readable by all users, as the users of the
+containers read them; the folder is closed to other users.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from _project import (
 FOLDER = ROOT / ".secrets"
 FOLDER_MODE, FILE_MODE = 0o700, 0o644
 ADMINISTRATORS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
+# What follows the prefix of a service in the names of its secrets.
+SECRET = re.compile(r"_(?:\w*_)?(?:KEY|PASSWORD|SECRET|TOKEN)|_(?:DATABASE|CACHE)_URL")
 DATABASE_URL = "postgres://{name}:{password}@postgres:5432/{name}"
 CACHE_URL = "redis://{name}:{password}@valkey:6379/0"
 
@@ -97,6 +100,36 @@ def names_of_issuers(server: Service, values: dict[str, str]) -> re.Pattern[str]
     for table in issuer_tables(server, values):
         names += [re.escape(str(table[key])) for key in table if key.endswith("_variable")]
     return re.compile(rf"(?:{server.prefix}_)?(?:{'|'.join(names)})")
+
+
+def own_environment(
+    service: Service | None, values: dict[str, str], *, registers: bool = False
+) -> dict[str, str]:
+    """Return `values` without the secrets and the issuers of other services.
+
+    Args:
+        service: None for a process that belongs to no service.
+        registers: Whether the process makes clients and people, and needs their secrets.
+    """
+    servers = resource_servers()
+    # The longest prefix first: ORDER_HISTORY_SECRET_KEY is not of the service `order`.
+    services = sorted([AUTHORIZATION_SERVER, *servers], key=lambda one: -len(one.prefix))
+    issuers = [(server, names_of_issuers(server, values)) for server in servers]
+
+    def is_own(variable: str) -> bool:
+        name = variable.removesuffix("_FILE")
+        if owners := {server for server, names in issuers if names.fullmatch(name)}:
+            return service in owners
+        first = next((one for one in services if name.startswith(f"{one.prefix}_")), None)
+        if first and SECRET.fullmatch(name.removeprefix(first.prefix)):
+            owners = {first}
+        elif name == "OIDC_RSA_PRIVATE_KEY":
+            owners = {AUTHORIZATION_SERVER}
+        if name == "DEMO_PASSWORD" or name.endswith("_CLIENT_SECRET"):
+            return registers or service in owners
+        return service in owners or not owners
+
+    return {name: value for name, value in values.items() if is_own(name)}
 
 
 def lines_of(env: str, names: re.Pattern[str]) -> Iterator[str]:

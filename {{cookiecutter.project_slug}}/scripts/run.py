@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -33,6 +34,7 @@ from _project import (
     resource_servers,
     shown,
 )
+from _secret_files import own_environment
 
 try:
     from honcho.compat import ProcessManager  # type: ignore[import-untyped]
@@ -49,6 +51,7 @@ AUTHORIZATION_SERVER_STEPS = [
     "ensure_clients",
     "ensure_demo_user",
 ]
+REGISTRATION_STEPS = ("ensure_clients", "ensure_demo_user")
 INTERRUPTED = 130
 
 
@@ -70,7 +73,7 @@ def main() -> None:
 
 
 def environment_of_services() -> dict[str, str]:
-    """Return the variables that every process gets, whatever folder it runs in."""
+    """Return the variables of all processes, whatever folder they run in."""
     variables = environment()
     for name in ("ENV_FILE", "DATA_DIR"):
         if variables.get(name):
@@ -80,6 +83,15 @@ def environment_of_services() -> dict[str, str]:
     variables["PATH"] = os.pathsep.join([programs, variables.get("PATH", os.defpath)])
     variables["PYTHONUNBUFFERED"] = "1"
     return variables
+
+
+def environment_of(
+    service: Service | None, variables: dict[str, str], step: str = ""
+) -> dict[str, str]:
+    """Return the variables of one process: no service gets the secrets of another one."""
+    own = own_environment(service, variables, registers=step in REGISTRATION_STEPS)
+    # A service would read the other secrets in `.env` itself.
+    return own | {"ENV_FILE": ""} if service else own
 
 
 def check_ports(services: list[Service], variables: dict[str, str]) -> None:
@@ -126,7 +138,7 @@ def run_steps(service: Service, variables: dict[str, str]) -> str | None:
         done = subprocess.run(
             [sys.executable, "manage.py", *step.split()],
             cwd=service.folder,
-            env=variables,
+            env=environment_of(service, variables, step),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -162,12 +174,21 @@ def start(services: list[Service], variables: dict[str, str]) -> int:
     manager = Manager()
     manager._procmgr = LeadersFirst()
     for name, command in parse_procfile(read_text(ROOT / "Procfile")).processes.items():
-        manager.add_process(name, command, env=variables, cwd=str(ROOT))
+        env = environment_of(service_of(command, services), variables)
+        manager.add_process(name, command, env=env, cwd=str(ROOT))
     # A process, because honcho forks and a thread would not survive that safely.
     multiprocessing.Process(target=announce, args=(services, variables), daemon=True).start()
     manager.loop()
     # Ctrl-C is how it is meant to end. A service that ends by itself is a fault, even with code 0.
     return 0 if manager.returncode == INTERRUPTED else manager.returncode or 1
+
+
+def service_of(command: str, services: list[Service]) -> Service | None:
+    """Return the service whose folder a command of Procfile names."""
+    folders = {service.folder.relative_to(ROOT).as_posix(): service for service in services}
+    return next(
+        (one for path, one in folders.items() if re.search(rf"\b{path}(?![\w-])", command)), None
+    )
 
 
 def announce(services: list[Service], variables: dict[str, str]) -> None:

@@ -1,0 +1,148 @@
+"""The configuration of the proxy, run by nginx in front of a server that shows what it receives."""
+
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+from http.client import HTTPSConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from stack import free_port
+
+pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+
+WAIT_SECONDS = 60
+DOMAIN = "example.com"
+SERVICES = ["auth", "orders"]
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the path and the headers of the request."""
+
+    def do_GET(self):
+        seen = {"path": self.path, **{name.lower(): value for name, value in self.headers.items()}}
+        body = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    """Return the port of the server behind the proxy."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def configuration(project, upstream, tmp_path_factory):
+    """Return the port of TLS, and the path of the configuration with paths and ports of tests."""
+    folder = tmp_path_factory.mktemp("nginx")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    options = ["-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN=*.{DOMAIN}"]
+    subprocess.run(
+        ["openssl", "req", "-x509", *options, "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    port = free_port()
+    changes = [
+        (r" /tmp/", f" {folder}/"),
+        (r"listen 8443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        (r"listen 8080", f"listen 127.0.0.1:{free_port()}"),
+        (r"http://\$service\.proxied\.internal:8000", f"http://127.0.0.1:{upstream}"),
+        (r"/run/secrets/TLS_CERTIFICATE", str(certificate)),
+        (r"/run/secrets/TLS_PRIVATE_KEY", str(key)),
+        (r"/dev/std(out|err)", str(folder / "log")),
+        # Debian's nginx 1.22 has no such directive, and needs no user if it is not root's.
+        (r"http2 on;", ""),
+        (r"user nobody nogroup;", "user root;" if os.geteuid() == 0 else ""),
+    ]
+    text = (project / "deploy" / "nginx" / "nginx.conf").read_text(encoding="utf-8")
+    for pattern, replacement in changes:
+        text, count = re.subn(pattern, replacement, text)
+        assert count, pattern
+    path = folder / "nginx.conf"
+    path.write_text(text, encoding="utf-8")
+    return port, path
+
+
+@pytest.fixture(scope="module")
+def send(configuration):
+    """Return a function that sends a GET request to a service through the proxy."""
+    port, path = configuration
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def send(service, path, headers=None):
+        connection = HTTPSConnection("127.0.0.1", port, timeout=WAIT_SECONDS, context=context)
+        connection.request("GET", path, headers={"Host": f"{service}.{DOMAIN}"} | (headers or {}))
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response.status, body
+
+    with (path.parent / "output").open("w") as output:
+        process = subprocess.Popen(["nginx", "-c", path], stderr=output)
+    deadline = time.monotonic() + WAIT_SECONDS
+    try:
+        while True:
+            try:
+                send("orders", "/")
+                break
+            except OSError:
+                assert process.poll() is None, (path.parent / "output").read_text("utf-8")
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield send
+    finally:
+        process.terminate()
+        process.wait(timeout=WAIT_SECONDS)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("path", ["/api/ping/", "/api/health/live", "/healthy", "/"])
+def test_a_request_reaches_its_service(send, service, path):
+    status, body = send(service, path)
+    assert (status, json.loads(body)["path"]) == (200, path)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/health/live", "/health/ready", "/health/", "/health/ready?x=1"),
+        *("//health/ready", "/%68ealth/ready", "/x/../health/ready", "/health%2Fready"),
+    ],
+)
+def test_the_probes_are_not_published(send, service, path):
+    status, body = send(service, path)
+    assert (status, b'"path"' in body) == (404, False)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6Detrics", "/metrics?x=1"])
+def test_the_metrics_are_not_published(send, path):
+    status, body = send("orders", path)
+    assert (status, b'"path"' in body) == (404, False)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-For", "X_Forwarded_For", "X-Forwarded_For", "x_forwarded-for"]
+)
+def test_a_forged_address_does_not_reach_a_service(send, service, name):
+    _, body = send(service, "/", {name: "203.0.113.7"})
+    received = json.loads(body)
+    addresses = [value for key, value in received.items() if "forwarded" in key.replace("_", "-")]
+    assert sorted(addresses) == ["127.0.0.1", "https"]
