@@ -1,25 +1,17 @@
 """A project with edits of its owner is updated to a newer version of the template by cruft."""
 
-import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+from owner import add_endpoint, add_scope, add_setting
 from stack import ROOT, copy_template, make, running, use_free_ports
 
 GIT = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.com"]
 # The first commit with the layout of today.
 OLDER = "79a3f0f8cca01c64017d2c6f51d4770639ab4c35"
 SETTINGS = "resource_servers/orders/config/settings.py"
-VIEW = '''
-
-class StockView(APIView):
-    """Added by the owner of the project."""
-
-    def get(self, request: Request) -> Response:
-        return Response({"stock": 7})
-'''
 
 
 def git(folder, *arguments, check=True, **options):
@@ -62,27 +54,6 @@ def older_template(tmp_path):
     return folder
 
 
-def edit(path, pattern, replacement):
-    """Replace the only match of `pattern` in a file."""
-    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.M)
-    assert count == 1
-    path.write_text(text, encoding="utf-8")
-
-
-def extend(project):
-    """Add a view with its URL, a scope and a setting, as an owner does."""
-    api = project / "resource_servers" / "orders" / "api"
-    views = api / "views.py"
-    views.write_text(views.read_text(encoding="utf-8") + VIEW, encoding="utf-8")
-    edit(api / "urls.py", r"(import ItemViewSet, PingView,)", r"\1 StockView,")
-    edit(api / "urls.py", r"^(urlpatterns = \[\n)", r'\1    path("stock/", StockView.as_view()),\n')
-    manifest = project / "resource_servers" / "orders" / "resource_server.toml"
-    edit(manifest, r'^("orders:write" = .*)$', r'\1\n"orders:refund" = "Refund your orders"')
-    settings = project / SETTINGS
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(f"{text}\nSTOCK_WARNING = 3\n", encoding="utf-8")
-
-
 def take_newer_version(template):
     """Replace the older template by the current one, and commit it."""
     for path in template.iterdir():
@@ -99,7 +70,9 @@ def test_a_project_with_edits_of_its_owner_is_brought_up_to_date(older_template,
     project = tmp_path / "my_platform"
     commit(project, "Generate")
     secrets = (project / ".env").read_bytes()
-    extend(project)
+    add_endpoint(project)
+    add_scope(project)
+    add_setting(project / "resource_servers" / "orders", "STOCK_WARNING = 3")
     commit(project, "Add the stock of orders")
     take_newer_version(older_template)
 
