@@ -122,10 +122,9 @@ def test_completing_env_closes_it_to_others(init_env, env):
         "# mine\n\nDEMO_USERNAME='maria@example.com'\nEXTRA=1\n",
         "export DEMO_USERNAME=maria@example.com",
         "DEMO_USERNAME=\r\nDEBUG=true\r\n",
-        "this is no assignment\n",
         "",
     ],
-    ids=["plain", "quoted", "exported, without a last line break", "CRLF", "broken", "empty"],
+    ids=["plain", "quoted", "exported, without a last line break", "CRLF", "empty"],
 )
 def test_existing_content_is_kept_byte_for_byte(init_env, env, text):
     env.write_bytes(text.encode())
@@ -195,6 +194,32 @@ def test_an_example_value_in_env_is_refused_by_name(init_env, env):
     run = init_env()
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     assert "for DEMO_PASSWORD: delete" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["this is no assignment", "DEMO-USERNAME=value", "=value", "DEBUG = true", "'"]
+)
+def test_a_malformed_line_is_refused_by_its_number_without_its_value(init_env, env, line):
+    text = f"# mine\n\nDEBUG=true\n{line}\n"
+    env.write_text(text, encoding="utf-8")
+    run = init_env()
+    assert (run.returncode, run.stderr) == (1, ".env, line 4: expected NAME=value or a comment.\n")
+    assert env.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("line", ["DEMO_PASSWORD=other", "export DEMO_PASSWORD="])
+def test_a_variable_that_is_set_twice_is_refused_without_its_values(init_env, env, line):
+    env.write_text(f"DEMO_PASSWORD=first\n\n  {line}\n", encoding="utf-8")
+    run = init_env()
+    assert (run.returncode, run.stderr) == (
+        1,
+        ".env, line 3: line 1 sets DEMO_PASSWORD already; delete one of the two lines.\n",
+    )
+
+
+def test_every_line_that_is_refused_is_reported(init_env, env):
+    env.write_text("nonsense\nDEBUG=true\nDEBUG=true\n'\n", encoding="utf-8")
+    assert init_env().stderr.count("\n") == 3
 
 
 def test_the_variable_env_file_names_another_file(init_env, env, tmp_path, example):

@@ -25,7 +25,8 @@ MANAGE = """
 import json, os, pathlib, sys
 step = sys.argv[1]
 with open(os.environ["LOG"], "a") as log:
-    print(json.dumps([pathlib.Path.cwd().name, step, dict(os.environ)]), file=log)
+    variables = dict(os.environ) | {"pid": os.getpid()}
+    print(json.dumps([pathlib.Path.cwd().name, step, variables]), file=log)
 fails = pathlib.Path("fails-" + step)
 if fails.exists():
     sys.exit(fails.read_text())
@@ -63,6 +64,12 @@ def ports():
     return {"AUTHORIZATION_SERVER": free_port(), "ORDERS": free_port()}
 
 
+def addresses(ports):
+    """Return the variables that give services these ports."""
+    urls = {f"{prefix}_URL": f"http://localhost:{port}" for prefix, port in ports.items()}
+    return {f"{prefix}_PORT": str(port) for prefix, port in ports.items()} | urls
+
+
 @pytest.fixture
 def platform(bare_project, run_script, ports):
     """Return a project with the resource server orders, whose services are small programs."""
@@ -74,7 +81,7 @@ def platform(bare_project, run_script, ports):
         + SERVE.format(name="orders", prefix="ORDERS"),
         encoding="utf-8",
     )
-    lines = [f"{prefix}_PORT={port}\n" for prefix, port in ports.items()]
+    lines = [f"{name}={value}\n" for name, value in addresses(ports).items()]
     (bare_project / ".env").write_text("".join(lines), encoding="utf-8")
     return bare_project
 
@@ -145,6 +152,12 @@ def test_the_authorization_server_is_prepared_in_order(running, log):
     assert steps == ["ensure_signing_key", "migrate", "ensure_clients", "ensure_demo_user"]
 
 
+def test_the_steps_of_a_service_run_in_one_process(running, log):
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    processes = [variables["pid"] for where, _, variables in entries if where != "orders"]
+    assert (len(processes), len(set(processes))) == (4, 1)
+
+
 def test_each_resource_server_is_migrated(running, log):
     assert steps_in(log, "orders")[0] == ["migrate"]
 
@@ -152,12 +165,13 @@ def test_each_resource_server_is_migrated(running, log):
 def test_each_step_is_printed_without_its_output(running):
     running.terminate()
     output = running.communicate(timeout=WAIT_SECONDS)[0]
-    steps = "orders: migrate", "authorization-server: ensure_clients"
+    steps = "orders: migrate --no-input\n", ", ensure_clients, ensure_demo_user\n"
     assert [step for step in steps if step not in output] == []
     assert "output of a successful step" not in output
 
 
-def test_the_addresses_are_printed_when_every_service_answers(start, platform):
+def test_the_addresses_are_printed_when_every_service_answers(start, platform, ports):
+    urls = [f"http://localhost:{port}" for port in ports.values()]
     for name in "authorization-server", "orders":
         wait = f"{name}: python -c \"import time; time.sleep(1); print('{name} starts')\" && "
         text = (platform / "Procfile").read_text("utf-8").replace(f"{name}: ", wait)
@@ -167,12 +181,10 @@ def test_the_addresses_are_printed_when_every_service_answers(start, platform):
         lines.append(line.strip())
         if "Ctrl-C stops everything" in line:
             break
-    first = min(
-        i for i, line in enumerate(lines) if "http://localhost:8000/accounts/login/" in line
-    )
+    first = min(i for i, line in enumerate(lines) if f"{urls[0]}/accounts/login/" in line)
     starts = [i for i, line in enumerate(lines) if line.endswith("starts")]
     assert (len(starts), max(starts) < first) == (2, True)
-    assert "http://localhost:8001/api/docs/" in "\n".join(lines)
+    assert f"{urls[1]}/api/docs/" in "\n".join(lines)
 
 
 def test_no_secret_is_printed(running, platform):
@@ -218,7 +230,7 @@ def test_programs_of_the_running_python_are_on_the_path(start, platform):
 
 def test_the_environment_has_precedence_over_env(start, ports, log):
     ports["ORDERS"] = free_port()
-    start(ORDERS_PORT=str(ports["ORDERS"]))
+    start(**addresses(ports))
     wait_until(lambda: all(map(answers, ports.values())))
     assert steps_in(log, "orders")[1]["ORDERS_PORT"] == str(ports["ORDERS"])
 
@@ -236,8 +248,59 @@ def test_relative_paths_are_resolved_against_the_project(start, platform, log):
     assert not (platform / ".env").exists()
 
 
+def test_a_process_is_stopped_before_its_children(start, platform, tmp_path, ports):
+    """A server would report the exit of a worker as an error."""
+    port = free_port()
+    program = f"""
+import signal, subprocess, sys
+worker = subprocess.Popen([sys.executable, "-m", "http.server", "{port}"])
+def stop(*_):
+    open({str(tmp_path / "worker")!r}, "w").write(str(worker.poll()))
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+worker.wait()
+"""
+    (tmp_path / "server.py").write_text(program, encoding="utf-8")
+    with (platform / "Procfile").open("a", encoding="utf-8") as procfile:
+        procfile.write(f"server: exec python {tmp_path / 'server.py'}\n")
+    process = start()
+    wait_until(lambda: all(map(answers, [port, *ports.values()])))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=WAIT_SECONDS)
+    assert ((tmp_path / "worker").read_text(), answers(port)) == ("None", False)
+
+
+def test_a_process_that_does_not_stop_is_killed(start, platform, ports):
+    with (platform / "Procfile").open("a", encoding="utf-8") as procfile:
+        procfile.write("stubborn: trap '' TERM; echo deaf; while :; do sleep 1; done\n")
+    process = start()
+    for line in process.stdout:
+        if line.endswith("| deaf\n"):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0
+
+
+def test_ctrl_c_prints_nothing_about_processes(running):
+    running.send_signal(signal.SIGINT)
+    output = running.communicate(timeout=WAIT_SECONDS)[0]
+    assert [line for line in output.splitlines() if "stopped" in line or "rc=" in line] == []
+
+
+def test_a_process_that_ends_is_named_with_its_code(start, platform):
+    (platform / "Procfile").write_text("short: exit 7\n", encoding="utf-8")
+    output = start().communicate(timeout=WAIT_SECONDS)[0]
+    assert output.splitlines()[-1] == "short has ended (exit code 7): stopping."
+
+
+def test_a_last_line_without_a_line_break_is_printed(start, platform):
+    (platform / "Procfile").write_text("short: printf unfinished\n", encoding="utf-8")
+    assert "short | unfinished\n" in start().communicate(timeout=WAIT_SECONDS)[0]
+
+
 def test_the_variable_port_is_not_set(start, platform):
-    # The command line of honcho would set PORT.
+    # Other programs that read a Procfile set PORT.
     (platform / "Procfile").write_text("port: echo port=$PORT.\n", encoding="utf-8")
     assert "| port=.\n" in start(PORT="").communicate(timeout=WAIT_SECONDS)[0]
 
@@ -249,8 +312,8 @@ def test_missing_variables_are_added_to_env(running, platform):
 def test_a_missing_env_is_created(start, platform):
     (platform / ".env").unlink()
     (platform / "Procfile").write_text("end: exit 1\n", encoding="utf-8")
-    free = {f"{prefix}_PORT": str(free_port()) for prefix in ("AUTHORIZATION_SERVER", "ORDERS")}
-    start(**free).communicate(timeout=WAIT_SECONDS)
+    free = {prefix: free_port() for prefix in ("AUTHORIZATION_SERVER", "ORDERS")}
+    start(**addresses(free)).communicate(timeout=WAIT_SECONDS)
     assert "\nDEMO_PASSWORD=" in (platform / ".env").read_text(encoding="utf-8")
 
 
@@ -261,7 +324,7 @@ def test_resource_servers_are_added_to_a_project_whose_hooks_were_refused(
         (bare_project / folder / "manage.py").write_text(MANAGE, encoding="utf-8")
     (bare_project / "authorization_server" / "fails-ensure_signing_key").touch()
     prefixes = "AUTHORIZATION_SERVER", "ORDERS", "INVENTORY"
-    free = {f"{prefix}_PORT": str(free_port()) for prefix in prefixes}
+    free = addresses({prefix: free_port() for prefix in prefixes})
     run_script(bare_project, "run", LOG=str(log), **free)
     assert (steps_in(log, "orders")[0], steps_in(log, "inventory")[0]) == (["migrate"], ["migrate"])
 
@@ -305,8 +368,8 @@ def received(platform, run_script, tmp_path, log):
     manage = platform / "resource_servers" / "orders-history" / "manage.py"
     manage.write_text(MANAGE, encoding="utf-8")
     values = dict.fromkeys(SECRETS, "value") | {"ORDERS_ISSUERS": "okta"}
-    ports = {f"{name}_PORT": free_port() for name in ("AUTHORIZATION_SERVER", "ORDERS")}
-    values |= ports | {"ORDERS_HISTORY_PORT": free_port()}
+    prefixes = "AUTHORIZATION_SERVER", "ORDERS", "ORDERS_HISTORY"
+    values |= addresses({prefix: free_port() for prefix in prefixes})
     lines = [f"{name}={value}\n" for name, value in values.items()]
     (platform / ".env").write_text("".join(lines), encoding="utf-8")
     write = f"import json, os; print(json.dumps(dict(os.environ)), file=open('{tmp_path}/%s', 'w'))"
@@ -381,9 +444,24 @@ def test_one_port_for_two_services_is_refused(fails, ports):
 
 @pytest.mark.parametrize("port", ["", "http", "65536", "-1"])
 def test_an_invalid_port_is_refused(fails, port):
-    assert fails(ORDERS_PORT=port).startswith(
-        f"Port {port} of orders: not a number from 1 to 65535."
+    assert fails(ORDERS_PORT=port) == (
+        f"Port {port} of orders: not a number from 1 to 65535. Change ORDERS_PORT and ORDERS_URL "
+        "in .env.\n"
     )
+
+
+@pytest.mark.parametrize("url", ["http://localhost:{}", "http://127.0.0.1:{}/", "http://[::1]:{}"])
+def test_a_port_that_is_not_that_of_the_url_is_refused(fails, ports, url):
+    port = ports["ORDERS"]
+    assert fails(ORDERS_URL=url.format(port + 1)) == (
+        f"ORDERS_PORT is {port}, but ORDERS_URL has the port {port + 1}: set both to the same port "
+        "in .env.\n"
+    )
+
+
+def test_the_url_may_be_that_of_a_proxy(start, ports):
+    start(ORDERS_URL="https://localhost:8443", AUTHORIZATION_SERVER_URL="http://example.test")
+    wait_until(lambda: all(map(answers, ports.values())))
 
 
 def test_a_failed_step_is_reported_after_its_output(fails, platform):
@@ -393,6 +471,32 @@ def test_a_failed_step_is_reported_after_its_output(fails, platform):
         fails()
         == "the disk is full\n`manage.py migrate --no-input` failed for orders: see above.\n"
     )
+
+
+def test_what_several_services_say_is_printed_once(fails, platform):
+    for folder, step in (
+        ("authorization_server", "ensure_signing_key"),
+        (
+            "resource_servers/orders",
+            "migrate",
+        ),
+    ):
+        (platform / folder / f"fails-{step}").write_text("DEBUG is wrong", encoding="utf-8")
+    assert fails() == (
+        "DEBUG is wrong\n"
+        "`manage.py ensure_signing_key` failed for authorization-server: see above.\n"
+        "`manage.py migrate --no-input` failed for orders: see above.\n"
+    )
+
+
+def test_a_step_that_raises_is_reported_with_its_traceback(platform, run_script, log):
+    fault = platform / "resource_servers" / "orders" / "manage.py"
+    fault.write_text("1 / 0", encoding="utf-8")
+    lines = run_script(platform, "run", LOG=str(log)).stderr.splitlines()
+    assert lines[-2:] == [
+        "ZeroDivisionError: division by zero",
+        "`manage.py migrate --no-input` failed for orders: see above.",
+    ]
 
 
 def test_no_step_follows_one_that_has_failed(fails, platform, log):
@@ -408,10 +512,13 @@ def test_no_service_is_started_after_a_failed_step(fails, platform, tmp_path):
     assert not (tmp_path / "started").exists()
 
 
-def test_missing_dependencies_are_reported_in_one_sentence(fails):
-    # -S leaves out the packages of the environment.
-    message = fails(python=(sys.executable, "-B", "-S"))
-    assert message == "The dependencies are not installed: run `make install`.\n"
+def test_missing_dependencies_are_reported_in_one_sentence(fails, platform):
+    for folder in "authorization_server", "resource_servers/orders":
+        missing = "raise ModuleNotFoundError('No module named django', name='django')"
+        (platform / folder / "manage.py").write_text(missing, encoding="utf-8")
+    first, *others = fails().splitlines()
+    assert first == "The dependencies are not installed: run `make install`."
+    assert len(others) == 2
 
 
 def test_a_placeholder_in_env_is_reported_in_one_sentence(fails, platform):

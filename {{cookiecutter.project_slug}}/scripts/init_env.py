@@ -1,7 +1,8 @@
 """Create or complete `.env` from `.env.example`, with new secrets; then write `.secrets/` from it.
 
 An existing line is never changed, so this can run at any time: after generation, in a new clone, in
-CI, before each start. Standard library only. No value is ever printed.
+CI, before each start. A line that is not an assignment, or sets a variable again, is refused.
+Standard library only. No value is ever printed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ import sys
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from _project import ROOT, assignments, env_file, read_text, replace_text, shown, variables
+from _project import (
+    ASSIGNMENT,
+    ROOT,
+    assignments,
+    env_file,
+    read_text,
+    replace_text,
+    shown,
+    variables,
+)
 from _secret_files import FOLDER, complete_secret_files
 
 EXAMPLE = "change-me"
@@ -38,6 +48,20 @@ def complete(path: Path) -> list[str]:
     return list(missing)
 
 
+def problems_in(path: Path) -> Iterator[str]:
+    """Yield a sentence for each line of an env file that is malformed or a repetition."""
+    seen: dict[str, int] = {}
+    for number, line in enumerate(map(str.strip, read_text(path).splitlines()), start=1):
+        match = ASSIGNMENT.fullmatch(line)
+        if match is None and line and not line.startswith("#"):
+            yield f"{shown(path)}, line {number}: expected NAME=value or a comment."
+        if match and seen.setdefault(match[1], number) != number:
+            yield (
+                f"{shown(path)}, line {number}: line {seen[match[1]]} sets {match[1]} already; "
+                "delete one of the two lines."
+            )
+
+
 def lines_to_add(example: str, present: Container[str]) -> Iterator[tuple[str, str]]:
     """Yield name and lines of each variable of `example` that is not `present`."""
     for name, value, lines in assignments(example):
@@ -55,6 +79,8 @@ def main() -> None:
     if path is None:
         return
     is_new = not path.exists()
+    if not is_new and (problems := list(problems_in(path))):
+        sys.exit("\n".join(problems))
     try:
         added = complete(path)
     except OSError as error:

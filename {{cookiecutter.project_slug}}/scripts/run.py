@@ -1,25 +1,27 @@
 """Prepare every service and start them all: ``make run``. Ctrl-C stops them.
 
-honcho starts the processes of Procfile. It is used as a library, because its command line lets
-`.env` take precedence over the environment and sets PORT in every process.
+The processes are those of Procfile. No library runs them: honcho forks a Python of 18 MB for each.
 """
 
 from __future__ import annotations
 
-import http.client
-import multiprocessing
+import errno
+import io
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 import add_resource_server
 import init_env
@@ -36,14 +38,7 @@ from _project import (
 )
 from _secret_files import own_environment
 
-try:
-    from honcho.compat import ProcessManager  # type: ignore[import-untyped]
-    from honcho.environ import parse_procfile  # type: ignore[import-untyped]
-    from honcho.manager import Manager  # type: ignore[import-untyped]
-except ImportError:
-    sys.exit(NOT_INSTALLED)
-
-# The steps of one service run in order; the services are prepared concurrently.
+# The commands of manage.py that prepare a service, in order.
 RESOURCE_SERVER_STEPS = ["migrate --no-input"]
 AUTHORIZATION_SERVER_STEPS = [
     "ensure_signing_key",
@@ -51,8 +46,10 @@ AUTHORIZATION_SERVER_STEPS = [
     "ensure_clients",
     "ensure_demo_user",
 ]
-REGISTRATION_STEPS = ("ensure_clients", "ensure_demo_user")
+PROCESS = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
 INTERRUPTED = 130
+# A server of another scheme or host is a proxy in front, which may have another port.
+LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?::([0-9]+))?/?")
 
 
 def main() -> None:
@@ -67,7 +64,7 @@ def main() -> None:
     variables = environment_of_services()
     check_ports(services, variables)
     prepare(services, variables)
-    # A second time, because preparing took a while and Granian would share a port that is in use.
+    # A second time, because preparing took a while and a server may share a port that is in use.
     check_ports(services, variables)
     sys.exit(start(services, variables))
 
@@ -86,18 +83,21 @@ def environment_of_services() -> dict[str, str]:
 
 
 def environment_of(
-    service: Service | None, variables: dict[str, str], step: str = ""
+    service: Service | None, variables: dict[str, str], *, registers: bool = False
 ) -> dict[str, str]:
     """Return the variables of one process: no service gets the secrets of another one."""
-    own = own_environment(service, variables, registers=step in REGISTRATION_STEPS)
+    own = own_environment(service, variables, registers=registers)
     # A service would read the other secrets in `.env` itself.
     return own | {"ENV_FILE": ""} if service else own
 
 
 def check_ports(services: list[Service], variables: dict[str, str]) -> None:
-    """Exit with one line for each port that is in use, or that two services share."""
+    """Exit with one line for each service whose port is in use, shared or not that of its URL."""
     with ExitStack() as listeners:
-        found = [problem_with_port(service, variables, listeners) for service in services]
+        found = [
+            problem_with_port(service, variables, listeners) or problem_with_url(service, variables)
+            for service in services
+        ]
     if problems := [problem for problem in found if problem]:
         sys.exit("\n".join(problems))
 
@@ -107,80 +107,180 @@ def problem_with_port(
 ) -> str | None:
     """Listen on the port of a service until `listeners` is closed; return why that fails."""
     name, port = f"{service.prefix}_PORT", variables.get(f"{service.prefix}_PORT", "")
+    change = f"{name} and {service.prefix}_URL in {shown(env_file())}."
+    if not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
+        return f"Port {port} of {service.name}: not a number from 1 to 65535. Change {change}"
     try:
         listener = listeners.enter_context(socket.socket())
         # Like servers: connections that were closed a moment ago do not occupy the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(port)))
         listener.listen()
-    except (OSError, ValueError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a number from 1 to 65535"
-        return (
-            f"Port {port} of {service.name}: {reason}. Stop what uses it, or change {name} and "
-            f"{service.prefix}_URL in {shown(env_file())}."
-        )
+    except OSError as error:
+        stop = "Stop what uses it, or change" if error.errno == errno.EADDRINUSE else "Change"
+        return f"Port {port} of {service.name}: {error.strerror}. {stop} {change}"
     return None
+
+
+def problem_with_url(service: Service, variables: dict[str, str]) -> str | None:
+    """Return that the URL of a service has another port than it listens on, None if not."""
+    name, port = f"{service.prefix}_URL", variables[f"{service.prefix}_PORT"]
+    found = LOCAL_URL.fullmatch(variables.get(name, ""))
+    if found is None or int(found[1] or 80) == int(port):
+        return None
+    return (
+        f"{service.prefix}_PORT is {port}, but {name} has the port {found[1] or 80}: set both to "
+        f"the same port in {shown(env_file())}."
+    )
 
 
 def prepare(services: list[Service], variables: dict[str, str]) -> None:
-    """Run the steps of all services; exit with the output of those that failed."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        failures = list(filter(None, pool.map(partial(run_steps, variables=variables), services)))
-    if failures:
-        sys.exit("\n".join(failures))
+    """Run the steps of all services concurrently; exit with the output of those that failed.
 
-
-def run_steps(service: Service, variables: dict[str, str]) -> str | None:
-    """Run the steps of one service up to the first failure; return its output and name."""
-    authorizes = service == AUTHORIZATION_SERVER
-    for step in AUTHORIZATION_SERVER_STEPS if authorizes else RESOURCE_SERVER_STEPS:
-        start = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "manage.py", *step.split()],
-            cwd=service.folder,
-            env=environment_of(service, variables, step),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        )
-        if done.returncode:
-            return (
-                f"{done.stdout.strip()}\n`manage.py {step}` failed for {service.name}: see above."
-            )
-        print(f"{time.monotonic() - start:5.1f} s  {service.name}: {step}", flush=True)
-    return None
-
-
-class LeadersFirst(ProcessManager):  # type: ignore[misc]
-    """Sends SIGTERM to a server before its workers.
-
-    honcho sends it to the whole process group. A server that receives it after its worker has ended
-    reports the exit of the worker as an error.
+    What several of them say, such as that a variable is wrong, is printed once.
     """
+    with ThreadPoolExecutor() as pool:
+        failures = list(filter(None, pool.map(partial(run_steps, variables=variables), services)))
+    reports: dict[str, list[str]] = {}
+    for output, sentence in failures:
+        reports.setdefault(output, []).append(sentence)
+    if reports:
+        sys.exit("\n".join("\n".join([output, *names]) for output, names in reports.items()))
 
-    def terminate(self, pid: int) -> None:
-        """Send SIGTERM to the process that honcho has started, a second later to its group."""
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        timer = threading.Timer(1, super().terminate, [pid])
-        timer.daemon = True
-        timer.start()
+
+def run_steps(service: Service, variables: dict[str, str]) -> tuple[str, str] | None:
+    """Run the steps of one service up to the first failure; return its output and a sentence."""
+    authorizes = service == AUTHORIZATION_SERVER
+    steps = AUTHORIZATION_SERVER_STEPS if authorizes else RESOURCE_SERVER_STEPS
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, __file__, *steps],
+        cwd=service.folder,
+        env=environment_of(service, variables, registers=authorizes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if not done.returncode:
+        took = f"{time.monotonic() - start:5.1f} s"
+        print(f"{took}  {service.name}: {', '.join(steps)}", flush=True)
+        return None
+    # See `manage`. It may also have ended without running a step.
+    step = steps[done.returncode - 1] if 0 < done.returncode <= len(steps) else steps[0]
+    return done.stdout.strip(), f"`manage.py {step}` failed for {service.name}: see above."
+
+
+def manage(steps: list[str]) -> int:
+    """Run steps of the service in this folder, in this process: Django starts once for all.
+
+    Returns:
+        0, or the number of the step that failed, from 1 on. Only its output is printed.
+    """
+    sys.path[0] = os.getcwd()
+    output = io.StringIO()
+    for number, step in enumerate(steps, start=1):
+        output.seek(0)
+        output.truncate()
+        sys.argv = ["manage.py", *step.split()]
+        with redirect_stdout(output), redirect_stderr(output):
+            code = exit_code_of("manage.py")
+        if code:
+            print(output.getvalue(), flush=True)
+            return number
+    return 0
+
+
+def exit_code_of(program: str) -> int:
+    """Run a Python program as the main one, in this process; return its exit code."""
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code)
+        return int(end.code not in (None, 0))
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "django":
+            print(NOT_INSTALLED)
+        else:
+            traceback.print_exc()
+        return 1
+    return 0
 
 
 def start(services: list[Service], variables: dict[str, str]) -> int:
     """Run the processes of Procfile until one ends or a signal arrives; return the exit code."""
-    # It prints the time in front of each line; the services do not.
-    manager = Manager()
-    manager._procmgr = LeadersFirst()
-    for name, command in parse_procfile(read_text(ROOT / "Procfile")).processes.items():
-        env = environment_of(service_of(command, services), variables)
-        manager.add_process(name, command, env=env, cwd=str(ROOT))
-    # A process, because honcho forks and a thread would not survive that safely.
-    multiprocessing.Process(target=announce, args=(services, variables), daemon=True).start()
-    manager.loop()
-    # Ctrl-C is how it is meant to end. A service that ends by itself is a fault, even with code 0.
-    return 0 if manager.returncode == INTERRUPTED else manager.returncode or 1
+    # The process that has ended and its exit code, or "" and ours after a signal.
+    events: SimpleQueue[tuple[str, int]] = SimpleQueue()
+    signal.signal(signal.SIGINT, lambda *_: events.put(("", 0)))
+    signal.signal(signal.SIGTERM, lambda *_: events.put(("", 128 + signal.SIGTERM)))
+    commands = dict(PROCESS.findall(read_text(ROOT / "Procfile")))
+    width = max(map(len, commands), default=0)
+    processes = {
+        name: launch(command, environment_of(service_of(command, services), variables))
+        for name, command in commands.items()
+    }
+    relays = [
+        Thread(target=relay, args=(name, width, process, events), daemon=True)
+        for name, process in processes.items()
+    ]
+    for thread in [*relays, Thread(target=announce, args=(services, variables), daemon=True)]:
+        thread.start()
+    name, code = events.get()
+    if name:
+        print(f"{name} has ended (exit code {code}): stopping.", flush=True)
+        # A service that ends by itself is a fault, even with code 0.
+        code = max(code, 0) or 1
+    stop([*processes.values()])
+    for thread in relays:
+        thread.join(timeout=1)
+    return code
+
+
+def launch(command: str, variables: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a command of Procfile in a process group of its own."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=ROOT,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def relay(
+    name: str, width: int, process: subprocess.Popen[str], events: SimpleQueue[tuple[str, int]]
+) -> None:
+    """Print the lines of a process with the time, which services do not write, until it ends."""
+    for line in process.stdout or ():
+        text = f"{time.strftime('%H:%M:%S')} {name:<{width}} | {line.rstrip()}\n"
+        # In one piece, because other threads print too.
+        print(text, end="", flush=True)
+    events.put((name, process.wait()))
+
+
+def stop(processes: list[subprocess.Popen[str]]) -> None:
+    """Send SIGTERM to each process, a second later to its group, and SIGKILL four seconds later."""
+    # The workers of a server receive it later: the server would report their exit as an error.
+    for process in processes:
+        process.terminate()
+    wait(processes, 1)
+    for number, seconds in ((signal.SIGTERM, 4), (signal.SIGKILL, 4)):
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        wait(processes, seconds)
+
+
+def wait(processes: list[subprocess.Popen[str]], seconds: float) -> None:
+    """Return when all processes have ended, or after a time."""
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0, deadline - time.monotonic()))
 
 
 def service_of(command: str, services: list[Service]) -> Service | None:
@@ -193,9 +293,8 @@ def service_of(command: str, services: list[Service]) -> Service | None:
 
 def announce(services: list[Service], variables: dict[str, str]) -> None:
     """Print the addresses of the services once all of them answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while not all(answers(int(variables[f"{service.prefix}_PORT"])) for service in services):
-        time.sleep(0.2)
+        time.sleep(0.1)
     pages = {AUTHORIZATION_SERVER: "/accounts/login/"}
     width = max(len(service.name) for service in services)
     lines = ["", "Every service answers:", ""]
@@ -209,15 +308,17 @@ def announce(services: list[Service], variables: dict[str, str]) -> None:
 
 def answers(port: int) -> bool:
     """Return whether a service answers HTTP requests on `port`."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    with suppress(OSError, http.client.HTTPException):
-        connection.request("GET", "/health/live")
-        return bool(connection.getresponse().status)
+    # Not http.client, which would double the memory of this process.
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        return connection.recv(5) == b"HTTP/"
     return False
 
 
 if __name__ == "__main__":
     try:
+        if steps := sys.argv[1:]:
+            sys.exit(manage(steps))
         main()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from client_registry.management.commands import clear_tokens
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
@@ -72,35 +72,10 @@ def test_one_line_says_so(registered, caplog):
     ]
 
 
-class Stopped(BaseException):
-    """What ends the loop in the tests, as a signal does."""
-
-
-@pytest.fixture
-def pauses(monkeypatch):
-    """Record how long the command sleeps, and stop it at the second time."""
-    pauses = []
-
-    def sleep(seconds):
-        pauses.append(seconds)
-        if len(pauses) == 2:
-            raise Stopped
-
-    monkeypatch.setattr(clear_tokens.time, "sleep", sleep)
-    return pauses
-
-
-def test_it_is_done_again_and_again(registered, pauses):
-    with pytest.raises(Stopped):
-        call_command("clear_tokens", "--every", "3600")
-    assert pauses == [3600, 3600]
-
-
-def test_a_database_that_is_away_does_not_end_it(db, pauses, monkeypatch, caplog):
+def test_a_database_that_is_away_is_one_line(db, monkeypatch):
     def delete_expired():
         raise OperationalError("no\nconnection")
 
     monkeypatch.setattr(clear_tokens, "delete_expired", delete_expired)
-    with pytest.raises(Stopped):
-        call_command("clear_tokens", "--every", "60")
-    assert caplog.messages == ["failed, next time in 60 s: no connection"] * 2
+    with pytest.raises(CommandError, match=r"^The database failed: no connection$"):
+        call_command("clear_tokens")

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from oauth2_provider.settings import oauth2_settings
 
-from accounts.signing_key import ensure_signing_key
+from accounts.signing_key import ensure_signing_key, read_signing_key
 
 
 class Command(BaseCommand):
@@ -21,4 +21,8 @@ class Command(BaseCommand):
             made = ensure_signing_key(path)
         except OSError as error:
             raise CommandError(f"The signing key cannot be written: {error}") from error
+        if made:
+            # The next commands may run in this process, as those of `make run` do.
+            settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"] = read_signing_key(path)
+            oauth2_settings.reload()
         self.stdout.write(f"signing key: {'created' if made else 'unchanged'}, {path}")

@@ -2,8 +2,8 @@ import logging
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 from oauth2_provider.models import DeviceGrant, clear_expired
 from oauth2_provider.settings import oauth2_settings
@@ -14,30 +14,15 @@ logger = logging.getLogger("clear_tokens")
 
 
 class Command(BaseCommand):
-    help = "Delete tokens, grants and device codes that have expired: once, or repeatedly."
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--every", type=int, metavar="SECONDS", help="repeat it after this number of seconds"
-        )
+    help = "Delete tokens, grants and device codes that have expired."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        every = options["every"]
-        if every is None:
-            return self.clear()
-        while True:
-            # SIGTERM may end it anywhere: a batch is one transaction.
-            try:
-                self.clear()
-            except DatabaseError as error:
-                logger.error("failed, next time in %d s: %s", every, " ".join(str(error).split()))
-            close_old_connections()
-            time.sleep(every)
-
-    def clear(self) -> None:
-        """Do it once, and log it."""
         start = time.monotonic()
-        delete_expired()
+        # SIGTERM may end it anywhere: a batch is one transaction.
+        try:
+            delete_expired()
+        except DatabaseError as error:
+            raise CommandError(f"The database failed: {' '.join(str(error).split())}") from error
         logger.info("deleted what has expired in %.1f s", time.monotonic() - start)
 
 
