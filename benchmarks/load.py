@@ -10,14 +10,32 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
+
+import processes
+import pycurl
 
 SECONDS = 3
 
 
-def throughput(url, *, headers=None, script="", connections=8, seconds=SECONDS):
-    """Return the responses per second of `url`; exit if one is an error.
+def cost(server, url, **options):
+    """Return the responses per second of `url`, and the CPU seconds of `server` for each.
+
+    Args:
+        server: Process that serves `url`.
+    """
+    before = processes.cpu_seconds(server.pid)
+    rate, count = run_wrk(url, **options)
+    return rate, (processes.cpu_seconds(server.pid) - before) / count
+
+
+def throughput(url, **options):
+    """Return the responses per second of `url`."""
+    return run_wrk(url, **options)[0]
+
+
+def run_wrk(url, *, headers=None, script="", connections=8, seconds=SECONDS):
+    """Return the responses per second of `url`, and their number; exit if one is an error.
 
     Args:
         script: Lua for wrk; empty for a plain GET.
@@ -33,7 +51,8 @@ def throughput(url, *, headers=None, script="", connections=8, seconds=SECONDS):
         report = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in report or "Socket errors" in report:
         raise SystemExit(f"{url}: expected status 2xx only, got errors:\n{report}")
-    return float(re.search(r"Requests/sec:\s*([\d.]+)", report)[1])
+    count = int(re.search(r"(\d+) requests in", report)[1])
+    return float(re.search(r"Requests/sec:\s*([\d.]+)", report)[1]), count
 
 
 def post_script(headers, body):
@@ -69,14 +88,35 @@ class Connection:
         return response.status, response.read()
 
 
-def median_seconds(send, count):
-    """Return the median time of `count` calls of `send`, in seconds."""
+class Curl:
+    """One persistent connection of libcurl, the client that resource servers introspect with."""
+
+    def __init__(self, url):
+        self._curl = pycurl.Curl()
+        self._curl.setopt(pycurl.URL, url)
+
+    def send(self, *, headers, form=None):
+        """Send a request, a POST if it has a form, and return the status."""
+        self._curl.setopt(pycurl.HTTPHEADER, [f"{name}: {headers[name]}" for name in headers])
+        if form is not None:
+            self._curl.setopt(pycurl.POSTFIELDS, urlencode(form))
+        self._curl.perform_rb()
+        return self._curl.getinfo(pycurl.RESPONSE_CODE)
+
+
+def seconds_each(send, count):
+    """Return the time of each of `count` calls of `send`, in seconds."""
     times = []
     for _ in range(count):
         start = time.perf_counter()
         send()
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return times
+
+
+def median_seconds(send, count):
+    """Return the median time of `count` calls of `send`, in seconds."""
+    return statistics.median(seconds_each(send, count))
 
 
 @contextmanager
@@ -109,8 +149,3 @@ def background(url, headers_of, *, threads, pause=0.0, heed_retry_after=True):
         finally:
             stop.set()
             concurrent.futures.wait(senders)
-
-
-def read(path):
-    """Return the text of a file in this folder."""
-    return (Path(__file__).parent / path).read_text(encoding="utf-8")

@@ -6,7 +6,6 @@ Each process listens on a free port of the loopback interface and is stopped by 
 import glob
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -22,7 +21,7 @@ from cookiecutter.main import cookiecutter
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build" / "bench"
 sys.path.insert(0, str(HERE.parent / "tests"))
-from stack import copy_template, free_port  # noqa: E402
+from stack import copy_template, free_port, read_env, running, use_free_ports  # noqa: E402
 
 START_SECONDS = 60
 
@@ -35,6 +34,37 @@ def require_programs(*programs):
             f"`make bench` needs {', '.join(missing)}: on Debian, "
             "`apt-get install postgresql wrk nodejs npm`."
         )
+
+
+def tree(pid):
+    """Return the identifiers of a process and its descendants."""
+    children = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            parent = path.read_text().rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(path.parent.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
+
+
+def cpu_seconds(pid):
+    """Return the CPU time of a process and its descendants, user and system, in seconds."""
+    # Linux numbers the CPU clock of a process like this; /proc/PID/stat counts hundredths.
+    return sum(time.clock_gettime(~each << 3 | 2) for each in tree(pid))
+
+
+def memory(pid):
+    """Return the resident memory of a process and its descendants in MiB: all, and shared once."""
+    sizes = {"Rss": 0, "Pss": 0}
+    for each in tree(pid):
+        with suppress(OSError):
+            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()[1:]
+            fields = dict(line.split(":") for line in lines)
+            for name in sizes:
+                sizes[name] += int(fields[name].split()[0]) / 1024
+    return sizes["Rss"], sizes["Pss"]
 
 
 @contextmanager
@@ -118,11 +148,8 @@ class Project:
         )
         subprocess.run(["uv", "sync", "--quiet"], cwd=self.root, check=True)
         self.bin = self.root / ".venv" / "bin"
-        self.variables = dict(
-            line.split("=", 1)
-            for line in (self.root / ".env").read_text(encoding="utf-8").splitlines()
-            if re.match(r"\w+=", line)
-        )
+        use_free_ports(self.root)
+        self.variables = read_env(self.root)
         self.environment = os.environ | self.variables | {"DATA_DIR": str(folder / "var")}
 
     def versions(self):
@@ -131,7 +158,7 @@ class Project:
             "import sys; from importlib.metadata import version; "
             "print(*(f'{name} {version(name)}' for name in sys.argv[1:]), sep=', ')"
         )
-        names = ["django", "django-oauth-toolkit", "djangorestframework", "granian", "psycopg"]
+        names = ["django", "django-oauth-toolkit", "djangorestframework", "psycopg"]
         packages = run_for_output(self.bin / "python", "-c", code, *names)
         package = BUILD / "oidc-provider" / "node_modules" / "oidc-provider" / "package.json"
         provider = json.loads(package.read_text())["version"] if package.exists() else "not used"
@@ -161,10 +188,20 @@ class Project:
         ) as running:
             yield url, running
 
+    @contextmanager
+    def make_run(self):
+        """Run ``make run``; yield its process, and the seconds until every service was ready."""
+        start = time.monotonic()
+        with (
+            (BUILD / "log").open("ab") as log,
+            running(self.root, stdout=log, stderr=subprocess.STDOUT) as process,
+        ):
+            yield process, time.monotonic() - start
+
 
 @contextmanager
 def oidc_provider():
-    """Run the OpenID-certified Node server `oidc-provider`; yield its URL."""
+    """Run the OpenID-certified Node server `oidc-provider`; yield its URL and process."""
     folder, port = BUILD / "oidc-provider", free_port()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "oidc_provider.mjs", folder)
@@ -173,5 +210,10 @@ def oidc_provider():
         subprocess.run(install, cwd=folder, check=True)
     url = f"http://127.0.0.1:{port}"
     command = ["node", "oidc_provider.mjs", str(port)]
-    with process(command, cwd=folder, url=f"{url}/.well-known/openid-configuration"):
-        yield url
+    with process(command, cwd=folder, url=f"{url}/.well-known/openid-configuration") as running:
+        yield url, running
+
+
+def read(path):
+    """Return the text of a file in this folder."""
+    return (HERE / path).read_text(encoding="utf-8")

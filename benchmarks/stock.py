@@ -68,7 +68,7 @@ def b2(bench, small):
     script = load.post_script(bench.basic("stock"), '"token=bench-" .. math.random(1, 100000)')
     with (
         serve(bench, "authorization_server", "stock_authorization_server", **small) as stock,
-        processes.oidc_provider() as provider,
+        processes.oidc_provider() as (provider, _),
     ):
         reference = reference_script(bench, provider)
         for _ in range(ROUNDS):
