@@ -158,7 +158,7 @@ class Project:
             "import sys; from importlib.metadata import version; "
             "print(*(f'{name} {version(name)}' for name in sys.argv[1:]), sep=', ')"
         )
-        names = ["django", "django-oauth-toolkit", "djangorestframework", "psycopg"]
+        names = ["django", "django-oauth-toolkit", "djangorestframework", "gunicorn", "psycopg"]
         packages = run_for_output(self.bin / "python", "-c", code, *names)
         package = BUILD / "oidc-provider" / "node_modules" / "oidc-provider" / "package.json"
         provider = json.loads(package.read_text())["version"] if package.exists() else "not used"

@@ -1,7 +1,7 @@
 """Check every answer before the first file is written, and list all problems in one pass.
 
 Standard library only. The rules for names of resource servers are in the generated
-``scripts/_names.py`` as well, because no project exists yet to import them from;
+``scripts/_project.py`` as well, because no project exists yet to import them from;
 ``tests/test_names.py`` keeps the two equal.
 """
 

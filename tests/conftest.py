@@ -171,6 +171,7 @@ def load_module():
     def load_module(path):
         spec = importlib.util.spec_from_file_location(f"loaded_{path.stem}", path)
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where data classes look their annotations up
         spec.loader.exec_module(module)
         return module
 

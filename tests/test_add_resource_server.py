@@ -11,7 +11,7 @@ from test_hooks import imported_packages
 from test_output import contents_of, without_secrets
 
 STANDARD_LIBRARY_ONLY = [
-    *("_names", "_project", "_secret_files", "_wiring", "add_resource_server", "init_env"),
+    *("_project", "_secret_files", "_wiring", "add_resource_server", "init_env"),
 ]
 WIRED_FILES = ["Procfile", "compose.yml", "compose.override.yml", ".env.example"]
 # A compose.yml needs it beside the list of includes.

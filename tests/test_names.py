@@ -22,8 +22,8 @@ DEVICES = [
 
 @pytest.fixture
 def names(project_source, load_module):
-    """Return the generated project's ``scripts/_names.py`` as a module."""
-    return load_module(project_source / "scripts" / "_names.py")
+    """Return the generated project's ``scripts/_project.py`` as a module."""
+    return load_module(project_source / "scripts" / "_project.py")
 
 
 def test_the_pattern_is_the_same(hook, names):

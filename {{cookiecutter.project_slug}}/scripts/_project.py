@@ -6,6 +6,7 @@ expected fault with ``sys.exit(sentence)``: the sentence on stderr, exit code 1,
 
 from __future__ import annotations
 
+import keyword
 import os
 import re
 import stat
@@ -15,8 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from _names import env_prefix
 
 try:
     import tomllib
@@ -29,6 +28,36 @@ NOT_INSTALLED = "The dependencies are not installed: run `make install`."
 
 # The same lines as service_kit reads.
 ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)")
+
+# The rules for names of resource servers. They stand in the template's ``hooks/pre_gen_project.py``
+# too, which checks the names before there is a project to import from.
+NAME_PATTERN = re.compile(r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")
+MAX_RESOURCE_SERVERS = 20
+RESERVED = frozenset(
+    "accounts admin api auth authorization-server bootstrap clear-tokens client-registry config "  # noqa: SIM905
+    "database db default demo deploy django django-oauth-resource-server docs email ensure-clients "
+    "health introspection localhost migrate nginx none oauth offline-access openid packages "
+    "postgres profile proxy public redis resource-server scripts service-kit site static template0 "
+    "template1 test tests valkey www".split()
+)
+# Device names, which Windows cannot store as files.
+WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
+
+
+def problem_with_name(name: str) -> str | None:
+    """Return why `name` cannot be a resource server. Valid: a DNS label, no '--', not reserved."""
+    if not NAME_PATTERN.fullmatch(name) or "--" in name:
+        return (
+            f"{name!r} is not 1 to 32 lower-case letters, digits and single '-', "
+            "beginning with a letter and not ending in '-'"
+        )
+    taken = name in RESERVED or keyword.iskeyword(name.replace("-", "_"))
+    return f"{name!r} is reserved" if taken or WINDOWS_DEVICE.fullmatch(name) else None
+
+
+def env_prefix(name: str) -> str:
+    """Return what the variables of a service begin with: ORDER_HISTORY for order-history."""
+    return name.upper().replace("-", "_")
 
 
 @dataclass(frozen=True)

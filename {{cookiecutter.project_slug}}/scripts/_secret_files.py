@@ -13,13 +13,13 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from _names import env_prefix
 from _project import (
     AUTHORIZATION_SERVER,
     ROOT,
     Service,
     assignments,
     env_file,
+    env_prefix,
     issuer_tables,
     preset_names,
     read_text,

@@ -12,8 +12,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
-from _names import env_prefix
-from _project import AUTHORIZATION_SERVER, ROOT, assignments, read_text, replace_text, variables
+from _project import (
+    AUTHORIZATION_SERVER,
+    ROOT,
+    assignments,
+    env_prefix,
+    read_text,
+    replace_text,
+    variables,
+)
 
 FIRST_PORT = 8001
 REQUIRED = ("PORT", "URL", "SECRET_KEY", "INTROSPECTION_CLIENT_ID", "INTROSPECTION_CLIENT_SECRET")

@@ -14,12 +14,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import init_env
-from _names import MAX_RESOURCE_SERVERS, env_prefix, problem_with_name
 from _project import (
     AUTHORIZATION_SERVER,
+    MAX_RESOURCE_SERVERS,
     RESOURCE_SERVERS,
     ROOT,
     env_file,
+    env_prefix,
+    problem_with_name,
     read_text,
     read_toml,
     resource_servers,

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from _names import env_prefix
-from _project import variables
+from _project import env_prefix, variables
 from authlib.integrations.requests_client import OAuth2Session
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,6 +2,7 @@
 
 import re
 import socket
+from contextlib import ExitStack
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -15,14 +16,19 @@ def post(url, body, **options):
     return requests.post(url, body, headers=headers, timeout=30, allow_redirects=False, **options)
 
 
-def send_raw(url, headers, body=b""):
-    """Send a POST whose headers are exactly those of `headers`; return the status of the answer."""
+def exchange(url, headers, body=b"", method="POST"):
+    """Send a request with exactly these headers; return the bytes of the response."""
     parts = urlsplit(url)
-    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", *headers]
+    line = f"{method} {parts.path or '/'} HTTP/1.1"
+    lines = [line, f"Host: {parts.netloc}", "Connection: close", *headers]
     with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-        answer = connection.makefile("rb").readline()
-    return int(answer.split()[1])
+        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        return connection.makefile("rb").read()
+
+
+def send_raw(url, headers):
+    """Send a POST without a body; return the status of the response."""
+    return int(exchange(url, headers).split()[1])
 
 
 def test_the_token_endpoint_does_not_tell_whether_a_password_is_right(stack):
@@ -50,10 +56,41 @@ def test_a_large_body_is_refused(stack, path):
     assert send_raw(stack.url + path, headers) == 413
 
 
-def test_a_chunked_body_is_refused(stack):
+def test_a_chunked_body_reaches_the_token_endpoint(stack):
+    body = urlencode({"grant_type": "password"}).encode()
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     headers = [f"Content-Type: {FORM}", "Transfer-Encoding: chunked"]
-    body = b"18\r\ngrant_type=refresh_token&\r\n0\r\n\r\n"
-    assert send_raw(f"{stack.url}/o/token/", headers, body) == 411
+    response = exchange(f"{stack.url}/o/token/", headers, chunked)
+    assert b'{"error": "unsupported_grant_type"}' in response
+
+
+def test_a_cookie_of_another_site_keeps_the_session(stack, browser):
+    log_in_page = f"{stack.url}/accounts/login/"
+    browser.open(log_in_page)
+    browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.session.cookies)
+    request = [f"Cookie: city=Z\xfcrich; {cookies}"]
+    response = exchange(f"{stack.url}/", request, method="GET")
+    assert stack.env["DEMO_USERNAME"].encode() in response
+
+
+def test_a_byte_above_0x7f_in_a_token_is_answered_as_a_malformed_header(stack, first):
+    response = exchange(stack.api(first["name"]), ["Authorization: Bearer caf\xe9"], method="GET")
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b'error="invalid_request"' in response
+
+
+def test_unfinished_bodies_at_the_token_endpoint_hold_no_thread(stack, first, get):
+    parts = urlsplit(stack.url)
+    with ExitStack() as senders:
+        for _ in range(9):
+            connection = senders.enter_context(
+                socket.create_connection((parts.hostname, parts.port), timeout=30)
+            )
+            lines = ["POST /o/token/ HTTP/1.1", f"Host: {parts.netloc}", "Content-Length: 50"]
+            connection.sendall("\r\n".join([*lines, "", "five5"]).encode())
+        token = stack.machine_token(f"{first['name']}:read")
+        assert get(stack.api(first["name"]), token).status_code == 200
 
 
 def test_a_device_stores_no_repeated_scopes(stack, first):

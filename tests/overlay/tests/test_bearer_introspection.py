@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from _names import env_prefix
+from _project import env_prefix
 from authlib.integrations.requests_client import OAuth2Session
 
 

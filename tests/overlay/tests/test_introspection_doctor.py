@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from _names import env_prefix
+from _project import env_prefix
 from conftest import ROOT
 
 WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"

@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from _names import env_prefix
+from _project import env_prefix
 from conftest import free_port, get_once, until
 
 WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"

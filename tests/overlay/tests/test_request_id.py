@@ -3,7 +3,7 @@
 import secrets
 
 import requests
-from _names import env_prefix
+from _project import env_prefix
 from conftest import until
 
 WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"

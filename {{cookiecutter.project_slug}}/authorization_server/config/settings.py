@@ -85,13 +85,12 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.pages.project",
+                "config.urls.project",
             ],
         },
     }
 ]
 ROOT_URLCONF = "config.urls"
-WSGI_APPLICATION = "config.wsgi.application"
 DATABASES = {
     "default": env.database(
         "AUTHORIZATION_SERVER_DATABASE_URL", DATA_DIR / "authorization_server.sqlite3"

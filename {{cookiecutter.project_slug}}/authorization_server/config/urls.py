@@ -4,14 +4,29 @@ Of django-oauth-toolkit there are the endpoints for clients and the pages for pe
 them. Its pages to register applications are left out: clients are declared.
 """
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from oauth2_provider import views as oauth2
 
-from config import pages
 from introspection.endpoint import introspect
 from oauth import endpoints
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Return a page that says what this service is and which user is signed in."""
+    return render(request, "home.html")
+
+
+def project(request: HttpRequest) -> dict[str, str]:
+    """Return the name of the project and the address to write to, "" without one."""
+    return {"project_name": settings.PROJECT_NAME, "contact_email": settings.CONTACT_EMAIL}
+
 
 oauth2_patterns = [
     path("authorize/", endpoints.AuthorizationView.as_view(), name="authorize"),
@@ -42,7 +57,7 @@ oauth2_patterns = [
 ]
 
 urlpatterns = [
-    path("", pages.home, name="home"),
+    path("", home, name="home"),
     path("accounts/login/", LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -4,7 +4,7 @@ import io
 
 import pytest
 from client_registry import hashers
-from config.wsgi import application
+from config import asgi
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from introspection import endpoint, lookup, question
@@ -12,6 +12,7 @@ from tests.flows import FORM, basic, bearer, introspect, machine_token, post_for
 
 pytestmark = pytest.mark.usefixtures("registered")
 PATH = "/o/introspect/"
+application = asgi.application.application  # the WSGI one, behind the bridge
 ORDERS = "orders-introspection"
 
 

@@ -43,14 +43,6 @@ def test_a_body_over_64_kib_is_refused(path):
     assert response.json()["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_body_without_a_length_is_refused(path):
-    response = Client().post(
-        path, b"", content_type=FORM, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH=""
-    )
-    assert response.status_code == 411
-
-
 def test_a_length_that_is_no_number_is_refused():
     response = Client().post("/o/token/", b"a", content_type=FORM, CONTENT_LENGTH="-1")
     assert response.status_code == 413

@@ -1,0 +1,208 @@
+"""gunicorn's `asgi` worker, with what it lacks at 27.0.1.
+
+It has no deadline for the head of a request, enforces no limit of connections, waits at a stop for
+connections that are idle, and a restart after a change of the code misses some changes. The names
+that are overridden here are no public API: gunicorn is pinned, and raw sockets test each of them.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from glob import glob
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.errors import AppImportError
+from gunicorn.workers import gasgi
+
+HEAD_SECONDS = 10.0  # for the head of the first request of a connection
+POLL_SECONDS = 1.0  # between two looks at the files that are watched
+IGNORED = ("__pycache__", "node_modules")
+
+
+class Protocol(ASGIProtocol):  # type: ignore[misc]
+    """One connection, with a deadline for its first head and a limit of their number.
+
+    Later heads are in time while the connection is kept alive: their bytes do not prolong it.
+    """
+
+    deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the deadline, or refuse the connection."""
+        super().connection_made(transport)
+        self.worker.protocols.add(self)
+        if len(self.worker.protocols) <= self.cfg.worker_connections:
+            self.deadline = self.worker.loop.call_later(HEAD_SECONDS, self.close_idle)
+            return
+        self._send_error_response(503, "Too many connections.", [("Retry-After", "1")])
+        self.close_idle()
+
+    def _on_headers_complete(self) -> Any:
+        self.cancel_deadline()
+        return super()._on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self.cancel_deadline()
+        self.worker.protocols.discard(self)
+        super().connection_lost(exc)
+
+    def cancel_deadline(self) -> None:
+        """Stop the deadline: a request has come, or the connection has ended."""
+        if self.deadline:
+            self.deadline.cancel()
+            self.deadline = None
+
+    def close_idle(self) -> None:
+        """Close the connection, which waits for a request."""
+        self._keepalive_timeout()
+
+
+# The cache of what gunicorn_h1c offers belongs to the class on which this is called.
+ASGIProtocol._check_h1c_protocol_available()
+gasgi.ASGIProtocol = Protocol
+
+
+class Watcher(Thread):
+    """Calls back once, when a file has changed since the watcher was made.
+
+    gunicorn's reloader looks at modules only, and misses a change during the start of the service.
+    Polling also sees the changes in folders that a container mounts.
+
+    Args:
+        paths: Folders, with everything below them, and patterns of files.
+        callback: Called in this thread.
+    """
+
+    def __init__(self, paths: list[str], callback: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self.paths, self.callback = paths, callback
+        self.before = self.snapshot()
+
+    def run(self) -> None:
+        """Wait for a change."""
+        while self.snapshot() == self.before:
+            time.sleep(POLL_SECONDS)
+        self.callback()
+
+    def snapshot(self) -> dict[str, int]:
+        """Return the time of the last change of each file."""
+        times = {}
+        for name in self.names():
+            with suppress(OSError):  # it has just been removed
+                times[name] = os.stat(name).st_mtime_ns
+        return times
+
+    def names(self) -> Iterator[str]:
+        """Yield the files that are watched."""
+        for path in self.paths:
+            yield from glob(path)
+            for folder, folders, files in os.walk(path):
+                folders[:] = [name for name in folders if name[0] != "." and name not in IGNORED]
+                for name in files:
+                    if name[0] != "." and not name.endswith((".pyc", "~")):
+                        yield os.path.join(folder, name)
+
+
+class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
+    """A process that serves."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.protocols: set[Protocol] = set()
+
+    def load_wsgi(self) -> None:
+        """Import the application.
+
+        Settings that are wrong are reported in one sentence. With the restarts of development, an
+        application that cannot be imported answers with its error until a file changes.
+        """
+        watched = self.cfg.reload_extra_files
+        if watched:
+            Watcher(watched, self.restart).start()
+        try:
+            self.asgi = self.app.wsgi()
+        except Exception as error:
+            is_explained = isinstance(error, ImproperlyConfigured)
+            sentence = f"{error} (manage.py check --traceback shows where.)"
+            if watched:
+                self.log.error(sentence, exc_info=not is_explained)
+                self.asgi = self._make_error_app(repr(error))
+                return
+            if is_explained:
+                raise AppImportError(sentence) from None
+            raise
+        if os.environ.get("WEB_ACCESS_LOG"):
+            self.asgi = AccessLog(self.asgi)
+
+    def restart(self) -> None:
+        """End gracefully, from any thread: gunicorn starts another process."""
+        self.loop.call_soon_threadsafe(self.handle_exit_signal)
+
+    async def _serve(self) -> None:
+        self.main = asyncio.current_task()
+        await super()._serve()
+
+    def handle_exit_signal(self) -> None:
+        """Begin to stop gracefully, at once: gunicorn looks once a second."""
+        self.wake(super().handle_exit_signal)
+
+    def handle_quit_signal(self) -> None:
+        """Stop at once."""
+        self.wake(super().handle_quit_signal)
+
+    def wake(self, handle: Callable[[], None]) -> None:
+        """Handle a signal, and end the wait between two heartbeats."""
+        is_serving = self.alive and self.servers
+        handle()
+        if is_serving and self.main:
+            self.main.cancel()
+
+    async def _shutdown(self) -> None:
+        for server in self.servers:
+            server.close()
+        for protocol in list(self.protocols):
+            if protocol._awaiting_request:
+                protocol.close_idle()
+        await super()._shutdown()
+
+
+class AccessLog:
+    """Write a line for each response, without the query, which may hold a token.
+
+    gunicorn's own costs as much as an introspection.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        status, start = "-", monotonic()
+
+        async def noting(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.application(scope, receive, noting)
+        finally:
+            client = (scope.get("client") or ("-",))[0]
+            path = scope["raw_path"].decode("latin-1")
+            milliseconds = (monotonic() - start) * 1000
+            sys.stdout.write(
+                f'{client} "{scope["method"]} {path}" {status} {milliseconds:.1f} ms\n'
+            )
+            sys.stdout.flush()
