@@ -23,26 +23,28 @@ class AuthorizationServer:
         connections: How many were opened.
     """
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1", port=0):
+        self.host = host
         self.tokens = {}
         self.behaviour = self.introspect
         self.requests = []
         self.asked = Event()
         self.connections = 0
-        self.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/o/introspect/"
+        self.start(port)
+        self.port = self._server.server_port
+        self.url = f"http://{host}:{self.port}/o/introspect/"
 
     def start(self, port=0):
         """Listen, and answer."""
         self._stopped = Event()
-        self._server = _Server(("127.0.0.1", port), _handler_of(self))
+        self._server = _Server((self.host, port), _handler_of(self))
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
     def start_again(self):
         """Be back at the same address, if it has stopped."""
         if self._stopped.is_set():
-            self.start(self._server.server_port)
+            self.start(self.port)
 
     def stop(self):
         """Stop answering; let go whatever is stalled."""

@@ -6,8 +6,7 @@ from threading import Event, Thread
 
 import pytest
 from oauth_resource_server import AuthorizationServerSkipped, AuthorizationServerUnavailable
-from oauth_resource_server.resilience.bulkhead import Bulkhead
-from oauth_resource_server.resilience.deadline import remaining
+from oauth_resource_server.resilience.bulkhead import Bulkhead, remaining
 
 
 @pytest.fixture

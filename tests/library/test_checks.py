@@ -70,7 +70,6 @@ def test_a_bearer_token_replaces_credentials(configure):
         ({"CACHE_MAX_ENTRIES": 0}, "E009"),
         ({"INACTIVE_CACHE_MAX_ENTRIES": 0}, "E009"),
         ({"RETRY_AFTER_SECONDS": 0}, "E009"),
-        ({"POOL_SIZE": 0}, "E009"),
     ],
 )
 def test_a_mistake_has_its_number(configure, changes, number):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from oauth_resource_server.http.client import MAX_BODY_BYTES
@@ -70,7 +71,7 @@ def test_nothing_else_is_the_worse_for_it(
     assert alice.get("/default/").status_code == 200
     # As little patience as elsewhere, but now: a changed setting would forget who alice is.
     http = configured_issuers().all[0].client.http
-    http._read_timeout, http._total_timeout = 0.3, 0.6
+    http._conf = replace(http._conf, read_timeout=0.3, total_timeout=0.6)
     fault(authorization_server)
     client_with("some-token").get("/default/")
     assert [one.get("/default/").status_code for one in (alice, APIClient())] == [200, 401]
@@ -82,10 +83,9 @@ def test_everything_comes_back(authorization_server, client_with, fault):
     before = threads_of_ours()
     for number in range(3):
         client_with(f"some-token-{number}").get("/default/")
-    state, pool = process_state(), configured_issuers().all[0].client.http._pool.pool
-    assert (state.bulkhead._inside, state.flights._flights, pool.qsize()) == (0, {}, pool.maxsize)
+    state, http = process_state(), configured_issuers().all[0].client.http
+    assert (state.bulkhead._inside, state.flights._flights, len(http.idle)) == (0, {}, 1)
     assert threads_of_ours() == before
-    assert sum(one is not None and one.is_connected for one in pool.queue) <= 1
 
 
 @every_fault

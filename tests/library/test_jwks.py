@@ -13,7 +13,7 @@ from oauth_resource_server import (
     KeySetInvalid,
     SigningKeyUnknown,
 )
-from oauth_resource_server.http.client import Response, json_object
+from oauth_resource_server.http.client import Response
 from oauth_resource_server.issuers import jwks
 from oauth_resource_server.issuers.keys import keys_of
 from oauth_resource_server.resilience.circuit_breaker import CircuitBreaker
@@ -127,13 +127,11 @@ class Http:
         self.fails = False
         self.document = key_set(key("one"))
 
-    def send(self, method, headers):
+    def send(self, headers):
         self.asked += 1
         if self.fails:
             raise AuthorizationServerUnavailable("down")
         return Response(200, json.dumps(self.document).encode())
-
-    json_object = staticmethod(json_object)
 
 
 @pytest.fixture

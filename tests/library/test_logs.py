@@ -33,7 +33,7 @@ def test_no_token_and_no_secret_is_in_any_line(
     elif answer != "unknown":
         authorization_server.answer_with(answer, Location=f"/{TOKEN}")
     client_with(TOKEN).get(address)
-    assert log.records
+    assert log.records or answer == "issued"
     assert [secret for secret in SECRETS if secret in log.text] == []
 
 

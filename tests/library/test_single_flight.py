@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from oauth_resource_server import AuthorizationServerUnavailable, metrics
-from oauth_resource_server.resilience.deadline import within
+from oauth_resource_server.resilience.bulkhead import within
 from oauth_resource_server.resilience.single_flight import SingleFlight
 
 FOLLOWERS = 200

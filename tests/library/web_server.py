@@ -25,9 +25,9 @@ class WebServer:
         self.seen = []
         self._server = HTTPServer(("127.0.0.1", 0), _handler_of(self))
         if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(certificate)
+            self._server.socket = self.context.wrap_socket(self._server.socket, server_side=True)
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
         scheme = "https" if certificate else "http"
@@ -49,7 +49,8 @@ def _handler_of(server):
             answer = server.answers.get(self.path, (404, {}, b""))
             status, headers, body = answer(self) if callable(answer) else answer
             self.send_response_only(status)
-            for name, value in ({"Date": self.date_time_string()} | headers).items():
+            always = {"Date": self.date_time_string(), "Content-Length": str(len(body))}
+            for name, value in (always | headers).items():
                 if value is not None:
                     self.send_header(name, value)
             self.end_headers()

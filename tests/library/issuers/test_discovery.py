@@ -4,8 +4,8 @@ import json
 
 import pytest
 from oauth_resource_server.conf import read_conf
-from oauth_resource_server.doctor import connection
 from oauth_resource_server.doctor.issuer import examine_discovery
+from oauth_resource_server.http.client import HTTPClient, Response
 from oauth_resource_server.issuers.options import read_issuers
 
 from .vendors import (
@@ -93,11 +93,11 @@ def lines(configure, monkeypatch):
     """Return a function: from an entry of ISSUERS to the lines about its discovery document."""
     served = {url: {"issuer": iss, **members} for iss, (url, members) in DOCUMENTS.items()}
 
-    def fetch(method, url, conf):
-        found = served.get(url)
-        return 200 if found else 404, {}, json.dumps(found).encode()
+    def exchange(client, headers):
+        found = served.get(client.url)
+        return Response(200 if found else 404, json.dumps(found).encode())
 
-    monkeypatch.setattr(connection, "fetch", fetch)
+    monkeypatch.setattr(HTTPClient, "exchange", exchange)
 
     def lines(options):
         configure(ISSUERS=[options])

@@ -10,8 +10,8 @@ in which a token passes them; each imports only modules further down::
     users             the local user of a resource owner
     issuers           which issuer a token belongs to, and whether it is valid: a package
     cache             validated tokens: per process, and shared
-    http              HTTP client with deadlines
-    resilience        rate limit, bulkhead, single flight, circuit breaker, deadline
+    http              HTTP client, libcurl
+    resilience        rate limit, bulkhead, single flight, circuit breaker
     metrics           Prometheus metrics
     errors, tokens, conf, models    import nothing of the package
 

@@ -103,7 +103,6 @@ class Conf:
     shared_cache: str | None = _setting("SHARED_CACHE", None)
     stale_if_error: float = _setting("STALE_IF_ERROR_SECONDS", 0, between=(0, 86_400))
     retry_after: int = _setting("RETRY_AFTER_SECONDS", 5, between=(1, 3600))
-    pool_size: int = _setting("POOL_SIZE", 10, between=(1, 1000))
     max_waiting_threads: int = _setting("MAX_WAITING_THREADS", 4, between=(1, 1000))
     breaker_outages: int = _setting("BREAKER_OUTAGES", 5, between=(1, 1000))
     breaker_max_delay: float = _setting("BREAKER_MAX_DELAY_SECONDS", 2, between=(0.01, 60))

@@ -33,15 +33,12 @@ class JSONSerializer:
 
 
 class SharedCache:
-    """Second level of the cache.
+    """Second level of the cache. A cache that fails counts as empty for `RETRY_SECONDS`.
 
     Keys are digests of tokens. Values are JSON, so that two releases can share the cache during a
     deployment. A value carries the time of the introspection request, so that sharing a token does
     not extend its lifetime. Inactive tokens are not shared: their number has no bound in the cache
     server, where they would evict active ones.
-
-    A failing cache counts as empty. It is not used for `RETRY_SECONDS` after a failure, and logged
-    once in `LOG_INTERVAL_SECONDS`.
 
     `alias` is the key in Django's ``CACHES``. `namespace` is what a validation depends on:
     processes with other issuers, audiences or credentials do not see these entries.

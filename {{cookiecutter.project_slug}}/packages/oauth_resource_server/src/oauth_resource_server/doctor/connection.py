@@ -1,99 +1,73 @@
 """The steps of one request without credentials: address, TLS, HTTP and clock."""
 
-import socket
 import ssl
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode, urlsplit
 
-import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+import pycurl
 
 from oauth_resource_server.conf import Conf
 from oauth_resource_server.doctor.findings import Finding, ok, origin, problem, shown, warning
+from oauth_resource_server.errors import AuthorizationServerUnavailable
+from oauth_resource_server.http.client import HTTPClient
 from oauth_resource_server.issuers.settings import is_safe
 
 MAX_BODY_BYTES = 256 * 1024
 EXPIRY_WARNING_DAYS = 14
 DAY = 24 * 3600  # seconds
 SKEW_WARNING_SECONDS, SKEW_PROBLEM_SECONDS = 5, 60
-
-
-def fetch(method: str, url: str, conf: Conf) -> tuple[int, Mapping[str, str], bytes]:
-    """Return status, headers and body; send no credentials and follow no redirect."""
-    timeout = urllib3.Timeout(connect=conf.connect_timeout, read=conf.read_timeout)
-    with urllib3.PoolManager(timeout=timeout, retries=False) as pool:
-        response = pool.request(
-            method,
-            url,
-            body=urlencode({"token": "introspection-doctor"}) if method == "POST" else None,
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-            redirect=False,
-            preload_content=False,
-        )
-        try:
-            return response.status, response.headers, response.read(MAX_BODY_BYTES)
-        finally:
-            response.close()  # The body may be longer.
-
-
-def _days_left(url: str, conf: Conf) -> float:
-    parts = urlsplit(url)
-    address = parts.hostname or "", parts.port or 443
-    context = ssl.create_default_context()
-    with (
-        socket.create_connection(address, timeout=conf.connect_timeout) as connection,
-        context.wrap_socket(connection, server_hostname=address[0]) as encrypted,
-    ):
-        certificate = encrypted.getpeercert() or {}
-    return (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY
+NOT_TRUSTED = (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE)
+NO_ADDRESS = (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY)
 
 
 def examine_endpoint(
     method: str, url: str, change: str, conf: Conf
 ) -> Generator[Finding, None, bool]:
     """Yield the result of a request; return whether the following steps make sense."""
-    start = time.time()
+    client, start = HTTPClient(url, conf, max_bytes=MAX_BODY_BYTES), time.time()
     try:
-        status, headers, _ = fetch(method, url, conf)
+        response = client.exchange({}, "token=introspection-doctor" if method == "POST" else None)
         now = (start + time.time()) / 2
-        days_left = _days_left(url, conf) if url.startswith("https:") else None
-    except (HTTPError, OSError) as error:
+    except AuthorizationServerUnavailable as error:
         yield _failure(error, url, change)
         return False
     yield ok("address", f"{origin(url)} answers")
-    if days_left is not None:
+    if chain := client.idle[0].curl.getinfo(pycurl.INFO_CERTINFO):
+        days_left = (ssl.cert_time_to_seconds(dict(chain[0])["Expire date"]) - time.time()) / DAY
         level = ok if days_left >= EXPIRY_WARNING_DAYS else warning
         yield level("TLS", f"the certificate expires in {days_left:.0f} days")
     elif not is_safe(url):
         yield warning("TLS", f"secrets are sent unencrypted. Change http:// in {change}.")
-    if 300 <= status < 400:
-        location = headers.get("location", "")
+    if 300 <= response.status < 400:
+        location = response.header("location")
         target = shown(location) if "://" in location else location.partition("?")[0]
         text = f"{shown(url)} redirects to {target}. Redirects are not followed. Change {change}."
         yield problem("endpoint", text)
         return False
-    yield _clock(headers.get("date", ""), now)
+    yield _clock(response.header("date"), now)
     return True
 
 
-def _failure(error: Exception, url: str, change: str) -> Finding:
-    where, reason = origin(url), str(error).rpartition(": ")[2]
-    if isinstance(error, ConnectTimeoutError | NewConnectionError):
+def _failure(error: AuthorizationServerUnavailable, url: str, change: str) -> Finding:
+    assert error.original_error is not None  # noqa: S101 - there is no status
+    where, (code, text) = origin(url), error.original_error.args
+    reason = text.rpartition(": ")[2].rstrip(".")
+    # libcurl calls it an operation as soon as there is a connection.
+    timed_out = code == pycurl.E_OPERATION_TIMEDOUT and not text.startswith("Operation")
+    if timed_out or code in (*NO_ADDRESS, pycurl.E_COULDNT_CONNECT):
         text = f"no connection to {where} ({reason}). Start the server, or change {change}."
         return problem("address", text)
-    if isinstance(error, SSLError):
-        cause = error.args[0]
-        if not isinstance(cause, ssl.SSLCertVerificationError):
-            return problem("TLS", f"{where} does not speak TLS. Change https:// in {change}.")
+    if code == pycurl.E_SSL_CONNECT_ERROR:
+        return problem("TLS", f"{where} does not speak TLS. Change https:// in {change}.")
+    if code in NOT_TRUSTED:
         return problem(
             "TLS",
-            f"the certificate of {where} is not accepted: {cause.verify_message.rstrip('.')}. "
-            f"Renew it, name its authority in the variable SSL_CERT_FILE, or change {change}.",
+            f"the certificate of {where} is not accepted: {reason}. Renew it, name its authority "
+            f"in the variable SSL_CERT_FILE, or change {change}.",
         )
-    text = f"{shown(url)} sends no HTTP response ({type(error).__name__}). Look at the log of the "
-    return problem("endpoint", f"{text}server, or change {change}.")
+    text = f"{shown(url)} sends no HTTP response ({reason}). Look at the log of the server, or "
+    return problem("endpoint", f"{text}change {change}.")
 
 
 def _clock(date: str, now: float) -> Finding:

@@ -6,9 +6,8 @@ from typing import Any
 
 from oauth2_provider.scopes import get_scopes_backend
 from oauth2_provider.settings import oauth2_settings
-from urllib3.exceptions import HTTPError
 
-from oauth_resource_server import checks
+from oauth_resource_server import checks, errors
 from oauth_resource_server.conf import Conf
 from oauth_resource_server.doctor import connection
 from oauth_resource_server.doctor.findings import (
@@ -20,8 +19,7 @@ from oauth_resource_server.doctor.findings import (
     source_of,
     warning,
 )
-from oauth_resource_server.errors import IntrospectionCredentialsRefused, TokenValidationError
-from oauth_resource_server.http.client import json_object
+from oauth_resource_server.http.client import HTTPClient, json_object
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.settings import ANY_TYPE, IssuerSettings, parts_of
@@ -84,7 +82,7 @@ def _keys(issuer: Issuer) -> Finding:
     settings, url = issuer.settings, shown(issuer.settings.jwks_url)
     try:
         keys = issuer.keys.keys() if issuer.keys else ()
-    except TokenValidationError as error:
+    except errors.TokenValidationError as error:
         change = source_of(settings.jwks_url, settings, checks.URL)
         return problem("keys", f"{url}: {error}. Change {change}.")
     fitting = [key for key in keys if any(key.fits(key.kid, one) for one in settings.algorithms)]
@@ -97,10 +95,10 @@ def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
     change = source_of(settings.introspection_url, settings, checks.URL)
     try:
         answer = issuer.ask(secrets.token_urlsafe(32))
-    except IntrospectionCredentialsRefused as error:
+    except errors.IntrospectionCredentialsRefused as error:
         yield problem("credentials", _refused(settings, error.status))
         return
-    except TokenValidationError as error:
+    except errors.TokenValidationError as error:
         text = f"{error}. Look at the log of the authorization server, or change {change}."
         yield problem("introspection", text)
         return
@@ -172,10 +170,10 @@ def _document(settings: IssuerSettings, conf: Conf) -> dict[str, Any] | None:
     urls = [settings.discovery_url] if settings.discovery_url else _well_known_urls(settings)
     for url in dict.fromkeys(urls):
         try:
-            status, _, body = connection.fetch("GET", url, conf)
-        except HTTPError:
+            response = HTTPClient(url, conf, max_bytes=connection.MAX_BODY_BYTES).exchange({})
+        except errors.AuthorizationServerUnavailable:
             continue
-        document = json_object(body) if status == 200 else None
+        document = json_object(response.body) if response.status == 200 else None
         if document and document.get("issuer") == settings.iss:
             return document
         if document and "issuer" in document:

@@ -10,7 +10,7 @@ from oauth_resource_server.errors import (
     IntrospectionCredentialsRefused,
     IntrospectionResponseInvalid,
 )
-from oauth_resource_server.http.client import HTTPClient, Response
+from oauth_resource_server.http.client import HTTPClient, Response, json_object
 from oauth_resource_server.issuers.claims import text, token_from_claims
 from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.issuers.token_checks import (
@@ -38,7 +38,7 @@ class IntrospectionClient:
     def introspect(self, token: str) -> dict[str, Any]:
         """Return the introspection response, or raise a subclass of `TokenValidationError`."""
         form = urlencode({"token": token, "token_type_hint": self._issuer.token_type_hint})
-        response = self.http.send("POST", self._headers, form)
+        response = self.http.send(self._headers, form)
         if response.status in (401, 403):
             raise IntrospectionCredentialsRefused(
                 f"Status {response.status}",
@@ -69,7 +69,7 @@ class TokenInfoClient:
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        response = self.http.send("POST", headers, "")
+        response = self.http.send(headers, "")
         if response.status in (400, 401):
             return {"active": False}  # There are no other credentials.
         members = _members_of(response, self.http)
@@ -83,7 +83,7 @@ class TokenInfoClient:
 
 def _members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
     """Return the JSON object in a response; raise `IntrospectionResponseInvalid` without one."""
-    members = http.json_object(response.body) if response.status == 200 else None
+    members = json_object(response.body) if response.status == 200 else None
     if members is None:
         raise IntrospectionResponseInvalid(
             f"Status {response.status}, expected 200 and a JSON object of up to "

@@ -7,10 +7,10 @@ from math import ceil, inf
 from threading import Lock, Thread
 
 from oauth_resource_server import errors, metrics
-from oauth_resource_server.http.client import HTTPClient
+from oauth_resource_server.http.client import HTTPClient, json_object
 from oauth_resource_server.issuers.keys import Key, keys_of
+from oauth_resource_server.resilience.bulkhead import remaining
 from oauth_resource_server.resilience.circuit_breaker import CircuitBreaker
-from oauth_resource_server.resilience.deadline import remaining
 
 MAX_BYTES = 256 * 1024  # Entra sends certificates along with two dozen keys.
 RENEW_SECONDS = 3600
@@ -26,14 +26,13 @@ log = logging.getLogger(__name__)
 class KeySet:
     """Fetches the keys of one issuer as rarely as possible.
 
-    - First use: one thread fetches the key set, the others wait for it.
-    - After `RENEW_SECONDS` a background thread fetches it again, and no request waits. A key that
-      the issuer withdraws is trusted for that long.
-    - If that fails, the previous key set is kept for up to `KEPT_SECONDS`.
-    - An unknown key id leads to an immediate refetch, so that a rotation refuses no token. These
-      refetches are limited to `REFETCH_BURST` in `COOL_DOWN_SECONDS`, so that made-up key ids
-      cannot trigger more. Beyond that, a token issued before the last fetch is invalid, and for a
-      newer one `SigningKeyUnknown` is raised.
+    At the first use one thread fetches the key set, and the others wait for it. After
+    `RENEW_SECONDS` a background thread fetches it again: a key that the issuer withdraws is trusted
+    for that long. If that fails, the previous key set is kept for up to `KEPT_SECONDS`.
+
+    An unknown key id leads to an immediate refetch, so that a rotation refuses no token; made-up
+    ones to at most `REFETCH_BURST` in `COOL_DOWN_SECONDS`. Beyond that, a token issued before the
+    last fetch is invalid, and for a newer one `SigningKeyUnknown` is raised.
     """
 
     def __init__(
@@ -113,8 +112,8 @@ class KeySet:
         self._keys, self._fetched_at, self._fetched_time = keys, now, time_now
 
     def _ask(self) -> tuple[Key, ...]:
-        answer = self.http.send("GET", {"Accept": "application/json"})
-        document = self.http.json_object(answer.body) if answer.status == 200 else None
+        answer = self.http.send({"Accept": "application/json"})
+        document = json_object(answer.body) if answer.status == 200 else None
         try:
             return keys_of(document)
         except ValueError as error:

@@ -1,15 +1,32 @@
-"""Bulkhead: bounds the threads of a process that wait for authorization servers."""
+"""Bulkhead: bounds the threads that wait for authorization servers, and how long they may."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from math import inf
 from threading import Condition
 
 from oauth_resource_server.errors import AuthorizationServerSkipped, AuthorizationServerUnavailable
-from oauth_resource_server.resilience.deadline import remaining, within
 
 PATIENCE_SECONDS = 0.5
+_end: ContextVar[float] = ContextVar("end", default=inf)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Set the deadline of the block, unless an outer one is earlier."""
+    token = _end.set(min(_end.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def remaining() -> float:
+    """Return the seconds until the deadline; negative after it, infinite without one."""
+    return _end.get() - time.monotonic()
 
 
 @dataclass(slots=True)
@@ -22,10 +39,9 @@ class _Queue:
 class Bulkhead:
     """Keeps threads free for requests that need no introspection.
 
-    When all slots are taken, the next thread waits while its issuer answers the threads inside,
-    because a slot will be free soon. If the issuer has not answered for `patience` seconds, or its
-    last request met an outage, threads that find no slot are rejected immediately, until a thread
-    with a slot gets an answer again.
+    When all slots are taken, the next thread waits while its issuer answers the threads inside. If
+    the issuer has not answered for `patience` seconds, or its last request met an outage, threads
+    that find no slot are rejected immediately, until a thread with a slot gets an answer again.
 
     All issuers share the slots. An issuer whose last request met an outage leaves `reserved` slots
     to the others. `seconds` is the deadline from the request for a slot to the answer.

@@ -20,14 +20,11 @@ class CircuitBreaker:
 
     Closed: requests pass. After `outages` outages in a row it opens: no request passes. After a
     delay it is half-open: one request passes as a probe. An answer closes the breaker, another
-    outage doubles the delay, up to `max_delay`.
+    outage doubles the delay, up to `max_delay` seconds. `url` is for errors and the log, `name` is
+    the label of the metric.
 
-    An outage is `AuthorizationServerUnavailable`: no answer, 5xx or 429. Any other answer closes
-    the breaker, also a refusal of the credentials or a response that is not RFC 7662: it comes
-    fast and names the problem.
-
-    `max_delay` is in seconds, `timer` monotonic. `url` is for errors and the log, `name` is the
-    label of the metric.
+    An outage is `AuthorizationServerUnavailable`: no answer at any address, 5xx or 429. All other
+    answers close the breaker, also a refusal of the credentials: it comes fast, with the reason.
     """
 
     def __init__(

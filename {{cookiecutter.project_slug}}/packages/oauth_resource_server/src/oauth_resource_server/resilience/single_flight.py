@@ -2,37 +2,36 @@
 
 from collections.abc import Callable
 from copy import copy
+from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
 from oauth_resource_server import metrics
 from oauth_resource_server.errors import AuthorizationServerUnavailable
-from oauth_resource_server.resilience.deadline import remaining
+from oauth_resource_server.resilience.bulkhead import remaining
 
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class _Flight(Generic[T]):
     """One request. `retry` is the request that follows a failed one."""
 
-    def __init__(self, *, is_retry: bool = False) -> None:
-        self.is_retry = is_retry
-        self.landed = Event()
-        self.result: T
-        self.error: BaseException | None = None
-        self.retry: _Flight[T] | None = None
+    is_retry: bool = False
+    landed: Event = field(default_factory=Event)
+    result: T = field(init=False)
+    error: BaseException | None = None
+    retry: "_Flight[T] | None" = None
 
 
 class SingleFlight(Generic[T]):
     """Lets one thread per key make a request while the others wait for its result.
 
-    - The first thread leads. The threads that come before it has finished follow, and get its
-      result.
-    - A follower waits until its own deadline.
-    - An error of the leader is not passed on: the leader may have had less time left. One follower
-      retries, for all of them and for threads that come meanwhile, and its outcome, result or
-      error, is passed on. 200 followers of a failed leader make one more request.
-    - Results are not stored: the next thread leads again.
+    The first thread leads. The threads that come before it has finished follow: each waits for its
+    result until its own deadline. An error of the leader is not passed on, because the leader may
+    have had less time left. One follower retries, for all of them and for threads that come
+    meanwhile, and its outcome is passed on: 200 followers of a failed leader make one more request.
+    Results are not stored: the next thread leads again.
     """
 
     def __init__(self) -> None:
