@@ -9,6 +9,7 @@ from oauth2_provider.models import AbstractApplication as Application
 from client_registry.manifests import ResourceServer
 from client_registry.schema import WORD, RegistryError, Table, check, check_text, parse, read_toml
 from client_registry.scopes import INTROSPECTION, OPENID_SCOPES
+from service_kit.env import ORIGIN
 
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 ENVIRONMENTS = ("development", "production")
@@ -37,6 +38,7 @@ class ClientTable(Table, frozen=True, kw_only=True):
     environments: tuple[str, ...] = ENVIRONMENTS
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
+    #: Origins of web pages that are this client, for CORS.
     allowed_origins: tuple[str, ...] = ()
     skip_authorization: bool = False
     #: The algorithm that signs ID tokens.
@@ -54,6 +56,9 @@ class ClientTable(Table, frozen=True, kw_only=True):
                     check_text(key, value, WORD, "no blanks")
         for value in self.environments:
             check(value in ENVIRONMENTS, "environments", " or ".join(ENVIRONMENTS), value)
+        for value in self.allowed_origins:
+            expected = "http(s)://host[:port] as browsers send it, lower case, no path"
+            check_text("allowed_origins", value, ORIGIN.pattern, expected)
         self.check_grant_type()
 
     def check_grant_type(self) -> None:

@@ -1,6 +1,13 @@
 """Fields that django-oauth-toolkit's Application does not have. Its models are not swapped."""
 
+import re
+from typing import Any
+
+from corsheaders.signals import check_request_enabled
+from django.conf import settings
 from django.db import models
+from django.dispatch import receiver
+from django.http import HttpRequest
 
 
 class RegisteredClient(models.Model):
@@ -41,3 +48,19 @@ def active_registration(application: object) -> RegisteredClient | None:
     """
     registration: RegisteredClient | None = getattr(application, "registration", None)
     return registration if registration and registration.is_active else None
+
+
+@receiver(check_request_enabled)
+def is_origin_of_client(sender: None, request: HttpRequest, **kwargs: Any) -> bool:
+    """Return whether scripts of the ``Origin`` may read the response (CORS).
+
+    They may at the endpoints of CORS_URLS_REGEX if an active client has it in ``allowed_origins``.
+    """
+    origin = request.headers.get("Origin")
+    if not origin or not re.match(settings.CORS_URLS_REGEX, request.path_info):
+        return False
+    active = RegisteredClient.objects.filter(is_active=True)
+    declared = active.values_list("application__allowed_origins", flat=True)
+    return any(
+        origin in origins.split() for origins in declared.exclude(application__allowed_origins="")
+    )

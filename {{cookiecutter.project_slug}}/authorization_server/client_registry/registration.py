@@ -63,20 +63,27 @@ def ensure_clients(
 
 
 def ensure_client(client: Client, *, check: bool) -> Outcome:
-    """Create or update one client; with `check`, only compare it."""
+    """Create or update one client; with `check`, only validate and compare it."""
     name, created = client.declaration.name, False
     found = RegisteredClient.objects.select_for_update().select_related("application")
     registration = found.filter(name=name).first()
     if registration is None:
-        if check:
-            return Outcome(name, "created")
-        registration, created = register(client)
+        registration, created = unsaved(client) if check else register(client)
     changed = update_fields(registration, client)
+    if changed:
+        validate(registration)
     if changed and not check:
-        save(registration)
+        registration.application.save()
+        registration.save()
     if created:
         return Outcome(name, "created")
     return Outcome(name, "updated", tuple(changed)) if changed else Outcome(name, "unchanged")
+
+
+def unsaved(client: Client) -> tuple[RegisteredClient, bool]:
+    """Return the two rows of a new client, without writing them."""
+    application = Application(client_id=client.client_id)
+    return RegisteredClient(name=client.declaration.name, application=application), True
 
 
 def register(client: Client) -> tuple[RegisteredClient, bool]:
@@ -140,15 +147,12 @@ def assign(instance: models.Model, **values: Any) -> list[str]:
     return changed
 
 
-def save(registration: RegisteredClient) -> None:
-    """Validate the application by django-oauth-toolkit, and write both rows."""
-    application = registration.application
+def validate(registration: RegisteredClient) -> None:
+    """Validate the application by django-oauth-toolkit."""
     try:
-        application.full_clean(exclude={"client_secret"})
+        registration.application.full_clean(exclude={"client_secret"})
     except ValidationError as error:
         problems = (
             f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items()
         )
         raise RegistryError(f"{registration.name}: {'; '.join(problems)}") from error
-    application.save()
-    registration.save()

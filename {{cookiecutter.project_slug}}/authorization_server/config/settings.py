@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "accounts",
     "client_registry",
     "oauth2_provider",
+    "corsheaders",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -64,8 +65,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
     "service_kit.health.HealthMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "oauth.requests.RequestLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "oauth.requests.page_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -139,9 +142,11 @@ PASSWORD_HASHERS = [
 # ---- Transport and cookies -----------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/security/
 
-# Cookies ignore the port, so services on one host need different names.
-SESSION_COOKIE_NAME = "authorization_server_session"
-CSRF_COOKIE_NAME = "authorization_server_csrf"
+# Cookies ignore the port, so services on one host need different names. With the prefix, browsers
+# accept them from this host by HTTPS only, and so not from another subdomain.
+_PREFIX = "__Host-" if PRODUCTION else ""
+SESSION_COOKIE_NAME = f"{_PREFIX}authorization_server_session"
+CSRF_COOKIE_NAME = f"{_PREFIX}authorization_server_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
 # A private network may have no TLS, and a redirect would make an introspection a GET.
 SECURE_REDIRECT_EXEMPT = [r"^o/introspect/$"]
@@ -160,6 +165,17 @@ SILENCED_SYSTEM_CHECKS = [
 
 CLIENTS_FILE = Path(env.text("CLIENTS_FILE", str(BASE_DIR / "clients.toml")))
 RESOURCE_SERVERS_DIR = Path(env.text("RESOURCE_SERVERS_DIR", str(PROJECT_DIR / "resource_servers")))
+
+# ---- Web pages of other origins (CORS) -----------------------------------------------------------
+# https://pypi.org/project/django-cors-headers/
+
+# Scripts use these endpoints. The origins are the `allowed_origins` of the clients, which
+# `client_registry.models.is_origin_of_client` looks up.
+CORS_URLS_REGEX = (
+    r"^/(o/(token/|revoke_token/|userinfo/|\.well-known/jwks\.json)"
+    r"|\.well-known/(oauth-authorization-server|openid-configuration))$"
+)
+CORS_EXPOSE_HEADERS = ["Retry-After", "WWW-Authenticate", "X-Request-ID"]
 
 # ---- OAuth 2.0 and OpenID Connect ----------------------------------------------------------------
 # https://django-oauth-toolkit.readthedocs.io/en/stable/settings.html
@@ -187,6 +203,8 @@ OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
     "ROTATE_REFRESH_TOKEN": True,
     "PKCE_REQUIRED": True,
+    # Origins of web pages that are clients: http for a development server.
+    "ALLOWED_SCHEMES": ["https"] if PRODUCTION else ["https", "http"],
     # Native applications need http for their loopback address (RFC 8252 section 7.3).
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if PRODUCTION else ["https", "http"],
     # Metadata (RFC 8414): only what the endpoints accept.

@@ -43,11 +43,12 @@ class AuthorizationView(views.AuthorizationView):
         return super().get(request, *args, **kwargs)
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
-        """Refuse a tampered form with an unknown client_id."""
-        try:
-            return super().form_valid(form)
-        except Application.DoesNotExist:
-            raise BadRequest("Unknown client_id.") from None
+        """Refuse a tampered form: cancelled, the toolkit redirects to whatever it names."""
+        sent = form.cleaned_data
+        application = Application.objects.filter(client_id=sent["client_id"]).first()
+        if not application or not application.redirect_uri_allowed(sent["redirect_uri"]):
+            raise BadRequest("Unknown client_id or redirect_uri.")
+        return super().form_valid(form)
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
         """Add ``iss`` to error responses as well (RFC 9207 section 2)."""

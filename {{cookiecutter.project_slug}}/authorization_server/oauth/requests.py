@@ -1,4 +1,4 @@
-"""Bounds of a request, applied before a view or oauthlib reads it.
+"""Bounds of a request, applied before a view or oauthlib reads it, and the headers of pages.
 
 django-oauth-toolkit 3.4 and oauthlib 4.0 bound neither the body nor the parameters that they store
 with a grant, and oauthlib checks the scopes of a device late (oauthlib#949).
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
@@ -120,3 +121,32 @@ def is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+# Without `form-action`: Chromium applies it to the redirects after a form too, and the ones after
+# sign-in, consent and sign-out lead to clients.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+# Clients open these in pop-ups.
+OPENED_BY_CLIENTS = ("/accounts/", "/o/")
+
+
+def page_headers(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """Middleware that sets the headers of pages which Django 5.2 does not set."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        # Django's own error pages in development have styles and scripts inline.
+        if not (settings.DEBUG and response.status_code in (404, 500)):
+            response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        if request.path_info.startswith(OPENED_BY_CLIENTS):
+            # Django's default, `same-origin`, on a page or on a redirect to it, closes a pop-up for
+            # the page that opened it, and the client's callback page there has no opener.
+            response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return middleware

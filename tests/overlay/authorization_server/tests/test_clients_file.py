@@ -139,6 +139,16 @@ BAD = {
         [PUBLIC, ("title", "skip_authorization = true\ntitle")],
         "skip_authorization: expected false for a public client",
     ),
+    **{
+        f"the origin {origin}": (
+            [("title", f'allowed_origins = ["{origin}"]\ntitle')],
+            "allowed_origins: expected http(s)://host[:port] as browsers send it",
+        )
+        for origin in (
+            *("https://shop.example.com/", "https://Shop.example.com", "shop.example.com", "*"),
+            *("https://shop.example.com:443", "http://localhost:80", "https://a.com/path"),
+        )
+    },
     "a flag that is a text": (
         [("title", 'skip_authorization = "no"\ntitle')],
         "skip_authorization: Expected `bool`, got `str`",

@@ -322,6 +322,19 @@ def test_check_names_missing_clients_and_writes_nothing(refused, capsys):
     assert not Application.objects.exists()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--check"]])
+def test_an_origin_without_tls_is_refused_in_production(refused, edit, settings, arguments):
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"ALLOWED_SCHEMES": ["https"]}
+    edit("[demo-browser]\n", '[demo-browser]\nallowed_origins = ["http://localhost:5173"]\n')
+    assert refused(*arguments).startswith("demo-browser: allowed_origins:")
+
+
+def test_an_origin_without_tls_is_registered_in_development(ensure, edit):
+    edit("[demo-browser]\n", '[demo-browser]\nallowed_origins = ["http://localhost:5173"]\n')
+    assert ensure()["demo-browser"] == "created"
+    assert application("demo-browser").allowed_origins == "http://localhost:5173"
+
+
 def test_check_names_differences(registered, refused, capsys):
     store("demo-machine", name="Other")
     refused("--check")

@@ -55,6 +55,15 @@ def test_production_passes_the_deployment_check(manage):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("cookie", ["SESSION", "CSRF"])
+def test_no_other_host_can_set_a_cookie_in_production(python, cookie):
+    names = ", ".join(f"s.{cookie}_COOKIE_{name}" for name in ("NAME", "SECURE", "PATH", "DOMAIN"))
+    code = f"from django.conf import settings as s; print({names})"
+    name, *values = python("-c", code, **PRODUCTION).stdout.split()
+    # The prefix, and what browsers require for it.
+    assert (name[:7], values) == ("__Host-", ["True", "/", "None"])
+
+
 def test_an_unset_environment_means_production(manage):
     result = manage("check", ENVIRONMENT=None)
     assert "AUTHORIZATION_SERVER_URL must begin with https://" in result.stderr

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
     "service_kit.health.HealthMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -72,12 +74,16 @@ LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
 # ---- Transport and cookies -----------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/security/
 
-# Cookies ignore the port, so services on one host need different names.
-SESSION_COOKIE_NAME = f"{PREFIX.lower()}_session"
-CSRF_COOKIE_NAME = f"{PREFIX.lower()}_csrf"
+# Cookies ignore the port, so services on one host need different names. With the prefix, browsers
+# accept them from this host by HTTPS only, and so not from another subdomain.
+_COOKIE = f"{'__Host-' if PRODUCTION else ''}{PREFIX.lower()}"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_COOKIE}_session", f"{_COOKIE}_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
+# The documentation page opens the sign-in page of the authorization server in a pop-up, and waits
+# for it to come back. No page here has a session to protect.
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY_HEADERS else None
 SILENCED_SYSTEM_CHECKS = ["security.W021"]  # HSTS preloading is for the owner of the domain.
 
@@ -134,6 +140,13 @@ OAUTH_RESOURCE_SERVER = {
     "REQUEST_HEADERS": "service_kit.request_id.outgoing_headers",
 }
 
+# ---- Web pages of other origins (CORS) -----------------------------------------------------------
+# https://pypi.org/project/django-cors-headers/
+
+# Their scripts may call this API and read its responses. No cookie is needed, and none is allowed.
+CORS_ALLOWED_ORIGINS = env.origins(f"{PREFIX}_ALLOWED_ORIGINS", https_only=PRODUCTION)
+CORS_EXPOSE_HEADERS = ["Retry-After", "WWW-Authenticate", "X-Request-ID"]
+
 # ---- API -----------------------------------------------------------------------------------------
 # https://www.django-rest-framework.org/api-guide/settings/
 # https://drf-spectacular.readthedocs.io/en/latest/settings.html
@@ -161,6 +174,7 @@ SPECTACULAR_SETTINGS = {
     # Served from this host: the page works offline and contacts no other host.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_OAUTH2_CONFIG": {"usePkceWithAuthorizationCodeGrant": True},
 }
 
 # ---- Settings of your own ------------------------------------------------------------------------

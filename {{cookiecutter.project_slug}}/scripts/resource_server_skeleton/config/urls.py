@@ -1,7 +1,7 @@
 """URLs of this resource server."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerOauthRedirectView, SpectacularSwaggerView
 
 from api.views import SchemaView
 from oauth_resource_server import metrics
@@ -17,6 +17,8 @@ urlpatterns = [
     path("api/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # Where "Authorize" on that page comes back to.
+    path("api/docs/oauth2-redirect.html", SpectacularSwaggerOauthRedirectView.as_view()),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
     path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
 ]

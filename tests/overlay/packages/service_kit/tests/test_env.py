@@ -152,6 +152,33 @@ def test_a_base_url_has_one_spelling(url, expected):
     assert env.base_url("ONE") == expected
 
 
+def test_origins_are_listed():
+    os.environ["ONE"] = "https://a.example http://localhost:5173, http://[::1]:8080"
+    origins = ["https://a.example", "http://localhost:5173", "http://[::1]:8080"]
+    assert env.origins("ONE", https_only=False) == origins
+
+
+def test_there_is_no_origin_by_default():
+    assert env.origins("ONE", https_only=True) == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "a.example", "https://a.example/", "https://A.example", "ftp://a.example"),
+        *("https://a.example:443", "http://a.example:80", "https://a.example/path"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin):
+    os.environ["ONE"] = f"https://b.example {origin}"
+    assert repr(origin) in refusal(env.origins, "ONE", https_only=False)
+
+
+def test_an_origin_without_tls_is_refused_in_production():
+    os.environ["ONE"] = "http://localhost:5173"
+    assert "ONE: expected https://host" in refusal(env.origins, "ONE", https_only=True)
+
+
 def test_hosts_are_those_of_the_urls_and_the_listed_ones():
     os.environ["ONE"] = "b.example, c.example"
     hosts = env.allowed_hosts("ONE", "http://a.example:8000", "http://[::1]", local=False)

@@ -16,6 +16,7 @@ BASE_DIR = Path(__file__).parents[1]
     [
         ("ENVIRONMENT", "staging"),
         (f"{settings.PREFIX}_CACHE_URL", "valkey"),
+        (f"{settings.PREFIX}_ALLOWED_ORIGINS", "*"),
         (f"{settings.PREFIX}_DATABASE_URL", "postgres://somebody:hidden@database:port/name"),
     ],
 )

@@ -20,6 +20,8 @@ from environ.fileaware_mapping import FileAwareMapping
 ENVIRON = FileAwareMapping(cache=False)
 ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=.*")
 BASE_URL = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
+# As browsers send it (RFC 6454 section 6.2): without the default port.
+ORIGIN = re.compile(rf"(?!https:.*:443$|http:.*:80$){BASE_URL.pattern}")
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
 SQLITE_OPTIONS = {
@@ -126,6 +128,19 @@ def base_url(name: str, default: str | None = None, *, https_only: bool = False)
     if https_only and not url.startswith("https://"):
         raise ImproperlyConfigured(f"{name} must begin with https:// in production, got {given!r}.")
     return url
+
+
+def origins(name: str, *, https_only: bool) -> list[str]:
+    """Return the origins that `name` lists; [] if it is unset."""
+    listed = words(name)
+    for origin in listed:
+        if not ORIGIN.fullmatch(origin) or (https_only and not origin.startswith("https://")):
+            scheme = "https" if https_only else "http(s)"
+            raise ImproperlyConfigured(
+                f"{name}: expected {scheme}://host[:port] as browsers send it, in lower case and "
+                f"without a path, got {origin!r}."
+            )
+    return listed
 
 
 def allowed_hosts(name: str, *urls: str, local: bool) -> list[str]:

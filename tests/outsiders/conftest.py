@@ -1,0 +1,130 @@
+"""A generated project that is running, for clients and browsers that were written elsewhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+from stack import ROOT, free_port, make, read_env, running, use_free_ports
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NODE = ROOT / "build" / "outsiders"
+LOCK = "package-lock.json"
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files without a line in the log for each."""
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def page_port():
+    """Return the port of the example page, which stands for 5173."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def started(bake, page_port):
+    """Run a generated project in which the example page may call `orders`; yield its folder."""
+    project = bake()
+    use_free_ports(project)
+    env = read_env(project)
+    with (project / ".env").open("a", encoding="utf-8") as file:
+        file.write(f"ORDERS_ALLOWED_ORIGINS=http://localhost:{page_port}\n")
+    for path in [
+        project / "authorization_server" / "clients.toml",
+        *(project / "docs" / "examples").rglob("*.js"),
+    ]:
+        text = path.read_text(encoding="utf-8")
+        for old, new in {
+            "8000": env["AUTHORIZATION_SERVER_PORT"],
+            "8001": env["ORDERS_PORT"],
+            "5173": str(page_port),
+        }.items():
+            text = text.replace(f"http://localhost:{old}", f"http://localhost:{new}")
+        path.write_text(text, encoding="utf-8")
+    make(project, "install", check=True)
+    log = project / "outsiders.log"
+    with log.open("w") as output, running(project, stdout=output, stderr=subprocess.STDOUT):
+        yield project
+
+
+@pytest.fixture(scope="session")
+def env(started):
+    """Return the variables of the project."""
+    return read_env(started)
+
+
+@pytest.fixture(scope="session")
+def node_modules():
+    """Install the packages of `tests/outsiders/node`, and return a folder with its files.
+
+    Skips the test if Node.js is not installed.
+    """
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("Node.js and npm are not installed")
+    source = Path(__file__).parent / "node"
+    NODE.mkdir(parents=True, exist_ok=True)
+    installed = NODE / "installed.json"
+    wanted = (source / LOCK).read_text(encoding="utf-8")
+    if not installed.is_file() or installed.read_text(encoding="utf-8") != wanted:
+        for name in ("package.json", LOCK):
+            shutil.copy(source / name, NODE)
+        subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=NODE, check=True)
+        installed.write_text(wanted, encoding="utf-8")
+    for path in source.glob("*.mjs"):
+        shutil.copy(path, NODE)
+    return NODE
+
+
+@pytest.fixture(scope="session")
+def node(node_modules):
+    """Return a function that runs a script of `tests/outsiders/node` with a JSON argument.
+
+    It returns the JSON that the script prints.
+    """
+
+    def node(script, **argument):
+        process = subprocess.run(
+            ["node", script, json.dumps(argument)],
+            cwd=node_modules,
+            env=os.environ | {"NODE_NO_WARNINGS": "1"},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        assert process.returncode == 0, process.stdout + process.stderr
+        return json.loads(process.stdout)
+
+    return node
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return the Chromium or Chrome of this machine; skips the test without one."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.skip("neither Chromium nor Chrome is installed")
+    with sync_playwright() as playwright:
+        # Containers have no user namespaces for its sandbox; all pages are our own.
+        with playwright.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser:
+            yield browser
+
+
+@pytest.fixture(scope="session")
+def example(started, page_port):
+    """Serve the example page of the documentation; yield its address."""
+    folder = started / "docs" / "examples" / "web_client"
+    server = ThreadingHTTPServer(("localhost", page_port), partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{page_port}/"
+    server.shutdown()
+    server.server_close()

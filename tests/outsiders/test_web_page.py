@@ -1,0 +1,128 @@
+"""The example of docs/web_clients.md in Chromium, by oidc-client-ts: sign-in, API, revocation."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+LIBRARY = re.compile(r"https://cdn\.jsdelivr\.net/npm/(.+)@([\d.]+)/(.+)")
+SECONDS = 60
+TIMEOUT = 1000 * SECONDS  # milliseconds
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def context(chromium, node_modules):
+    """Return a person's browser, without cookies. The library comes from npm, not from its CDN.
+
+    The page names its hash, which Chromium compares.
+    """
+
+    def fulfill(route):
+        name, _, path = LIBRARY.fullmatch(route.request.url).groups()
+        file = node_modules / "node_modules" / name / path
+        route.fulfill(path=file, headers={"Access-Control-Allow-Origin": "*"})
+
+    context = chromium.new_context()
+    context.set_default_timeout(TIMEOUT)
+    context.route(LIBRARY, fulfill)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def messages():
+    """Return a list for the messages of the console and of scripts that fail."""
+    return []
+
+
+@pytest.fixture
+def page(context, example, messages):
+    """Return the example page."""
+    context.on("console", lambda message: messages.append(message.text))
+    context.on("weberror", lambda error: messages.append(str(error.error)))
+    page = context.new_page()
+    page.goto(example)
+    expect(page.locator("#output")).to_have_text("Not signed in.", timeout=TIMEOUT)
+    return page
+
+
+def log_in(page, env):
+    """Fill in the login page, and allow everything on the consent page."""
+    page.get_by_label("E-mail").fill(env["DEMO_USERNAME"])
+    page.get_by_label("Password").fill(env["DEMO_PASSWORD"])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Allow").click()
+
+
+def shows(page, text):
+    """Wait until the example page shows `text`."""
+    expect(page.locator("#output")).to_contain_text(text, timeout=TIMEOUT)
+
+
+@pytest.fixture
+def signed_in(page, env):
+    """Return the example page, on which a person has signed in by redirects."""
+    page.click("#sign-in")
+    log_in(page, env)
+    shows(page, '"sub"')
+    return page
+
+
+def test_a_person_signs_in_by_redirects(signed_in, env, messages):
+    # The e-mail address comes from the UserInfo endpoint.
+    shows(signed_in, f'"email": "{env["DEMO_USERNAME"]}"')
+    assert messages == []
+
+
+def test_a_person_signs_in_in_a_pop_up(page, env):
+    with page.expect_popup() as opened:
+        page.click("#sign-in-pop-up")
+    pop_up = opened.value
+    pop_up.wait_for_url("**/accounts/login/**")
+    assert pop_up.evaluate("window.opener !== null")
+    log_in(pop_up, env)
+    shows(page, f'"email": "{env["DEMO_USERNAME"]}"')
+    assert pop_up.is_closed()
+
+
+def test_a_person_cancels_in_a_pop_up(page, env):
+    with page.expect_popup() as opened:
+        page.click("#sign-in-pop-up")
+    log_in_and_cancel(opened.value, env)
+    shows(page, "access_denied")
+
+
+def log_in_and_cancel(pop_up, env):
+    pop_up.get_by_label("E-mail").fill(env["DEMO_USERNAME"])
+    pop_up.get_by_label("Password").fill(env["DEMO_PASSWORD"])
+    pop_up.get_by_role("button", name="Sign in").click()
+    pop_up.get_by_role("button", name="Cancel").click()
+
+
+def test_the_page_calls_the_api(signed_in):
+    signed_in.click("#call")
+    shows(signed_in, "200")
+    shows(signed_in, '"client_id":"demo-browser"')
+
+
+def test_the_page_reads_why_the_api_refuses(page):
+    page.click("#call")
+    shows(page, "401 Bearer realm=")
+
+
+def test_a_person_signs_out_and_comes_back_to_the_page(signed_in, example):
+    signed_in.click("#sign-out")
+    signed_in.get_by_role("button", name="Sign out").click()
+    signed_in.wait_for_url(example)
+    shows(signed_in, "Not signed in.")
+
+
+def test_a_page_of_another_origin_reads_nothing(page, env, example):
+    page.goto(example.replace("localhost", "127.0.0.1"))
+    for url in (
+        f"{env['AUTHORIZATION_SERVER_URL']}/o/token/",
+        f"{env['ORDERS_URL']}/api/ping/",
+    ):
+        read = f"fetch('{url}').then(() => 'read', () => 'refused')"
+        assert page.evaluate(read) == "refused"
