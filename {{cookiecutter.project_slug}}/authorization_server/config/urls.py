@@ -56,6 +56,8 @@ oauth2_patterns = [
     path(".well-known/jwks.json", oauth2.JwksInfoView.as_view(), name="jwks-info"),
 ]
 
+handler500 = "service_kit.database.server_error"
+
 urlpatterns = [
     path("", home, name="home"),
     path("accounts/login/", LoginView.as_view(), name="login"),

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
+    "service_kit.database.DatabaseMiddleware",
     "service_kit.health.HealthMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",

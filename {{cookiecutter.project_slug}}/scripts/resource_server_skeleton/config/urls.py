@@ -13,6 +13,8 @@ protected_resource_metadata = [
     path(".well-known/oauth-protected-resource", metadata.view, name="oauth-resource-metadata"),
 ]
 
+handler500 = "service_kit.database.server_error"
+
 urlpatterns = [
     path("api/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),

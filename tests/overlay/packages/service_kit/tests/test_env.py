@@ -316,7 +316,13 @@ def test_postgresql_prepares_statements_unless_the_url_says_otherwise(query, thr
     os.environ["ONE"] = f"postgres://user:password@host:5432/name{query}"
     config = env.database("ONE", None)
     assert (config["NAME"], config["CONN_HEALTH_CHECKS"]) == ("name", True)
-    assert config["OPTIONS"] == {"prepare_threshold": threshold}
+    assert config["OPTIONS"]["prepare_threshold"] == threshold
+
+
+def test_a_postgresql_host_that_has_vanished_does_not_hold_a_thread_for_minutes():
+    os.environ["ONE"] = "postgres://user:password@host:5432/name?connect_timeout=7"
+    options = env.database("ONE", None)["OPTIONS"]
+    assert (options["connect_timeout"], options["tcp_user_timeout"]) == (7, 10_000)
 
 
 def test_a_cache_is_optional():

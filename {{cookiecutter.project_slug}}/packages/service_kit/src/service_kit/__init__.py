@@ -4,6 +4,7 @@
     logging      one value for LOGGING
     request_id   one identifier per request, in every log line and in requests to other services
     health       ``/health/live`` and ``/health/ready``
+    database     503 while the database is away
 
 The package imports no service and not ``oauth_resource_server``.
 """

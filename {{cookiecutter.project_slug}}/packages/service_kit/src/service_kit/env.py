@@ -24,6 +24,9 @@ BASE_URL = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 ORIGIN = re.compile(rf"(?!https:.*:443$|http:.*:80$){BASE_URL.pattern}")
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
+# A host that has vanished holds a thread for these times: seconds to connect, milliseconds without
+# an acknowledgement of what was sent.
+POSTGRESQL_OPTIONS = {"connect_timeout": 3, "tcp_user_timeout": 10_000}
 SQLITE_OPTIONS = {
     # Readers do not wait for the writer (WAL). A writer waits up to `timeout` seconds for another
     # one: IMMEDIATE makes it queue where a deferred transaction would fail.
@@ -175,7 +178,7 @@ def database(name: str, default: Path) -> dict[str, Any]:
     if config["ENGINE"] == POSTGRESQL:
         # psycopg prepares a query at its second execution. `?prepare_threshold=none` turns that off
         # for connection poolers that keep no prepared statements.
-        options = {"prepare_threshold": 1} | config.get("OPTIONS", {})
+        options = {"prepare_threshold": 1, **POSTGRESQL_OPTIONS} | config.get("OPTIONS", {})
         if options["prepare_threshold"] == "none":
             options["prepare_threshold"] = None
         config["OPTIONS"] = options

@@ -1,0 +1,281 @@
+"""Both roles while their PostgreSQL server is stopped, refuses connections or is read-only."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+from _project import env_prefix
+from browser import Browser
+from conftest import ROOT, free_port, get_once
+from infrastructure import Server
+
+PROGRAMS = Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
+PASSWORD = "a-password-that-must-not-be-logged"
+BROWSER = {"Accept": "text/html,*/*;q=0.8"}
+
+pytestmark = pytest.mark.skipif(
+    not (PROGRAMS / "initdb").exists(), reason="PostgreSQL is not installed"
+)
+
+
+class PostgreSQL:
+    """A server that can be stopped and started again; `role` connects to each database."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.is_running = folder, free_port(), False
+        # PostgreSQL refuses to run as root.
+        self.options = {"user": "postgres"} if os.geteuid() == 0 else {}
+        if self.options:
+            shutil.chown(folder, "postgres")
+
+    def run(self, program, *arguments):
+        """Run a program of PostgreSQL."""
+        command = [PROGRAMS / program, "-D", self.folder / "data", *arguments]
+        subprocess.run(
+            command, cwd="/", check=True, stdout=subprocess.DEVNULL, timeout=120, **self.options
+        )
+
+    def start(self):
+        options = f"-p {self.port} -k {self.folder} -c fsync=off -c listen_addresses=127.0.0.1"
+        if not self.is_running:
+            self.run("pg_ctl", "start", "-w", "-s", "-l", self.folder / "log", "-o", options)
+        self.is_running = True
+
+    def stop(self):
+        if self.is_running:
+            self.run("pg_ctl", "stop", "-w", "-s", "-m", "fast")
+        self.is_running = False
+
+    def execute(self, *statements):
+        """Execute statements as the administrator."""
+        address = f"host=127.0.0.1 port={self.port} user=administrator dbname=postgres"
+        options = "-c default_transaction_read_only=off"
+        with psycopg.connect(address, autocommit=True, options=options) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def url(self, name):
+        return f"postgres://role:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+
+@pytest.fixture(scope="module")
+def installed():
+    """Run a server for the tests of this file."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # short enough for a socket
+    folder.chmod(0o755)
+    server = PostgreSQL(folder)
+    server.run("initdb", "-U", "administrator", "-A", "trust")
+    server.start()
+    try:
+        server.execute(f"CREATE ROLE role LOGIN PASSWORD '{PASSWORD}'")
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgresql(installed):
+    """Return the server, which runs again and is unrestricted when the test ends."""
+    yield installed
+    installed.start()
+    installed.execute(
+        "ALTER ROLE role CONNECTION LIMIT -1",
+        "ALTER SYSTEM RESET default_transaction_read_only",
+        "SELECT pg_reload_conf()",
+    )
+
+
+def prepare(stack, folder, variables, *steps):
+    """Run commands of a service with its database."""
+    for step in steps:
+        subprocess.run(
+            [sys.executable, "manage.py", *step.split()],
+            cwd=ROOT / folder,
+            env=stack.environment | stack.env | variables,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture(scope="module")
+def authorization_server(stack, installed, tmp_path_factory):
+    """Return a second authorization server, whose database is on PostgreSQL."""
+    installed.execute("CREATE DATABASE authorization_server OWNER role")
+    variables = {"AUTHORIZATION_SERVER_DATABASE_URL": installed.url("authorization_server")}
+    steps = "migrate --no-input", "ensure_clients", "ensure_demo_user"
+    prepare(stack, "authorization_server", variables, *steps)
+    log = tmp_path_factory.mktemp("authorization-server") / "log"
+    with Server(stack, "authorization_server", log, **variables) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def api(stack, installed, tmp_path_factory):
+    """Return a resource server whose database is on PostgreSQL, and the address of its items."""
+    manifest = sorted(ROOT.glob("resource_servers/*/resource_server.toml"))[0]
+    installed.execute("CREATE DATABASE api OWNER role")
+    name = f"{env_prefix(manifest.parent.name)}_DATABASE_URL"
+    variables = {name: installed.url("api")}
+    folder = f"resource_servers/{manifest.parent.name}"
+    prepare(stack, folder, variables, "migrate --no-input")
+    log = tmp_path_factory.mktemp("api") / "log"
+    with Server(stack, folder, log, **variables) as server:
+        yield server, f"{server.url}/api/items/"
+
+
+@pytest.fixture
+def token(stack, first):
+    return stack.machine_token(f"{first['name']}:read")
+
+
+def token_request(stack, server):
+    """Ask for an access token of a program."""
+    client = stack.env["DEMO_MACHINE_CLIENT_ID"], stack.env["DEMO_MACHINE_CLIENT_SECRET"]
+    data = {"grant_type": "client_credentials", "scope": "orders:read"}
+    return requests.post(f"{server.url}/o/token/", data, auth=client, timeout=30)
+
+
+def is_503_in_json(response):
+    """Return whether a program is told to come back, and nothing else."""
+    is_json = response.headers["Content-Type"].startswith("application/json")
+    return (
+        response.status_code == 503
+        and int(response.headers["Retry-After"]) > 0
+        and is_json
+        and response.json()["error"] == "temporarily_unavailable"
+    )
+
+
+def test_an_api_answers_503_during_an_outage_and_200_right_after_it(postgresql, api, token):
+    _, items = api
+    assert get_once(items, token).status_code == 200
+    postgresql.stop()
+    answers = [is_503_in_json(get_once(items, token)) for _ in range(6)]
+    postgresql.start()
+    assert (answers, get_once(items, token).status_code) == ([True] * 6, 200)
+
+
+def test_an_api_that_starts_during_an_outage_needs_no_restart(api, postgresql, stack, token):
+    server, _ = api
+    environment = {name: value for name, value in server.environment.items() if "DATABASE" in name}
+    postgresql.stop()
+    other = Server(stack, server.folder.relative_to(ROOT), server.log, **environment)
+    with other:
+        items = f"{other.url}/api/items/"
+        during = is_503_in_json(get_once(items, token))
+        postgresql.start()
+        assert (during, get_once(items, token).status_code) == (True, 200)
+
+
+def test_tokens_are_answered_503_during_an_outage_and_200_right_after_it(
+    postgresql, authorization_server, stack
+):
+    assert token_request(stack, authorization_server).status_code == 200
+    postgresql.stop()
+    answers = [is_503_in_json(token_request(stack, authorization_server)) for _ in range(6)]
+    postgresql.start()
+    after = token_request(stack, authorization_server).status_code
+    assert (answers, after) == ([True] * 6, 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/o/revoke_token/", {"token": "unknown"}),
+        ("/o/device-authorization/", {"client_id": "demo-device", "scope": "orders:read"}),
+        ("/o/userinfo/", None),
+    ],
+    ids=["revocation", "device authorization", "userinfo"],
+)
+def test_every_endpoint_for_programs_answers_503_in_json(
+    postgresql, authorization_server, stack, path, data
+):
+    client = stack.env["DEMO_MACHINE_CLIENT_ID"], stack.env["DEMO_MACHINE_CLIENT_SECRET"]
+    bearer = {"Authorization": "Bearer unknown"}
+    url = authorization_server.url + path
+    postgresql.stop()
+    if data is None:
+        response = requests.get(url, headers=bearer, timeout=30)
+    else:
+        auth = None if "client_id" in data else client
+        response = requests.post(url, data, auth=auth, timeout=30)
+    assert is_503_in_json(response)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/admin/", "/o/device/", "/o/authorize/?response_type=code&client_id=demo-browser"],
+)
+def test_a_signed_in_person_sees_a_page(postgresql, authorization_server, stack, path):
+    browser = Browser()
+    browser.session.headers.update(BROWSER)
+    browser.open(f"{authorization_server.url}/accounts/login/")
+    browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+    assert browser.page.status_code == 200
+    postgresql.stop()
+    browser.open(authorization_server.url + path)
+    assert (browser.page.status_code, "Retry-After" in browser.page.headers) == (503, True)
+    assert "Not available at the moment" in browser.page.text
+
+
+def test_who_signs_in_sees_a_page(postgresql, authorization_server, stack):
+    browser = Browser()
+    browser.session.headers.update(BROWSER)
+    browser.open(f"{authorization_server.url}/accounts/login/")
+    postgresql.stop()
+    browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+    postgresql.start()
+    assert "Not available at the moment" in browser.page.text
+    browser.open(f"{authorization_server.url}/accounts/login/")
+    browser.log_in(stack.env["DEMO_USERNAME"], stack.env["DEMO_PASSWORD"])
+    assert browser.page.status_code == 200
+
+
+def test_a_limit_of_connections_is_503(postgresql, api, token):
+    _, items = api
+    postgresql.execute(
+        "ALTER ROLE role CONNECTION LIMIT 0",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'role'",
+    )
+    during = is_503_in_json(get_once(items, token))
+    postgresql.execute("ALTER ROLE role CONNECTION LIMIT -1")
+    assert (during, get_once(items, token).status_code) == (True, 200)
+
+
+def test_a_read_only_database_is_503_for_what_writes(postgresql, authorization_server, stack):
+    postgresql.execute(
+        "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"
+    )
+    assert is_503_in_json(token_request(stack, authorization_server))
+
+
+def test_the_password_is_not_logged(postgresql, api, authorization_server, stack, token):
+    server, items = api
+    postgresql.stop()
+    get_once(items, token)
+    token_request(stack, authorization_server)
+    for log in server.log, authorization_server.log:
+        text = log.read_text()
+        assert ("The database does not answer: " in text, PASSWORD in text) == (True, False)
+        assert "Traceback" not in text
+
+
+def test_a_command_reports_an_outage_in_one_sentence(postgresql, api):
+    server, _ = api
+    postgresql.stop()
+    run = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--no-input"],
+        cwd=server.folder,
+        env=server.environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (run.returncode, run.stderr.count("\n"), PASSWORD in run.stderr) == (1, 1, False)
