@@ -1,12 +1,22 @@
-"""The user model: an e-mail address to sign in with, and a UUID as the identifier in tokens."""
+"""The user model: an e-mail address to sign in with, and a UUID as the identifier in tokens.
 
+A deactivation and a new password end what the account had: sessions, tokens and codes.
+"""
+
+import time
 import uuid
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.db import models
+from django.contrib.auth.signals import user_logged_in
+from django.db import models, transaction
+from django.dispatch import receiver
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+AUTH_TIME = "auth_time"  # in a session: when its user signed in, in Unix seconds
 
 
 class LowerCaseEmailField(models.EmailField):
@@ -57,6 +67,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="Unselect this instead of deleting an account: it ends every session and token.",
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    session_salt = models.CharField(max_length=16, default="", editable=False)
 
     objects = UserManager()
 
@@ -70,6 +81,43 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
+    def save(self, **kwargs: Any) -> None:
+        """Also end sessions, tokens and codes when the user is inactive or has a new password."""
+        # Django sets `_password` to a new password until the user is saved, and to None when it
+        # only stores the same password by a better hash.
+        ends = not self._state.adding and (not self.is_active or self._password is not None)
+        if ends:
+            self.session_salt = get_random_string(16)
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "session_salt"}
+        with transaction.atomic():
+            super().save(**kwargs)
+            if ends:
+                self.revoke_everything()
+
+    def revoke_everything(self) -> None:
+        """Delete the access tokens, ID tokens and codes, and revoke the refresh tokens.
+
+        Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
+        """
+        from oauth2_provider import models as oauth2  # It needs this model.
+
+        for model in (oauth2.AccessToken, oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant):
+            model.objects.filter(user=self).delete()
+        now = timezone.now()
+        tokens = oauth2.RefreshToken.objects.filter(user=self, revoked=None)
+        tokens.update(revoked=now, updated=now)
+
+    def set_unusable_password(self) -> None:
+        """Count as a new password."""
+        super().set_unusable_password()
+        self._password = ""
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must hold to be valid: a part of it changes when sessions end."""
+        password_hash = super()._get_session_auth_hash(secret)  # type: ignore[misc]
+        return f"{password_hash}{self.session_salt}"
+
     def get_full_name(self) -> str:
         """Return the name, or the e-mail address if there is no name."""
         return self.name or self.email
@@ -77,6 +125,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         """Return the full name, with which the administration site greets."""
         return self.get_full_name()
+
+
+@receiver(user_logged_in)
+def note_auth_time(request: HttpRequest, **kwargs: Any) -> None:
+    """Note in the session when it began (OpenID Connect Core sections 2 and 3.1.2.1)."""
+    request.session[AUTH_TIME] = time.time()
 
 
 class RateLimit(models.Model):

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.signing_key import read_signing_key
+from accounts.signing_key import read_previous_keys, read_signing_key
 from service_kit import RFC9700, env
 from service_kit.logging import LEVELS, logging_config
 
@@ -230,8 +230,11 @@ OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": AUTHORIZATION_SERVER_URL,
     "OIDC_RSA_PRIVATE_KEY": _signing_key,
+    "OIDC_RSA_PRIVATE_KEYS_INACTIVE": read_previous_keys(OIDC_RSA_PRIVATE_KEY_FILE),
     "OIDC_RESPONSE_TYPES_SUPPORTED": ["code"],
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
+    # The view ends those of the session; the toolkit would end those of all devices.
+    "OIDC_RP_INITIATED_LOGOUT_DELETE_TOKENS": False,
     "OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": AUTHENTICATION_METHODS,
 }
 

@@ -31,7 +31,7 @@ def project(request: HttpRequest) -> dict[str, str]:
 oauth2_patterns = [
     path("authorize/", endpoints.AuthorizationView.as_view(), name="authorize"),
     path("token/", endpoints.TokenView.as_view(), name="token"),
-    path("revoke_token/", oauth2.RevokeTokenView.as_view(), name="revoke-token"),
+    path("revoke_token/", endpoints.RevocationView.as_view(), name="revoke-token"),
     path("introspect/", introspect, name="introspect"),
     # Device flow (RFC 8628)
     path(
@@ -51,7 +51,7 @@ oauth2_patterns = [
         name="device-grant-status",
     ),
     # OpenID Connect
-    path("userinfo/", oauth2.UserInfoView.as_view(), name="user-info"),
+    path("userinfo/", endpoints.UserInfoView.as_view(), name="user-info"),
     path("logout/", endpoints.RPInitiatedLogoutView.as_view(), name="rp-initiated-logout"),
     path(".well-known/jwks.json", oauth2.JwksInfoView.as_view(), name="jwks-info"),
 ]

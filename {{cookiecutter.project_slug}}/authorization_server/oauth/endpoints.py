@@ -5,26 +5,52 @@ Each override has a test, so that it can be deleted once the toolkit passes it.
 
 import json
 import re
+import time
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 from django import forms
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from jwcrypto import jwt
+from jwcrypto.common import JWException
 from oauth2_provider import views
-from oauth2_provider.exceptions import InvalidOIDCClientError
+from oauth2_provider.exceptions import (
+    ClientIdMissmatch,
+    InvalidIDTokenError,
+    InvalidOIDCClientError,
+    OAuthToolkitError,
+)
 from oauth2_provider.models import (
+    AccessToken,
     Application,
     DeviceCodeResponse,
     DeviceRequest,
+    Grant,
+    IDToken,
+    RefreshToken,
     create_device_grant,
 )
 from oauth2_provider.settings import oauth2_settings
+from oauth2_provider.views.device import DeviceGrantForm
 from oauthlib.common import add_params_to_uri
+from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
+from accounts.models import AUTH_TIME, User
 from accounts.rate_limits import Bucket, RateLimited, client_address
 from client_registry.credentials import CLIENT_ID
 from client_registry.models import active_registration
+from oauth.requests import FORM, basic_credentials, refuse
+from oauth.validator import family_of
+
+FAMILIES = "token_families"  # in a session: the families of its refresh tokens
+MAX_FAMILIES = 100
+LOGIN_TIME = 600  # seconds to sign in and come back to the authorization endpoint
 
 # By client and address. Codes expire after 30 minutes, so that at most 80 are pending.
 DEVICE_CODES = Bucket("device codes", burst=20, seconds=30)
@@ -33,14 +59,69 @@ USER_CODES = Bucket("user codes", burst=10, seconds=30)
 
 
 class AuthorizationView(views.AuthorizationView):
-    """The authorization endpoint (RFC 6749 section 3.1)."""
+    """The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)."""
+
+    @property
+    def prompt(self) -> set[str]:
+        return {*self.request.GET.get("prompt", "").split()}
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ignore ``approval_prompt``, by which a client could skip the consent page."""
+        """Ask for the password where `prompt` or `max_age` demand it (section 3.1.2.1).
+
+        ``approval_prompt``, by which a client could skip the consent page, is ignored.
+        """
+        if self.must_sign_in():
+            return self.handle_no_permission()
         parameters = request.GET.copy()
         parameters.pop("approval_prompt", None)
+        if self.prompt & {"login", "select_account"}:  # which has been done
+            del parameters["prompt"]
         request.GET = parameters  # type: ignore[assignment]
         return super().get(request, *args, **kwargs)
+
+    def must_sign_in(self) -> bool:
+        """Return whether there is no session, or none that is young enough for the request."""
+        if not self.request.user.is_authenticated:
+            return True
+        signed_in = self.request.session.get(AUTH_TIME, 0)
+        asked = self.request.GET.get("login_after", "")
+        if is_number(asked) and signed_in * 1000 >= int(asked) > (time.time() - LOGIN_TIME) * 1000:
+            return False
+        max_age = self.request.GET.get("max_age", "")
+        too_old = is_number(max_age) and signed_in < time.time() - int(max_age)
+        return too_old or bool(self.prompt & {"login", "select_account"})
+
+    def handle_no_permission(self) -> HttpResponse:
+        """Redirect to the login page; with ``prompt=none``, to the client with login_required.
+
+        The address to come back to says when it was asked for. The toolkit drops `prompt` from it,
+        so that opening this address would do instead of signing in.
+        """
+        if "none" in self.prompt:
+            return super().handle_no_permission()
+        parameters = self.request.GET.copy()
+        parameters["login_after"] = str(int(time.time() * 1000))
+        return redirect_to_login(f"{self.request.path}?{parameters.urlencode()}")
+
+    def error_response(
+        self, error: OAuthToolkitError, application: Application | None, **kwargs: Any
+    ) -> HttpResponse:
+        """Say login_required where oauthlib, which knows no session, says consent_required."""
+        if isinstance(error.oauthlib_error, ConsentRequired) and self.must_sign_in():
+            error.oauthlib_error.error = LoginRequired.error
+            error.oauthlib_error.description = LoginRequired.description
+        return super().error_response(error, application, **kwargs)
+
+    def create_authorization_response(
+        self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
+    ) -> tuple[str, dict[str, str], str, int]:
+        """Note the time of the sign-in with the code, and the code's tokens with the session."""
+        credentials[AUTH_TIME] = request.session.get(AUTH_TIME)
+        response = super().create_authorization_response(request, scopes, credentials, allow)
+        for code in parse_qs(urlsplit(response[0]).query).get("code", []):
+            families = [*request.session.get(FAMILIES, []), str(family_of(code))]
+            request.session[FAMILIES] = families[-MAX_FAMILIES:]
+        return response
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         """Refuse a tampered form: cancelled, the toolkit redirects to whatever it names."""
@@ -52,13 +133,40 @@ class AuthorizationView(views.AuthorizationView):
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
         """Add ``iss`` to error responses as well (RFC 9207 section 2)."""
+        if application is None:  # Its schemes are needed (RFC 8252).
+            client_id = self.request.GET.get("client_id")
+            application = Application.objects.filter(client_id=client_id).first()
         issuer = oauth2_settings.OIDC_ISS_ENDPOINT
         if not re.search(r"[?&]iss=", redirect_to):
             redirect_to = add_params_to_uri(redirect_to, [("iss", issuer)])
         return super().redirect(redirect_to, application)
 
 
-class TokenView(views.TokenView):
+def is_number(text: str) -> bool:
+    """Return whether `text` is a whole number of a reasonable length."""
+    return re.fullmatch(r"[0-9]{1,15}", text) is not None
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class ClientEndpoint:
+    """An endpoint to which clients POST a form. Responses are JSON, which no cache stores."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse other content types, and ask for Basic credentials where the toolkit says Bearer.
+
+        oauthlib has the challenge of RFC 6750 in every error with status 401.
+        """
+        if request.method == "POST" and request.content_type != FORM:
+            return refuse(f"The content type is not {FORM}.")
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        response["Content-Type"] = "application/json"
+        response["Cache-Control"] = "no-store"
+        if response.status_code == 401:
+            response["WWW-Authenticate"] = 'Basic realm="clients", charset="UTF-8"'
+        return response
+
+
+class TokenView(ClientEndpoint, views.TokenView):
     """The token endpoint (RFC 6749 section 3.2).
 
     Device codes take the same path as all other grants: the toolkit's view looks them up before the
@@ -68,24 +176,57 @@ class TokenView(views.TokenView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # oauthlib checks a password before it checks whether the client may use the grant.
         if request.POST.get("grant_type") in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED:
-            response: HttpResponse = self.authorization_flow_token_response(request)
-        else:
-            error = "unsupported_grant_type" if "grant_type" in request.POST else "invalid_request"
-            response = JsonResponse({"error": error}, status=400)
-        response["Content-Type"] = "application/json"
-        response["Cache-Control"] = "no-store"
-        if response.status_code == 401:
-            response["WWW-Authenticate"] = 'Basic realm="token"'
+            try:
+                return self.authorization_flow_token_response(request)
+            except (AccessToken.DoesNotExist, Grant.DoesNotExist):
+                # A concurrent request has used the code, or has revoked the token.
+                return JsonResponse({"error": "invalid_grant"}, status=400)
+        error = "unsupported_grant_type" if "grant_type" in request.POST else "invalid_request"
+        return JsonResponse({"error": error}, status=400)
+
+
+class RevocationView(ClientEndpoint, views.RevokeTokenView):
+    """The revocation endpoint (RFC 7009)."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Send an empty object instead of nothing, which some clients cannot read as JSON."""
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        response.content = response.content or b"{}"
         return response
 
 
-class DeviceAuthorizationView(views.DeviceAuthorizationView):
+@method_decorator(csrf_exempt, name="dispatch")
+class UserInfoView(views.UserInfoView):
+    """The UserInfo endpoint (OpenID Connect Core section 5.3)."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the challenge to 403 as well (RFC 6750 section 3)."""
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        response["Content-Type"] = "application/json"
+        response["Cache-Control"] = "no-store"
+        if response.status_code == 403:
+            challenge = 'Bearer error="insufficient_scope", scope="openid"'
+            response["WWW-Authenticate"] = challenge
+        return response
+
+
+class DeviceAuthorizationView(ClientEndpoint, views.DeviceAuthorizationView):
     """The device authorization endpoint (RFC 8628 section 3.1)."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Store the scopes as validated; the toolkit stores the raw parameter."""
+        """Store the scopes as validated; the toolkit stores the raw parameter.
+
+        oauthlib needs the client_id in the body, even of a client that authenticates by Basic.
+        """
+        parameters = request.POST.copy()
+        client_id, _ = basic_credentials(request.headers.get("Authorization", ""))
+        if client_id:
+            parameters.setdefault("client_id", client_id)
+        if "client_id" not in parameters:
+            return refuse("The parameter client_id is missing.")
+        request.POST = parameters  # type: ignore[assignment]
         headers, content, status = self.create_device_authorization_response(request)
-        headers = {**headers, "Cache-Control": "no-store"}
+        headers = {**headers}
         if status != 200:
             return JsonResponse(json.loads(content), status=status, headers=headers)
         client = Application.objects.get(client_id=request.POST["client_id"])
@@ -101,8 +242,19 @@ class DeviceAuthorizationView(views.DeviceAuthorizationView):
         return JsonResponse(content, headers=headers)
 
 
+class UserCodeForm(DeviceGrantForm):
+    def clean_user_code(self) -> str:
+        """Accept lower case, hyphens and spaces (RFC 8628 section 6.1)."""
+        typed = self.cleaned_data["user_code"]
+        self.cleaned_data["user_code"] = re.sub(r"[\W_]", "", typed).upper()
+        user_code: str = super().clean_user_code()
+        return user_code
+
+
 class DeviceUserCodeView(views.DeviceUserCodeView):
     """The page on which a user enters the code of a device (RFC 8628 section 3.3)."""
+
+    form_class = UserCodeForm
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Limit wrong codes by user (RFC 8628 section 5.1); right ones are not counted."""
@@ -117,6 +269,32 @@ class DeviceUserCodeView(views.DeviceUserCodeView):
 class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
     """The end session endpoint (OpenID Connect RP-Initiated Logout 1.0)."""
 
+    def validate_logout_request_user(
+        self, id_token_hint: str | None, client_id: str | None
+    ) -> IDToken | None:
+        """Return the ID token by its signature (django-oauth-toolkit#1287).
+
+        The toolkit looks it up, and finds none that has been deleted since, by an earlier sign-out
+        or because it has expired.
+        """
+        if not id_token_hint:
+            return None
+        validator = oauth2_settings.OAUTH2_VALIDATOR_CLASS()
+        try:
+            keys = validator._get_key_for_token(id_token_hint)
+            if keys is None:  # JWT() would not verify the signature.
+                raise InvalidIDTokenError()
+            claims = json.loads(jwt.JWT(key=keys, jwt=id_token_hint, check_claims={}).claims)
+        except (JWException, ValueError):
+            raise InvalidIDTokenError() from None
+        if claims.get("iss") != oauth2_settings.OIDC_ISS_ENDPOINT:
+            raise InvalidIDTokenError()
+        application = validator._get_client_by_audience(claims["aud"])
+        if client_id and application.client_id != client_id:
+            raise ClientIdMissmatch()
+        user = User.objects.filter(pk=claims["sub"]).first()
+        return IDToken(application=application, user=user)
+
     def get_request_application(self, id_token: Any, client_id: str | None) -> Application | None:
         """Refuse unknown and inactive clients."""
         application = None
@@ -126,6 +304,12 @@ class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
         if (client_id or id_token) and not active_registration(application):
             raise InvalidOIDCClientError()
         return application
+
+    def do_logout(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """End the tokens of this session too. The toolkit would end those of all devices."""
+        for family in self.request.session.get(FAMILIES, []):
+            RefreshToken.revoke_family(UUID(family))
+        return super().do_logout(*args, **kwargs)
 
 
 class ServerMetadataView(views.OAuthServerMetadataView):
@@ -141,6 +325,11 @@ class ServerMetadataView(views.OAuthServerMetadataView):
             ),
             # The introspection endpoint accepts no credentials in the body, but a bearer token.
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "Bearer"],
+            # Their defaults are other values (OpenID Connect Discovery section 3).
+            "response_modes_supported": ["query"],
+            "claims_parameter_supported": False,
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
         }
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -156,6 +345,7 @@ class OpenIDConfigurationView(views.ConnectDiscoveryInfoView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         document = ServerMetadataView().document(request) | json.loads(super().get(request).content)
         document["claims_supported"] = sorted(document["claims_supported"])
+        document["prompt_values_supported"] = ["none", "login", "select_account"]
         # No client can be declared with HS256.
         document["id_token_signing_alg_values_supported"] = ["RS256"]
         return public(document)

@@ -4,17 +4,26 @@ django-oauth-toolkit 3.4 and oauthlib 4.0 bound neither the body nor the paramet
 with a grant, and oauthlib checks the scopes of a device late (oauthlib#949).
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 
+FORM = "application/x-www-form-urlencoded"
 MAX_BODY_SIZE = 64 * 1024  # bytes; no form of this server has a tenth of it
 
 # Characters, in all values of a parameter together. Those that are columns have the column's size.
@@ -38,6 +47,10 @@ MAX_LENGTHS = {
 MAX_LENGTH = 16 * 1024  # of any other, such as `token`, `id_token_hint`
 REPEATABLE = {"resource"}  # RFC 8707 section 2
 
+# Clients may use GET or POST (OpenID Connect Core 3.1.2.1, RP-Initiated Logout 2).
+POSTED_BY_CLIENTS = {"oauth2_provider:authorize", "oauth2_provider:rp-initiated-logout"}
+FIELDS_OF_PAGES = {"csrfmiddlewaretoken", "allow"}
+
 
 class RequestLimitsMiddleware:
     """Refuse large bodies everywhere, and parameters out of bounds at the OAuth endpoints."""
@@ -60,7 +73,7 @@ class RequestLimitsMiddleware:
             return response
         problem = problem_with(request) if match.namespace == "oauth2_provider" else None
         if problem is None:
-            return None
+            return get_instead_of_post(request) if match.view_name in POSTED_BY_CLIENTS else None
         if getattr(view, "csrf_exempt", False):  # an endpoint for programs
             return refuse(problem)
         error = {"error": "invalid_request", "description": problem}
@@ -76,6 +89,30 @@ def refuse_body(request: HttpRequest) -> HttpResponse | None:
     if not re.fullmatch(r"[0-9]{1,18}", length) or int(length) > MAX_BODY_SIZE:
         return refuse(f"The body has more than {MAX_BODY_SIZE} bytes.", 413)
     return None
+
+
+def get_instead_of_post(request: HttpRequest) -> HttpResponse | None:
+    """Redirect a POST of a client to a GET. Return None for a form of our own pages.
+
+    A POST from another site comes without the session cookie (SameSite) and without a CSRF token.
+    """
+    if request.method != "POST" or FIELDS_OF_PAGES & request.POST.keys():
+        return None
+    return HttpResponseRedirect(f"{request.path}?{request.POST.urlencode()}", status=303)
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """Return client_id and secret of HTTP Basic (RFC 6749 section 2.3.1), "" where there are none.
+
+    The name of the scheme may be in lower case (RFC 9110 section 11.1).
+    """
+    scheme, _, value = header.partition(" ")
+    try:
+        decoded = base64.b64decode(value).decode() if scheme.lower() == "basic" else ""
+    except ValueError:
+        return "", ""
+    client_id, _, secret = decoded.partition(":")
+    return unquote_plus(client_id), unquote_plus(secret)
 
 
 def refuse(description: str, status: int = 400) -> HttpResponse:

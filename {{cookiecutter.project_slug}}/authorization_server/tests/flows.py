@@ -116,9 +116,10 @@ class Browser(Client):
         return self.post(confirmation["Location"], {"action": action})
 
 
-def exchange(code, /, **changes):
+def exchange(code, /, headers=None, **changes):
     """Return the response of the token endpoint to an authorization code."""
     return request_token(
+        headers,
         **{
             "grant_type": "authorization_code",
             "client_id": "demo-browser",
@@ -126,7 +127,7 @@ def exchange(code, /, **changes):
             "code": code,
             "code_verifier": VERIFIER,
         }
-        | changes
+        | changes,
     )
 
 
@@ -136,10 +137,10 @@ def refresh(refresh_token, /, **changes):
     return request_token(**data | {"refresh_token": refresh_token} | changes)
 
 
-def start_device(**changes):
+def start_device(headers=None, **changes):
     """Return the response of the device authorization endpoint."""
     data = {"client_id": "demo-device", "scope": "orders:read"} | changes
-    return post_form("/o/device-authorization/", data)
+    return post_form("/o/device-authorization/", data, headers)
 
 
 def poll(device_code, /, **changes):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from client_registry.management.commands import clear_tokens
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
@@ -62,6 +63,17 @@ def test_a_device_code_that_lives_is_kept(registered):
     start_device()
     call_command("clear_tokens")
     assert DeviceGrant.objects.exists()
+
+
+def test_expired_sessions_are_deleted(browser):
+    Session.objects.update(expire_date=YESTERDAY)
+    call_command("clear_tokens")
+    assert not Session.objects.exists()
+
+
+def test_a_session_that_lives_is_kept(browser):
+    call_command("clear_tokens")
+    assert browser.authorize().status_code == 200
 
 
 def test_one_line_says_so(registered, caplog):

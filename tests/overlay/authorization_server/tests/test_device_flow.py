@@ -72,6 +72,21 @@ def test_an_unknown_code_is_refused_by_the_page(browser):
     assert "Incorrect user code" in browser.post("/o/device/", {"user_code": "WRONG"}).text
 
 
+@pytest.mark.parametrize("spelling", ["{0}{1}", "{0}-{1}", " {0} {1} ", "{0}_{1}"])
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+def test_a_code_may_be_typed_in_lower_case_and_with_hyphens(device, browser, spelling, case):
+    code = device["user_code"]
+    typed = case(spelling.format(code[:4], code[4:]))
+    browser.connect(typed)
+    assert poll(device["device_code"]).status_code == 200
+
+
+def test_wrong_codes_are_limited(browser):
+    pages = [browser.post("/o/device/", {"user_code": f"WRONG{n}"}) for n in range(12)]
+    assert [page.status_code for page in pages[:10]] == [200] * 10
+    assert pages[-1].status_code == 429
+
+
 def test_somebody_has_to_be_signed_in(client):
     assert client.get("/o/device/")["Location"].startswith("/accounts/login/")
 
@@ -80,6 +95,18 @@ def test_a_device_waits_until_somebody_has_decided(device):
     response = poll(device["device_code"])
     assert response.status_code == 400
     assert response.json()["error"] == "authorization_pending"
+
+
+def test_a_device_that_polls_too_fast_is_told_to_slow_down(device):
+    errors = [poll(device["device_code"]).json()["error"] for _ in range(6)]
+    assert errors == ["authorization_pending"] * 2 + ["slow_down"] * 4
+
+
+def test_a_device_that_polled_too_fast_gets_its_tokens(device, browser):
+    for _ in range(6):
+        poll(device["device_code"])
+    browser.connect(device["user_code"])
+    assert poll(device["device_code"]).status_code == 200
 
 
 def test_a_device_is_told_that_it_was_denied(device, browser):

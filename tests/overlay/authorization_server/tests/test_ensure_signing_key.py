@@ -5,8 +5,15 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from accounts.signing_key import ensure_signing_key, problem_with
+from accounts.signing_key import (
+    ensure_signing_key,
+    problem_with,
+    public_key_files,
+    read_previous_keys,
+)
 from django.core.management import CommandError
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from jwcrypto import jwk
 
 
@@ -93,3 +100,96 @@ UNUSABLE = {
 @pytest.mark.parametrize("value", UNUSABLE.values(), ids=UNUSABLE)
 def test_a_key_that_cannot_sign_is_found_by_the_check(value):
     assert problem_with(value)
+
+
+@pytest.fixture
+def rotated(path, run):
+    """Return the contents of the key file before and after a rotation."""
+    run("ensure_signing_key")
+    before = path.read_bytes()
+    run("ensure_signing_key", "--rotate")
+    return before, path.read_bytes()
+
+
+def test_a_rotation_replaces_the_key(path, rotated):
+    before, after = rotated
+    assert before != after
+    assert problem_with(after.decode()) is None
+
+
+def test_a_rotation_keeps_the_public_key_only(path, rotated):
+    (pem,) = read_previous_keys(path)
+    key = jwk.JWK.from_pem(pem.encode())
+    assert not key.has_private
+    assert key.thumbprint() == jwk.JWK.from_pem(rotated[0]).thumbprint()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_only_the_owner_can_read_what_a_rotation_writes(path, rotated):
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+def test_a_second_rotation_keeps_both_public_keys(path, rotated, run):
+    run("ensure_signing_key", "--rotate")
+    assert len(read_previous_keys(path)) == 2
+
+
+def test_a_rotation_deletes_a_public_key_whose_tokens_have_ended(path, rotated, run):
+    (file,) = public_key_files(path)
+    os.utime(file, (0, 0))
+    run("ensure_signing_key", "--rotate")
+    assert not file.exists()
+    assert len(read_previous_keys(path)) == 1
+
+
+def test_a_rotation_without_a_key_makes_one(path, run):
+    assert "created" in run("ensure_signing_key", "--rotate")
+
+
+def test_a_key_in_the_environment_cannot_be_rotated(path, run, settings):
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OIDC_RSA_PRIVATE_KEY": "a key"}
+    with pytest.raises(CommandError, match="Unset OIDC_RSA_PRIVATE_KEY"):
+        run("ensure_signing_key", "--rotate")
+
+
+def test_a_file_without_a_key_is_not_rotated(path, run):
+    path.parent.mkdir()
+    path.write_text("somebody's")
+    with pytest.raises(CommandError, match="cannot be rotated"):
+        run("ensure_signing_key", "--rotate")
+    assert path.read_text() == "somebody's"
+
+
+@pytest.fixture
+def service_after_rotation(browser, path, run, settings):
+    """Return an ID token of the key before the rotation; the service has the key after it."""
+    run("ensure_signing_key")
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OIDC_RSA_PRIVATE_KEY": path.read_text()}
+    token = browser.tokens().json()["id_token"]
+    run("ensure_signing_key", "--rotate")
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {
+        "OIDC_RSA_PRIVATE_KEY": path.read_text(),
+        "OIDC_RSA_PRIVATE_KEYS_INACTIVE": read_previous_keys(path),
+    }
+    return token
+
+
+def test_tokens_of_both_keys_are_verified_by_the_published_keys(service_after_rotation, browser):
+    keys = KeySet.import_key_set(browser.get("/o/.well-known/jwks.json").json())
+    new = browser.tokens().json()["id_token"]
+    for token in (service_after_rotation, new):
+        assert jwt.decode(token, keys).claims["aud"] == "demo-browser"
+    assert len(keys.keys) == 2
+
+
+def test_tokens_of_both_keys_are_hints(service_after_rotation, browser):
+    for token in (service_after_rotation, browser.tokens().json()["id_token"]):
+        assert browser.get("/o/logout/", {"id_token_hint": token}).status_code == 200
+
+
+def test_a_token_of_a_key_that_is_no_longer_published_is_no_hint(
+    service_after_rotation, browser, settings
+):
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OIDC_RSA_PRIVATE_KEYS_INACTIVE": []}
+    page = browser.get("/o/logout/", {"id_token_hint": service_after_rotation})
+    assert page.status_code == 400

@@ -1,14 +1,16 @@
 """ID tokens, the UserInfo endpoint and signing out (OpenID Connect)."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from client_registry.models import RegisteredClient
+from django.test import Client
 from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from oauth2_provider.models import AccessToken, IDToken
-from tests.flows import bearer, is_active, machine_token, refresh
+from tests.flows import Browser, bearer, is_active, machine_token, refresh
 
 ALL = "openid profile email orders:read"
 pytestmark = pytest.mark.usefixtures("registered")
@@ -77,7 +79,17 @@ def test_userinfo_says_what_the_scopes_allow(browser, client, alice):
 
 def test_userinfo_needs_the_scope_openid(browser, client):
     token = browser.tokens(scope="orders:read").json()["access_token"]
-    assert userinfo(client, token).status_code in (401, 403)
+    response = userinfo(client, token)
+    assert response.status_code == 403
+    assert response.json()["error"] == "insufficient_scope"
+    assert response["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="openid"'
+
+
+def test_userinfo_refuses_an_unknown_token_with_a_challenge(client):
+    response = userinfo(client, "unknown")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    assert response["Content-Type"] == "application/json"
 
 
 def test_userinfo_refuses_a_token_of_somebody_who_was_deactivated(browser, client, alice):
@@ -103,17 +115,6 @@ def test_userinfo_refuses_a_token_in_the_address(browser, client):
     assert client.get(f"/o/userinfo/?access_token={token}").status_code == 400
 
 
-def test_prompt_login_asks_for_the_password_again(browser):
-    assert browser.authorize(prompt="login")["Location"].startswith("/accounts/login/")
-
-
-def test_prompt_none_is_an_error_where_nobody_is_signed_in(browser):
-    browser.logout()
-    location = browser.authorize(prompt="none")["Location"]
-    assert "error=consent_required" in location
-    assert "iss=" in location
-
-
 def test_signing_out_asks_first(browser):
     page = browser.get("/o/logout/", {"client_id": "demo-browser"})
     assert "Sign out?" in page.text
@@ -126,6 +127,54 @@ def test_signing_out_ends_the_session_and_the_tokens(browser):
     assert browser.authorize()["Location"].startswith("/accounts/login/")
     assert not is_active(tokens["access_token"])
     assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_signing_out_ends_nothing_of_another_device(browser, alice):
+    laptop = Browser()
+    laptop.force_login(alice)
+    tokens = laptop.tokens().json()
+    hint = browser.tokens().json()["id_token"]
+    browser.post("/o/logout/", {"id_token_hint": hint, "allow": "true"})
+    assert is_active(tokens["access_token"])
+    assert laptop.authorize().status_code == 200
+
+
+def test_signing_out_ends_the_tokens_after_a_refresh(browser):
+    tokens = browser.tokens().json()
+    new = refresh(tokens["refresh_token"]).json()
+    browser.post("/o/logout/", {"id_token_hint": tokens["id_token"], "allow": "true"})
+    assert not is_active(new["access_token"])
+    assert refresh(new["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_signing_out_twice_goes_back_to_the_client_twice(browser):
+    parameters = {"post_logout_redirect_uri": "http://127.0.0.1:8765/"}
+    hints = [browser.tokens().json()["id_token"] for _ in range(2)]
+    browser.post("/o/logout/", parameters | {"id_token_hint": hints[0], "allow": "true"})
+    for hint in hints:
+        response = browser.get("/o/logout/", parameters | {"id_token_hint": hint})
+        assert response["Location"] == "http://127.0.0.1:8765/"
+
+
+def test_an_id_token_that_has_expired_and_was_deleted_is_a_hint(browser):
+    hint = browser.tokens().json()["id_token"]
+    AccessToken.objects.all().delete()
+    IDToken.objects.all().delete()
+    assert "Sign out?" in browser.get("/o/logout/", {"id_token_hint": hint}).text
+
+
+def test_a_client_may_send_the_request_to_sign_out_by_post(browser):
+    hint = browser.tokens().json()["id_token"]
+    outside = Client(enforce_csrf_checks=True)  # a POST from another site has no cookies
+    response = outside.post("/o/logout/", {"id_token_hint": hint, "state": "a-state"})
+    assert response.status_code == 303
+    assert "Sign out?" in browser.get(response["Location"]).text
+
+
+def test_signing_out_by_post_without_a_csrf_token_does_not_end_the_session(browser):
+    browser.handler.enforce_csrf_checks = True
+    assert browser.post("/o/logout/", {"allow": "true"}).status_code == 403
+    assert browser.authorize().status_code == 200
 
 
 def test_signing_out_goes_back_to_the_client(browser):
@@ -151,12 +200,21 @@ def test_signing_out_goes_back_to_the_client(browser):
         {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.bm90IGpzb24.c2ln"},  # the payload: not json
         {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOjV9.c2ln"},  # {"aud":5}
         {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJkZW1vLW1hY2hpbmUifQ.c2ln"},
+        # {"alg":"none"} and {"alg":"RS256"}, {"aud":"demo-browser"}, no or a wrong signature
+        {"id_token_hint": "eyJhbGciOiJub25lIn0.eyJhdWQiOiJkZW1vLWJyb3dzZXIifQ."},
+        {"id_token_hint": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJkZW1vLWJyb3dzZXIifQ.c2ln"},
     ],
 )
 def test_signing_out_is_refused(browser, parameters):
     response = browser.get("/o/logout/", parameters)
     assert response.status_code == 400
     assert "Signing out did not work" in response.text
+
+
+def test_an_id_token_of_another_client_is_refused(browser):
+    hint = browser.tokens().json()["id_token"]
+    parameters = {"id_token_hint": hint, "client_id": "demo-device"}
+    assert browser.get("/o/logout/", parameters).status_code == 400
 
 
 def test_signing_out_sends_nobody_to_a_client_that_is_switched_off(browser):
@@ -168,5 +226,16 @@ def test_signing_out_sends_nobody_to_a_client_that_is_switched_off(browser):
 
 def test_an_id_token_says_when_the_person_signed_in(browser, claims):
     verified = claims(browser.tokens().json()["id_token"])
-    assert verified["auth_time"] <= time.time()
+    assert verified["auth_time"] == int(browser.session["auth_time"])
     assert IDToken.objects.count() == 1
+
+
+def test_a_sign_in_on_another_device_is_not_the_time_in_the_id_token(browser, alice, claims):
+    type(alice).objects.update(last_login=timezone.now() + timedelta(hours=1))
+    verified = claims(browser.tokens().json()["id_token"])
+    assert verified["auth_time"] == int(browser.session["auth_time"])
+
+
+def test_a_refreshed_id_token_does_not_say_when(browser, claims):
+    new = refresh(browser.tokens().json()["refresh_token"], claims='{"auth_time": 1}').json()
+    assert "auth_time" not in claims(new["id_token"])

@@ -1,11 +1,15 @@
 """Refresh tokens rotate, and one that is used twice ends its family (RFC 9700 section 4.14)."""
 
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 
 import pytest
 from client_registry.models import RegisteredClient
 from django.utils import timezone
+from oauth.validator import RegisteredClientValidator
 from oauth2_provider.models import AccessToken, RefreshToken
+from oauthlib.common import Request
+from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
 from tests.flows import is_active, refresh
 
 
@@ -40,6 +44,41 @@ def test_a_refresh_token_that_is_used_twice_ends_what_came_from_it(tokens):
 
 def test_the_scope_can_become_smaller(tokens):
     assert refresh(tokens["refresh_token"], scope="orders:read").json()["scope"] == "orders:read"
+
+
+def test_a_smaller_scope_does_not_shrink_the_grant(tokens):
+    small = refresh(tokens["refresh_token"], scope="openid").json()
+    same = refresh(small["refresh_token"]).json()
+    again = refresh(same["refresh_token"], scope="orders:read").json()
+    scopes = [answer["scope"] for answer in (small, same, again)]
+    assert scopes == ["openid", "openid orders:read", "orders:read"]
+
+
+def test_a_grant_that_was_narrowed_cannot_become_larger(tokens):
+    small = refresh(tokens["refresh_token"], scope="openid").json()
+    response = refresh(small["refresh_token"], scope="openid orders:write")
+    assert response.json()["error"] == "invalid_scope"
+
+
+def test_the_scopes_in_a_refresh_token_cannot_be_changed(tokens):
+    narrowed = refresh(tokens["refresh_token"], scope="openid").json()["refresh_token"]
+    secret, _, _ = narrowed.partition(".")
+    scopes = urlsafe_b64encode(b"openid orders:read orders:write").decode().rstrip("=")
+    response = refresh(f"{secret}.{scopes}")
+    assert response.json()["error"] == "invalid_grant"
+
+
+def test_unknown_scopes_of_an_openid_request_are_ignored(tokens):
+    answer = refresh(tokens["refresh_token"], scope="openid offline_access orders:read").json()
+    assert answer["scope"] == "openid orders:read"
+
+
+def test_a_resource_for_one_access_token_does_not_restrict_the_next(browser):
+    both = ["https://orders.example.com", "https://inventory.example.com"]
+    tokens = browser.tokens(resource=both, scope="orders:read inventory:read").json()
+    one = refresh(tokens["refresh_token"], resource=both[0]).json()
+    assert not is_active(one["access_token"], "inventory")
+    assert is_active(refresh(one["refresh_token"]).json()["access_token"], "inventory")
 
 
 def test_the_scope_cannot_become_larger(tokens):
@@ -89,6 +128,29 @@ def test_a_resource_cannot_be_added(browser):
     tokens = browser.tokens(resource="https://orders.example.com").json()
     response = refresh(tokens["refresh_token"], resource="https://inventory.example.com")
     assert response.json()["error"] == "invalid_target"
+
+
+def test_of_two_refreshes_at_the_same_time_one_is_refused(tokens):
+    request = Request("/o/token/", body={"grant_type": "refresh_token"})
+    request.refresh_token = tokens["refresh_token"]
+    request.refresh_token_instance = RefreshToken.objects.get()
+    new = refresh(tokens["refresh_token"]).json()
+    # The other one has found the token as it was before.
+    with pytest.raises(InvalidGrantError):
+        RegisteredClientValidator()._use_up_refresh_token({"scope": ""}, request)
+    assert is_active(new["access_token"])
+
+
+def test_a_token_that_is_revoked_while_it_is_issued_is_a_refusal(tokens, monkeypatch):
+    save = RegisteredClientValidator.save_bearer_token
+
+    def save_and_revoke(self, *arguments):
+        save(self, *arguments)
+        AccessToken.objects.all().delete()
+
+    monkeypatch.setattr(RegisteredClientValidator, "save_bearer_token", save_and_revoke)
+    response = refresh(tokens["refresh_token"])
+    assert (response.status_code, response.json()) == (400, {"error": "invalid_grant"})
 
 
 def test_refresh_tokens_are_not_stored_in_clear(tokens):

@@ -42,3 +42,10 @@ def test_a_confidential_client_has_to_authenticate():
     token = machine_token()
     assert revoke(token, client_id="demo-machine").status_code == 401
     assert is_active(token)
+
+
+def test_the_response_is_json(browser):
+    tokens = browser.tokens().json()
+    response = revoke(tokens["access_token"], client_id="demo-browser")
+    assert response["Content-Type"] == "application/json"
+    assert response.json() == {}

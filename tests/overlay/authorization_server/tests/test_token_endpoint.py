@@ -4,7 +4,7 @@ import pytest
 from accounts.models import User
 from django.contrib.auth import hashers
 from oauth2_provider.models import Application
-from tests.flows import request_token
+from tests.flows import FORM, MACHINE, basic, exchange, request_token, start_device
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -82,3 +82,63 @@ def test_a_request_without_grant_type_is_refused():
     response = request_token(client_id="demo-browser")
     assert response.status_code == 400
     assert response.json() == {"error": "invalid_request"}
+
+
+@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/", "/o/device-authorization/"])
+def test_a_body_of_json_is_refused_with_the_name_of_the_content_type(path):
+    response = MACHINE.post(path, {"client_id": "demo-device"}, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": "invalid_request",
+        "error_description": f"The content type is not {FORM}.",
+    }
+
+
+@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/", "/o/device-authorization/"])
+def test_a_client_that_is_not_authenticated_is_asked_for_basic_credentials(path):
+    body = "client_id=demo-machine&token=a&grant_type=client_credentials"
+    response = MACHINE.post(path, body, content_type=FORM)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Basic ")
+    assert response["Content-Type"] == "application/json"
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("scheme", ["basic", "BASIC", "Basic"])
+def test_the_scheme_basic_may_be_in_lower_case(scheme):
+    headers = {"Authorization": basic("demo-machine")["Authorization"].replace("Basic", scheme)}
+    assert request_token(headers, grant_type="client_credentials").status_code == 200
+
+
+@pytest.mark.parametrize("client_id", [None, "demo-browser"])
+def test_a_public_client_may_send_basic_credentials_without_a_secret(browser, client_id):
+    code = browser.consent()["code"]
+    response = exchange(code, headers=basic("demo-browser", ""), client_id=client_id)
+    assert response.status_code == 200
+
+
+def test_a_public_client_with_a_wrong_secret_is_refused(browser):
+    headers = basic("demo-browser", "wrong")
+    assert exchange(browser.consent()["code"], headers=headers).status_code == 401
+
+
+def test_a_public_client_cannot_name_another_client_beside_its_credentials(browser):
+    code = browser.consent()["code"]
+    response = exchange(code, headers=basic("demo-browser", ""), client_id="demo-device")
+    assert response.status_code in (400, 401)
+    assert "access_token" not in response.json()
+
+
+def test_a_confidential_client_with_an_empty_secret_is_refused():
+    response = request_token(basic("demo-machine", ""), grant_type="client_credentials")
+    assert response.status_code == 401
+
+
+def test_a_device_may_send_its_client_id_by_basic_only():
+    assert start_device(client_id=None, headers=basic("demo-device", "")).status_code == 200
+
+
+def test_the_client_id_of_a_device_belongs_in_the_body():
+    response = MACHINE.post("/o/device-authorization/?client_id=demo-device", content_type=FORM)
+    assert response.status_code == 400
+    assert response.json()["error_description"] == "The parameter client_id is missing."

@@ -1,10 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from oauth2_provider.settings import oauth2_settings
 
-from accounts.signing_key import ensure_signing_key, read_signing_key
+from accounts.signing_key import ensure_signing_key, read_signing_key, rotate_signing_key
 
 
 class Command(BaseCommand):
@@ -12,10 +13,20 @@ class Command(BaseCommand):
     # A system check (accounts.E001) fails while there is no key.
     requires_system_checks = ()
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--rotate", action="store_true", help="replace the key; keep its public key published"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         path = settings.OIDC_RSA_PRIVATE_KEY_FILE
         if oauth2_settings.OIDC_RSA_PRIVATE_KEY and not path.exists():
             self.stdout.write("signing key: the one in OIDC_RSA_PRIVATE_KEY")
+            if options["rotate"]:
+                raise CommandError(f"Unset OIDC_RSA_PRIVATE_KEY: a rotation needs the file {path}.")
+            return
+        if options["rotate"] and path.exists():
+            self.rotate(path)
             return
         try:
             made = ensure_signing_key(path)
@@ -26,3 +37,11 @@ class Command(BaseCommand):
             settings.OAUTH2_PROVIDER["OIDC_RSA_PRIVATE_KEY"] = read_signing_key(path)
             oauth2_settings.reload()
         self.stdout.write(f"signing key: {'created' if made else 'unchanged'}, {path}")
+
+    def rotate(self, path: Path) -> None:
+        """Replace the key. ID tokens stay hints for a sign-out as long as their refresh tokens."""
+        try:
+            rotate_signing_key(path, settings.OAUTH2_PROVIDER["REFRESH_TOKEN_EXPIRE_SECONDS"])
+        except (OSError, ValueError) as error:
+            raise CommandError(f"The signing key cannot be rotated: {error}") from error
+        self.stdout.write(f"signing key: rotated, {path}. Restart the service to use it.")

@@ -2,8 +2,10 @@ import logging
 import time
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.utils import timezone
 from oauth2_provider.models import DeviceGrant, clear_expired
 from oauth2_provider.settings import oauth2_settings
@@ -14,7 +16,7 @@ logger = logging.getLogger("clear_tokens")
 
 
 class Command(BaseCommand):
-    help = "Delete tokens, grants and device codes that have expired."
+    help = "Delete tokens, codes and sessions that have expired."
 
     def handle(self, *args: Any, **options: Any) -> None:
         start = time.monotonic()
@@ -27,20 +29,20 @@ class Command(BaseCommand):
 
 
 def delete_expired() -> None:
-    """Delete tokens, grants, device codes and rate limits, in batches: other writers wait briefly.
+    """Delete what has expired, in batches: other writers wait briefly.
 
     `clear_expired` of django-oauth-toolkit keeps used refresh tokens, by which a reuse is detected,
-    and access tokens with a refresh token that has not expired.
+    and access tokens with a refresh token that has not expired. It leaves device codes.
     """
     clear_expired()
-    clear_device_grants()
-    RateLimit.objects.filter(full_at__lt=time.time()).delete()
+    clear(DeviceGrant.objects.filter(expires__lt=timezone.now()))
+    clear(Session.objects.filter(expire_date__lt=timezone.now()))
+    clear(RateLimit.objects.filter(full_at__lt=time.time()))
 
 
-def clear_device_grants() -> None:
-    """Delete expired device codes, which `clear_expired` leaves."""
-    expired = DeviceGrant.objects.filter(expires__lt=timezone.now())
+def clear(expired: QuerySet[Any]) -> None:
+    """Delete the rows of `expired` in batches."""
     size = oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE
     while batch := list(expired.values_list("pk", flat=True)[:size]):
-        DeviceGrant.objects.filter(pk__in=batch).delete()
+        expired.model.objects.filter(pk__in=batch).delete()
         time.sleep(oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL)
