@@ -57,7 +57,7 @@ def resource_servers() -> Mapping[str, ResourceServer]:
     Raises:
         RegistryError: A manifest is not valid, or two of them have the same audience.
     """
-    return read_manifests(Path(settings.RESOURCE_SERVERS_DIR))
+    return read_manifests(settings.RESOURCE_SERVERS_DIR)
 
 
 @cache

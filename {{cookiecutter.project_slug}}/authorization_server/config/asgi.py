@@ -5,18 +5,37 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from service_kit import env
-from service_kit.wsgi_bridge import WSGIBridge
+from service_kit.wsgi_bridge import Routes, WSGIBridge
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django = get_wsgi_application()
 
-# Only now is Django set up, and the endpoint can be imported.
-from introspection.endpoint import IntrospectionFirst  # noqa: E402
-from oauth.requests import MAX_BODY_SIZE  # noqa: E402
+# Only now is Django set up.
+from django.urls import reverse  # noqa: E402
 
-application = WSGIBridge(
-    IntrospectionFirst(django),
-    threads=env.number("WEB_THREADS", 4, minimum=1),
-    max_body=MAX_BODY_SIZE,
+from introspection.endpoint import Endpoint  # noqa: E402
+from oauth.requests import MAX_BODY_SIZE  # noqa: E402
+from service_kit.health import LIVE, READY, Health  # noqa: E402
+
+DOCUMENTS = [
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+    reverse("oauth2_provider:jwks-info"),
+]
+
+bridge = WSGIBridge(django, threads=env.number("WEB_THREADS", 4, minimum=1), max_body=MAX_BODY_SIZE)
+# Resource servers and clients need them even while all threads are busy. They need no database.
+documents = WSGIBridge(django, threads=1, max_body=0)
+introspection = Endpoint()
+health = Health(bridge.threads, introspection.state)
+
+application = Routes(
+    {
+        LIVE: health,
+        READY: health,
+        reverse("oauth2_provider:introspect"): introspection,
+        **dict.fromkeys(DOCUMENTS, documents),
+    },
+    bridge,
 )

@@ -65,7 +65,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
     "service_kit.database.DatabaseMiddleware",
-    "service_kit.health.HealthMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "oauth.requests.RequestLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -1,5 +1,5 @@
 """The introspection endpoint (RFC 7662): resource servers ask about access tokens.
 
-In the order of a request: `endpoint` (WSGI application, Django view, response), `question` (the
-parsed request), `lookup` (the query), `answers` (the decision).
+In the order of a request: `endpoint` (ASGI application, Django view, response), `protocol` (the
+parsed request, the decision), `lookup` (the query, in a thread), `postgresql` (without a thread).
 """

@@ -1,31 +1,44 @@
-"""The endpoint: parse the request, run the query, judge, and respond."""
+"""The endpoint: read the request, run the query, judge, and respond."""
 
-import json
 import logging
-from collections.abc import Iterable, Mapping
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from introspection.answers import judge
-from introspection.lookup import look_up
-from introspection.question import BASIC, Refused, parse, parse_authorization
+from introspection.lookup import InThreads, Unavailable, look_up
+from introspection.postgresql import Pool
+from introspection.protocol import (
+    BASIC,
+    MAX_BODY_SIZE,
+    Credentials,
+    Question,
+    Refused,
+    Row,
+    check_head,
+    judge,
+    parse_authorization,
+    parse_token,
+)
+from service_kit import wsgi_bridge
 from service_kit.request_id import HEADER, identified
+from service_kit.wsgi_bridge import ClientGone, Receive, Scope, Send, drain, read_body
 
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+LookUp: TypeAlias = Callable[[Question], Awaitable[Row | None]]
 
 HEADERS = (
-    ("Content-Type", "application/json"),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
 )
-STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+BODY_SECONDS = 5.0  # for a whole body, which resource servers send in one piece
 LOG_INTERVAL = 1  # seconds between two refusals in the log
+# Of a caller and a token that do not exist, by the way of all others.
+PROBE = Question(Credentials(BASIC, ""), "")
 
 logger = logging.getLogger("introspection")
 _last_logged = float("-inf")
@@ -35,69 +48,139 @@ class Response(NamedTuple):
     """Status, headers and body."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
-def respond(environ: Mapping[str, Any]) -> Response:
-    """Return the response to one request (RFC 7662 section 2). It makes one query at most."""
-    try:
-        question = parse(environ)
-        return as_json(200, judge(question, look_up(question)))
-    except Refused as refused:
-        log_refusal(refused, environ)
-        return as_json(refused.status, refused.body, *refused.headers)
-    except Exception:
-        logger.exception("500")
-        return as_json(500, {"error": "server_error"})
+class Endpoint:
+    """The ASGI application of the endpoint. It makes one query at most for a request.
 
-
-def as_json(status: int, content: Mapping[str, Any], *headers: tuple[str, str]) -> Response:
-    """Return a JSON response that no cache stores."""
-    body = json.dumps(content).encode()
-    return Response(status, [*HEADERS, ("Content-Length", str(len(body))), *headers], body)
-
-
-def log_refusal(refused: Refused, environ: Mapping[str, Any]) -> None:
-    """Log one refusal a second at most: unauthenticated requests must not fill the log."""
-    global _last_logged
-    now = monotonic()
-    if now - _last_logged < LOG_INTERVAL:
-        return
-    _last_logged = now
-    credentials = parse_authorization(environ.get("HTTP_AUTHORIZATION", ""))
-    caller = "an unknown caller"
-    if credentials and credentials.scheme == BASIC:
-        caller = credentials.key
-    logger.warning(
-        "%d %s (%s); further refusals in this second are not logged",
-        *(refused.status, refused, caller),
-    )
-
-
-class IntrospectionFirst:
-    """A WSGI application that answers introspections, and passes other requests to Django.
-
-    Without the middleware for pages an introspection takes a fifth of the CPU.
+    It waits in the event loop, without a thread of Django; without Django's middleware for pages,
+    an introspection takes a fifth of the CPU.
     """
 
-    def __init__(self, django: "WSGIApplication") -> None:
-        self.django = django
-        self.path = reverse("oauth2_provider:introspect")
+    def __init__(self, look_up: LookUp | None = None) -> None:
+        self._look_up = look_up
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != self.path:
-            return self.django(environ, start_response)
-        with identified(environ) as identifier:
-            status, headers, body = respond(environ)
-        start_response(STATUS_LINES[status], [*headers, (HEADER, identifier)])
-        return [body]
+    async def look_up(self, question: Question) -> Row | None:
+        """Return the row for `question`, on PostgreSQL without a thread."""
+        if self._look_up is None:
+            is_postgresql = connections["default"].vendor == "postgresql"
+            self._look_up = Pool() if is_postgresql else InThreads()
+        return await self._look_up(question)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (RFC 7662 section 2)."""
+        headers = joined(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        is_read = False
+        with identified({"HTTP_X_REQUEST_ID": given}) as identifier:
+            try:
+                credentials = check_head(scope["method"], host_of(scope, headers), headers)
+                body = await read_body(receive, scope["headers"], MAX_BODY_SIZE, BODY_SECONDS)
+                is_read = True
+                question = Question(credentials, parse_token(body))
+                response = as_json(200, judge(question, await self.look_up(question)))
+            except ClientGone:
+                return
+            except Exception as error:
+                response = as_error(error, headers)
+        response.headers.append((HEADER.encode(), identifier.encode()))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": response.headers,
+            }
+        )
+        body = b"" if scope["method"] == "HEAD" else response.body
+        await send({"type": "http.response.body", "body": body})
+        if not is_read and response.status != 408:
+            await drain(receive)
+
+    async def state(self) -> dict[str, str]:
+        """Return whether introspections are answered, and open the connection for the first one."""
+        try:
+            await self.look_up(PROBE)
+        except Unavailable as error:
+            log(logging.ERROR, "The introspection endpoint is not ready: %s", error)
+            return {"introspection": "does not answer"}
+        return {"introspection": "ok"}
 
 
 @csrf_exempt
 def introspect(request: HttpRequest) -> HttpResponse:
-    """Answer through Django. The metadata reverses the URL of this view, and tests call it."""
-    status, headers, body = respond(request.META)
-    return HttpResponse(body, status=status, headers=dict(headers))
+    """Answer through Django. The metadata reverses the URL of this view."""
+    headers = {
+        name.lower().encode(): value.encode("latin-1", "replace")
+        for name, value in request.headers.items()
+    }
+    host = request.META.get("HTTP_HOST") or request.META["SERVER_NAME"]
+    try:
+        credentials = check_head(request.method or "", host, headers)
+        question = Question(credentials, parse_token(request.body))
+        response = as_json(200, judge(question, look_up(question)))
+    except Exception as error:
+        response = as_error(error, headers)
+    names = {name.decode(): value.decode() for name, value in response.headers}
+    return HttpResponse(response.body, status=response.status, headers=names)
+
+
+def joined(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return header values by their names. Repeated ones are joined, so none of them is used."""
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        fields = {}
+        for name, value in headers:
+            fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields
+
+
+def host_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+    """Return the Host header; with HTTP/1.0, which may have none, the address of this server."""
+    host = headers.get(b"host")
+    return host.decode("latin-1") if host else (scope.get("server") or ("",))[0]
+
+
+def as_json(status: int, content: Mapping[str, Any], *headers: tuple[str, str]) -> Response:
+    """Return a JSON response that no cache stores."""
+    body = msgspec.json.encode(content)
+    fields = [*HEADERS, (b"content-length", b"%d" % len(body))]
+    fields += [(name.encode(), value.encode()) for name, value in headers]
+    return Response(status, fields, body)
+
+
+def as_error(error: Exception, headers: Mapping[bytes, bytes]) -> Response:
+    """Return the response for an exception, and log it."""
+    if isinstance(error, wsgi_bridge.Refused):
+        fields = error.headers.items()
+        error = Refused(error.status, "invalid_request", str(error), *fields)
+    if isinstance(error, Refused):
+        log_refusal(error, headers)
+        return as_json(error.status, error.body, *error.headers)
+    if isinstance(error, Unavailable):
+        log(logging.ERROR, "503 (%s); further errors in this second are not logged", error)
+        description = "The database does not answer in time."
+        content = {"error": "temporarily_unavailable", "error_description": description}
+        return as_json(503, content, ("Retry-After", "1"))
+    logger.error("500", exc_info=error)
+    return as_json(500, {"error": "server_error"})
+
+
+def log_refusal(refused: Refused, headers: Mapping[bytes, bytes]) -> None:
+    """Log a refusal, with the caller if its credentials name one."""
+    credentials = parse_authorization(headers.get(b"authorization", b"").decode("latin-1"))
+    caller = "an unknown caller"
+    if credentials and credentials.scheme == BASIC:
+        caller = credentials.key
+    message = "%d %s (%s); further refusals in this second are not logged"
+    log(logging.WARNING, message, refused.status, refused, caller)
+
+
+def log(level: int, message: str, *arguments: object) -> None:
+    """Log one line a second at most: unauthenticated requests must not fill the log."""
+    global _last_logged
+    now = monotonic()
+    if now - _last_logged >= LOG_INTERVAL:
+        _last_logged = now
+        logger.log(level, message, *arguments)

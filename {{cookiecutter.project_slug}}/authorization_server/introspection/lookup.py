@@ -1,20 +1,19 @@
 """One query for one introspection: the caller, and the token with its owner and its client.
 
-It is SQL by hand, sent without Django's cursor on PostgreSQL: building, binding and reading it by
-the ORM takes longer than running it. Connections are Django's.
+It is SQL by hand: building, binding and reading it by the ORM takes longer than running it. Here it
+is sent over Django's connection, in a thread; `postgresql` sends it without a thread.
 """
 
+import asyncio
 import hashlib
-import threading
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
 
-from introspection.question import BASIC, BEARER, Question
+from introspection.protocol import BASIC, BEARER, Question, Row
+from service_kit.wsgi_bridge import Threads
 
 # Every condition is a unique index.
 QUERY = """
@@ -47,7 +46,14 @@ SECONDS = {
     "sqlite": "strftime('%%s', {})",
 }
 
-_thread = threading.local()
+# In each process: connections or threads for the query, and requests that wait for one of them.
+CONNECTIONS, MAX_WAITING = 4, 200
+# Seconds for an answer, including the wait. A resource server waits for two seconds.
+TIMEOUT = 1.5
+
+
+class Unavailable(Exception):
+    """The database does not answer, or too many requests wait for it: the caller may ask again."""
 
 
 @cache
@@ -61,80 +67,62 @@ def statement(scheme: str, vendor: str, digest: str = "%s", key: str = "%s") -> 
     )
 
 
-class Row(NamedTuple):
-    """The columns of the query. Without a token, all from `scope` on are None or 0.
-
-    Times are Unix seconds, `user_id` is a UUID in one of its spellings, and `resource` is JSON.
-    `is_active` is 1 if neither the owner nor the client of the token is deactivated.
-    """
-
-    client_secret: str
-    resource_server: str
-    scope: str | None
-    resource: str
-    expires: str
-    created: str
-    client_id: str
-    is_active: str | int
-    user_id: Any
-    username: str | None
+def parameters(question: Question) -> tuple[str, str]:
+    """Return the values of the placeholders: the digest of the token, the key of the caller."""
+    return hashlib.sha256(question.token.encode()).hexdigest(), question.credentials.key
 
 
 def look_up(question: Question) -> Row | None:
-    """Return the row for `question`, None where there is no such caller."""
-    scheme, key, _ = question.credentials
-    parameters = hashlib.sha256(question.token.encode()).hexdigest(), key
+    """Return the row for `question`, None where there is no such caller.
+
+    Raises:
+        Unavailable: The database does not answer.
+    """
     connection = connections["default"]
     if not connection.in_atomic_block:
         # Django does the same where a request begins.
         connection.close_if_unusable_or_obsolete()
     try:
-        row = fetch(connection, scheme, parameters)
-    except (DatabaseError, InterfaceError):
-        if connection.in_atomic_block:
-            raise
-        # The database was restarted, or a table was changed, since this connection was opened. A
-        # health check before each query would double the cost of all others.
-        connection.close()
-        row = fetch(connection, scheme, parameters)
+        try:
+            row = fetch(connection, question)
+        except (DatabaseError, InterfaceError):
+            if connection.in_atomic_block:
+                raise
+            # The database was restarted since this connection was opened. A health check before
+            # each query would double the cost of all others.
+            connection.close()
+            row = fetch(connection, question)
+    except (DatabaseError, InterfaceError) as error:
+        raise Unavailable(str(error)) from error
     return Row._make(row) if row else None
 
 
-def fetch(connection: BaseDatabaseWrapper, scheme: str, parameters: tuple[str, str]) -> Any:
+def fetch(connection: BaseDatabaseWrapper, question: Question) -> Any:
     """Return the first row of the query."""
-    if connection.vendor == "postgresql":
-        connection.ensure_connection()
-        if connection.connection.prepare_threshold is not None:
-            return fetch_prepared(connection.connection.pgconn, scheme, parameters)
     with connection.cursor() as cursor:
-        cursor.execute(statement(scheme, connection.vendor), parameters)
+        sql = statement(question.credentials.scheme, connection.vendor)
+        cursor.execute(sql, parameters(question))
         return cursor.fetchone()
 
 
-def fetch_prepared(
-    pgconn: PGconn, scheme: str, parameters: tuple[str, str]
-) -> list[str | None] | None:
-    """Return the first row of a statement that the database plans once for each connection.
+class InThreads:
+    """`look_up` in a few threads, each of which has a connection of Django."""
 
-    ``?prepare_threshold=none`` in the URL of the database disables it, for a connection pooler
-    that does not keep prepared statements.
-    """
-    if getattr(_thread, "pgconn", None) is not pgconn:
-        for name in CONDITIONS:
-            sql = statement(name, "postgresql", "$1", "$2")
-            result = pgconn.prepare(f"introspection_{name}".encode(), sql.encode())
-            check(result, ExecStatus.COMMAND_OK)
-        _thread.pgconn = pgconn
-    values = [value.encode() for value in parameters]
-    result = pgconn.exec_prepared(f"introspection_{scheme}".encode(), values)
-    check(result, ExecStatus.TUPLES_OK)
-    if not result.ntuples:
-        return None
-    row = [result.get_value(0, column) for column in range(result.nfields)]
-    return [None if value is None else value.decode() for value in row]
+    def __init__(self, threads: Threads | None = None) -> None:
+        self.threads = threads or Threads(CONNECTIONS)
+        self.pending = 0
 
+    async def __call__(self, question: Question) -> Row | None:
+        """Return what `look_up` returns; raise `Unavailable` after TIMEOUT, too."""
+        if self.pending >= CONNECTIONS + MAX_WAITING:
+            raise Unavailable("too many requests wait for the database")
+        self.pending += 1
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self.threads.submit(partial(look_up, question), self.ended)
+        except TimeoutError:
+            raise Unavailable(f"no answer within {TIMEOUT} s") from None
 
-def check(result: Any, expected: ExecStatus) -> None:
-    """Raise the error of Django unless `result` has the `expected` status."""
-    if result.status != expected:
-        raise OperationalError(result.error_message.decode(errors="replace"))
+    def ended(self) -> None:
+        """Note that a thread is free again, which may be long after the request was given up."""
+        self.pending -= 1

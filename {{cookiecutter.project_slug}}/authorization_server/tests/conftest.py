@@ -4,11 +4,10 @@ import io
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from introspection import endpoint, lookup
+from introspection import endpoint
 from tests.flows import Browser
 
 
@@ -16,18 +15,6 @@ from tests.flows import Browser
 def first_refusal_is_logged(monkeypatch):
     """Begin each test without a refusal in the second before it."""
     monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
-
-
-@pytest.fixture(autouse=True)
-def prepared_query_is_counted(monkeypatch):
-    """Count the query that is sent without Django's cursor on PostgreSQL."""
-    fetch_prepared = lookup.fetch_prepared
-
-    def counted(*arguments):
-        connection.queries_log.append({"sql": lookup.QUERY, "time": "0"})
-        return fetch_prepared(*arguments)
-
-    monkeypatch.setattr(lookup, "fetch_prepared", counted)
 
 
 @pytest.fixture

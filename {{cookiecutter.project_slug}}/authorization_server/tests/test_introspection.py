@@ -7,7 +7,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 
 from client_registry.models import RegisteredClient
-from tests.flows import basic, bearer, introspect, is_active, machine_token, post_form, secret_of
+from tests.flows import ask, basic, bearer, introspect, is_active, machine_token, secret_of
 
 pytestmark = pytest.mark.usefixtures("registered")
 ORDERS = "orders-introspection"
@@ -68,7 +68,7 @@ def test_resource_server_sees_its_own_scopes_and_audience(token, server, scope):
 
 def test_token_type_hint_is_ignored(token):
     data = {"token": token, "token_type_hint": "refresh_token"}
-    assert post_form("/o/introspect/", data, basic(ORDERS)).json()["active"] is True
+    assert ask(data, basic(ORDERS)).json()["active"] is True
 
 
 def test_token_for_a_resource_is_active_there_only():
@@ -166,7 +166,7 @@ def test_caller_that_is_not_a_resource_server_is_refused(token, headers):
 
 def test_credentials_in_the_body_are_refused(token):
     data = {"token": token, "client_id": ORDERS, "client_secret": secret_of(ORDERS)}
-    assert_refused(post_form("/o/introspect/", data))
+    assert_refused(ask(data))
 
 
 def test_credentials_may_be_form_urlencoded(token):

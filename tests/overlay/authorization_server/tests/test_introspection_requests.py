@@ -1,19 +1,26 @@
 """Requests to the introspection endpoint: their form, their cost, both entrances, and faults."""
 
-import io
-
 import pytest
 from client_registry import hashers
-from config import asgi
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
-from introspection import endpoint, lookup, question
-from tests.flows import FORM, basic, bearer, introspect, machine_token, post_form
+from introspection import endpoint, lookup, protocol
+from tests.flows import (
+    FORM,
+    ask,
+    endpoint_in,
+    basic,
+    bearer,
+    introspect,
+    machine_token,
+    send_to,
+    send_to_endpoint,
+)
 
 pytestmark = pytest.mark.usefixtures("registered")
 PATH = "/o/introspect/"
-application = asgi.application.application  # the WSGI one, behind the bridge
 ORDERS = "orders-introspection"
+GONE = {"type": "http.disconnect"}  # the client has hung up
 
 
 @pytest.fixture
@@ -21,27 +28,28 @@ def token(registered):
     return machine_token(scope="orders:read")
 
 
-def environ(body="", **changes):
-    """Return the WSGI environment of a request of orders."""
-    credentials = {"HTTP_AUTHORIZATION": basic(ORDERS)["Authorization"]}
-    meta = RequestFactory().post(PATH, body, content_type=FORM).META
-    return meta | credentials | changes
+def send(body, headers=None, **options):
+    """Send a request of orders with the bytes of a body."""
+    return send_to_endpoint(body, basic(ORDERS) | (headers or {}), **options)
 
 
 # ---- Form ----
 
 
-@pytest.mark.parametrize("method", ["get", "put", "delete", "head", "options"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
 def test_method_has_to_be_post(token, method):
-    response = getattr(Client(), method)(f"{PATH}?token={token}", headers=basic(ORDERS))
+    response = send(f"token={token}".encode(), method=method)
     assert (response.status_code, response["Allow"]) == (405, "POST")
     assert response["Cache-Control"] == "no-store"
 
 
+def test_response_to_head_has_no_body():
+    response = send(b"", method="HEAD")
+    assert (response.content, int(response["Content-Length"]) > 0) == (b"", True)
+
+
 def test_content_type_has_to_be_a_form(token):
-    response = Client().post(
-        PATH, {"token": token}, content_type="application/json", headers=basic(ORDERS)
-    )
+    response = send(b'{"token": "a"}', content_type="application/json")
     assert (response.status_code, response.json()["error"]) == (415, "invalid_request")
 
 
@@ -64,48 +72,102 @@ def test_every_token_that_a_resource_server_can_send_is_read():
     ids=["missing", "empty", "twice", "too many parameters"],
 )
 def test_token_has_to_be_there_exactly_once(data):
-    response = post_form(PATH, data, basic(ORDERS))
+    response = ask(data, basic(ORDERS))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
 def test_token_in_the_address_is_not_read(token):
-    assert post_form(f"{PATH}?token={token}", {"a": "b"}, basic(ORDERS)).status_code == 400
+    scope = scope_of("x") | {"query_string": f"token={token}".encode()}
+    assert endpoint_messages(scope, [chunk(b"other=x")])[0]["status"] == 400
 
 
 def test_credentials_are_judged_before_the_token():
-    assert post_form(PATH, {"a": "b"}, basic(ORDERS, "wrong")).status_code == 401
+    assert ask({"a": "b"}, basic(ORDERS, "wrong")).status_code == 401
 
 
-def test_truncated_body_is_refused(token):
-    body = io.BytesIO(f"token={token}".encode())
-    truncated = environ("x", CONTENT_LENGTH="9000") | {"wsgi.input": body}
-    assert endpoint.respond(truncated).status == 400
+def scope_of(token, *headers):
+    """Return the scope of a request of orders that asks about a token."""
+    fields = {
+        b"host": b"testserver",
+        b"content-type": FORM.encode(),
+        b"content-length": b"%d" % len(f"token={token}"),
+        b"authorization": basic(ORDERS)["Authorization"].encode(),
+    }
+    fields |= dict(headers)
+    fields = [(name, value) for name, value in fields.items() if value is not None]
+    return {"type": "http", "method": "POST", "path": PATH, "headers": fields}
+
+
+def endpoint_messages(scope, chunks):
+    """Return what the endpoint sends for a scope and the chunks of a body."""
+    return send_to(endpoint_in, scope, *chunks)
+
+
+def chunk(body, *, more=False):
+    """Return the message with a part of a body."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_body_in_chunks_is_read_without_a_length(token):
+    scope = scope_of(token, (b"content-length", None), (b"transfer-encoding", b"chunked"))
+    chunks = [chunk(b"token=", more=True), chunk(token.encode(), more=True), chunk(b"")]
+    messages = endpoint_messages(scope, chunks)
+    assert b'"active":true' in messages[1]["body"]
+
+
+def test_body_in_chunks_of_more_than_64_kib_is_refused():
+    scope = scope_of("", (b"content-length", None), (b"transfer-encoding", b"chunked"))
+    messages = endpoint_messages(scope, [chunk(b"x" * 40_000, more=True)] * 2)
+    assert messages[0]["status"] == 413
+
+
+def test_body_that_ends_too_late_is_refused(monkeypatch):
+    monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
+    messages = endpoint_messages(scope_of("x"), [])
+    assert (messages[0]["status"], (b"Connection", b"close") in messages[0]["headers"]) == (
+        408,
+        True,
+    )
+
+
+def test_client_that_hangs_up_within_the_body_costs_no_query(token, django_assert_num_queries):
+    chunks = [chunk(b"token=", more=True), GONE]
+    with django_assert_num_queries(0):
+        assert endpoint_messages(scope_of(token), chunks) == []
 
 
 def test_body_that_is_not_utf8_is_refused():
-    assert endpoint.respond(environ(b"token=\xff")).status == 400
+    assert send(b"token=\xff").status_code == 400
 
 
 def test_body_is_not_read_without_credentials():
-    class Endless:
-        def read(self, size):
-            raise AssertionError
-
-    request = environ("token=x", HTTP_AUTHORIZATION="") | {"wsgi.input": Endless()}
-    assert endpoint.respond(request).status == 401
+    scope = scope_of("x", (b"authorization", None))
+    assert endpoint_messages(scope, [chunk(b"", more=True), GONE])[0]["status"] == 401
 
 
-@pytest.mark.parametrize(
-    ("length", "size"), [("", 0), ("12", 12), ("-1", 0), ("1_0", 0), ("1e3", 0), ("\xb2", 0)]
-)
-def test_content_length_is_a_number_or_zero(length, size):
-    assert question.content_length({"CONTENT_LENGTH": length}) == size
+@pytest.mark.parametrize("length", [b"65537", b"9" * 50])
+def test_body_is_not_read_when_it_is_too_long(length):
+    scope = scope_of("x", (b"content-length", length))
+    assert endpoint_messages(scope, [GONE])[0]["status"] == 413
 
 
 def test_foreign_host_is_refused(token):
-    response = endpoint.respond(environ(f"token={token}", HTTP_HOST="evil.example.com"))
-    assert response.status == 400
-    assert ("Cache-Control", "no-store") in response.headers
+    response = send(f"token={token}".encode(), {"Host": "evil.example.com"})
+    assert (response.status_code, response["Cache-Control"]) == (400, "no-store")
+
+
+def test_request_without_a_host_is_for_the_address_of_the_server(token):
+    scope = scope_of(token, (b"host", None))
+    chunks = [chunk(f"token={token}".encode())]
+    for server, status in (("testserver", 200), ("evil.example.com", 400)):
+        messages = endpoint_messages(scope | {"server": (server, 80)}, chunks)
+        assert messages[0]["status"] == status
+
+
+def test_two_authorization_headers_are_refused(token):
+    scope = scope_of(token)
+    scope["headers"] += [(b"authorization", scope["headers"][-1][1])]
+    assert endpoint_messages(scope, [chunk(b"token=x")])[0]["status"] == 401
 
 
 def test_no_cookie_is_needed(token):
@@ -163,7 +225,7 @@ def test_refusals_are_logged_once_a_second(token, monkeypatch, caplog):
         now[0] += 1
         for number in range(9):
             introspect(token, headers=basic(ORDERS, f"wrong-{number}"))
-            Client().get(PATH)
+            send(b"", method="GET")
     lines = [record.getMessage() for record in caplog.records if record.name == "introspection"]
     assert len(lines) == 2
     assert all(line.startswith("401 invalid_client: ") and ORDERS in line for line in lines)
@@ -188,47 +250,73 @@ def test_unknown_caller_is_logged_without_credentials(token, caplog, headers):
         {"body": "token={token}&token={token}"},
         {"body": "token=%00"},
         {"body": "token=" + "x" * 66_000},
-        {"body": "token={token}", "HTTP_AUTHORIZATION": "Basic eDp5"},
-        {"body": "token={token}", "HTTP_AUTHORIZATION": "Bearer unknown"},
-        {"body": "token={token}", "CONTENT_TYPE": "application/json"},
-        {"body": "token={token}", "REQUEST_METHOD": "PUT"},
+        {"body": "token={token}", "authorization": "Basic eDp5"},
+        {"body": "token={token}", "authorization": "Bearer unknown"},
+        {"body": "token={token}", "content_type": "application/json"},
+        {"body": "token={token}", "method": "PUT"},
     ],
     ids=lambda request_: " ".join(request_.values())[:50],
 )
 def test_both_entrances_answer_alike(token, request_):
-    body = request_["body"].format(token=token)
-    request = environ(**request_ | {"body": body})
-    copied = {name: value for name, value in request.items() if name != "wsgi.input"}
-    through_django = Client().generic(request["REQUEST_METHOD"], PATH, body, **copied)
-    started = []
-    in_front = b"".join(application(request, lambda *arguments: started.extend(arguments)))
-    headers = dict(started[1])
-    assert headers.pop("X-Request-ID")  # the view alone does not pass the middleware
-    assert int(started[0].split()[0]) == through_django.status_code
-    assert in_front == through_django.content
-    assert headers.items() <= dict(through_django.items()).items()
-
-
-def test_other_requests_are_passed_to_django():
-    started = []
-    request = RequestFactory().get("/health/live").META
-    response = application(request, lambda *arguments: started.extend(arguments))
-    assert (started[0], b"".join(response)) == ("200 OK", b'{"status": "ok"}')
+    body = request_.pop("body").format(token=token).encode()
+    headers = {"Authorization": request_.pop("authorization", basic(ORDERS)["Authorization"])}
+    options = {"method": "POST", "content_type": FORM} | request_
+    request = RequestFactory().generic(
+        options["method"], PATH, body, options["content_type"], headers=headers
+    )
+    through_django = endpoint.introspect(request)
+    in_front = send_to_endpoint(body, headers, **options)
+    assert in_front.headers.pop("X-Request-ID")  # a middleware adds it to responses of Django
+    assert in_front.status_code == through_django.status_code
+    assert in_front.content == through_django.content
+    assert dict(in_front.items()) == dict(through_django.items())
 
 
 # ---- Faults ----
 
 
-def test_fault_is_logged_and_not_described(token, monkeypatch, caplog):
-    def look_up(question):
-        raise OperationalError("the password of the database is ...")
+@pytest.fixture
+def failing(monkeypatch):
+    """Have the query raise an exception."""
 
-    monkeypatch.setattr(endpoint, "look_up", look_up)
-    request = environ(f"token={token}")
-    response = endpoint.respond(request)
-    assert (response.status, response.body) == (500, b'{"error": "server_error"}')
-    secrets = token, request["HTTP_AUTHORIZATION"]
+    def failing(error):
+        def fetch(connection, question):
+            raise error
+
+        monkeypatch.setattr(lookup, "fetch", fetch)
+
+    return failing
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RuntimeError("the password of the database is ..."), 500, "server_error"),
+        (OperationalError("the host of the database is ..."), 503, "temporarily_unavailable"),
+    ],
+)
+def test_fault_is_logged_and_not_described(token, failing, caplog, error, status, code):
+    failing(error)
+    response = introspect(token)
+    assert (response.status_code, response.json()["error"]) == (status, code)
+    assert (str(error) in response.text, str(error) in caplog.text) == (False, True)
+    secrets = token, basic(ORDERS)["Authorization"]
     assert [secret for secret in secrets if secret in caplog.text] == []
+
+
+def test_caller_may_ask_again_when_the_database_does_not_answer(token, failing):
+    failing(OperationalError())
+    assert introspect(token)["Retry-After"] == "1"
+
+
+def test_errors_of_the_database_are_logged_once_a_second(token, failing, caplog):
+    failing(OperationalError())
+    for _ in range(9):
+        introspect(token)
+    assert len([record for record in caplog.records if record.name == "introspection"]) == 1
+
+
+QUESTION = protocol.Question(protocol.Credentials(protocol.BASIC, "x", "x"), "x")
 
 
 @pytest.fixture
@@ -247,11 +335,12 @@ def fetches(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_query_is_repeated_after_a_restart_of_the_database(fetches):
-    assert lookup.look_up(question.parse(environ("token=x"))) is None
+    assert lookup.look_up(QUESTION) is None
     assert len(fetches) == 2
 
 
 def test_query_is_not_repeated_in_a_transaction(fetches):
     assert connection.in_atomic_block
-    with pytest.raises(OperationalError):
-        lookup.look_up(question.parse(environ("token=x")))
+    with pytest.raises(lookup.Unavailable):
+        lookup.look_up(QUESTION)
+    assert len(fetches) == 1

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from service_kit.request_id import HEADER, RequestIdFilter
+from tests.flows import ask
 
 RIGHT = os.environ["ORDERS_INTROSPECTION_CLIENT_SECRET"]
 TOKEN = "a-token-that-must-not-be-logged"
@@ -20,7 +21,7 @@ def log(caplog):
 
 
 @pytest.fixture
-def introspect(anonymous):
+def introspect(registered):
     """Return a function that introspects with the secret of a resource server, right or wrong."""
 
     def introspect(secret):
@@ -29,12 +30,7 @@ def introspect(anonymous):
             "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
             HEADER: "from-orders",
         }
-        return anonymous.post(
-            "/o/introspect/",
-            f"token={TOKEN}",
-            content_type="application/x-www-form-urlencoded",
-            headers=headers,
-        )
+        return ask({"token": TOKEN}, headers)
 
     return introspect
 

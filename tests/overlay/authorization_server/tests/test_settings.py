@@ -170,8 +170,7 @@ def test_production_forbids_http_in_redirect_uris(setting):
     assert schemes == "['https']"
 
 
-def test_introspection_and_health_are_not_redirected_to_https(settings, client, db):
+def test_introspection_is_not_redirected_to_https(settings, client, db):
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/accounts/login/").status_code == 301
-    assert client.get("/health/live").status_code == 200
     assert client.post("/o/introspect/").status_code == 415

@@ -5,12 +5,27 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from service_kit import env
-from service_kit.wsgi_bridge import WSGIBridge
+from service_kit.wsgi_bridge import Routes, WSGIBridge
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = WSGIBridge(
-    get_wsgi_application(),
+django = get_wsgi_application()
+
+# Only now is Django set up.
+from django.urls import reverse  # noqa: E402
+
+from service_kit.health import LIVE, READY, Health  # noqa: E402
+
+bridge = WSGIBridge(
+    django,
     threads=env.number("WEB_THREADS", 4, minimum=1),
     max_body=2**20,  # bytes; the proxy has the same limit
+)
+# Clients find the metadata even while all threads are busy. It needs no database.
+metadata = WSGIBridge(django, threads=1, max_body=0)
+health = Health(bridge.threads)
+
+application = Routes(
+    {LIVE: health, READY: health, reverse("oauth2_provider:oauth-resource-metadata"): metadata},
+    bridge,
 )

@@ -50,7 +50,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
     "service_kit.database.DatabaseMiddleware",
-    "service_kit.health.HealthMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

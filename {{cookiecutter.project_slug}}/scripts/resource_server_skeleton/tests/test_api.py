@@ -1,4 +1,4 @@
-"""The API: `ping`, `whoami` and `items`; and the documentation, metrics and health beside it."""
+"""The API: `ping`, `whoami` and `items`; and the documentation and metrics beside it."""
 
 import pytest
 from django.conf import settings
@@ -96,11 +96,6 @@ def test_the_metrics_count_introspection(anonymous):
 def test_the_metrics_are_hidden_from_other_networks(anonymous):
     response = anonymous.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
     assert response.status_code == 404
-
-
-@pytest.mark.parametrize("probe", ["live", "ready"])
-def test_the_service_is_healthy_without_an_authorization_server(anonymous, db, probe):
-    assert anonymous.get(f"/health/{probe}").status_code == 200
 
 
 def test_no_migration_is_missing(db):

@@ -8,7 +8,6 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memor
 INSTALLED_APPS = ["django.contrib.contenttypes"]
 MIDDLEWARE = [
     "service_kit.request_id.RequestIdMiddleware",
-    "service_kit.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]

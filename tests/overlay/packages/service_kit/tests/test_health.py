@@ -1,14 +1,17 @@
 """`/health/live` says that the process runs, `/health/ready` that it can do its work."""
 
-from threading import Event, Thread
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
+from asgiref.current_thread_executor import CurrentThreadExecutor
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from service_kit import health
 
-LIVE, READY = "/health/live", "/health/ready"
 STATES = {}
 
 
@@ -17,15 +20,51 @@ def check():
     return STATES
 
 
+class ThisThread:
+    """Checks run in the thread of a test, whose transaction its own connection sees."""
+
+    def submit(self, function):
+        return asyncio.wrap_future(self.executor.submit(function))
+
+    def run(self, coroutine):
+        self.executor = CurrentThreadExecutor(None)
+        with ThreadPoolExecutor(1) as loop:
+            result = loop.submit(asyncio.run, coroutine)
+            self.executor.run_until_future(result)
+        return result.result()
+
+
+async def ask(service, path=health.READY, method="GET", **fields):
+    """Return status, headers and body of a response."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(name.encode(), value.encode()) for name, value in fields.items()]
+    await service({"type": "http", "method": method, "path": path, "headers": headers}, None, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+
 @pytest.fixture
-def ready(client, db, settings, monkeypatch):
-    """Return a function that asks a service for its states, and returns status and JSON."""
+def threads():
+    return ThisThread()
+
+
+@pytest.fixture
+def service(settings, threads):
     settings.HEALTH_CHECKS = [f"{__name__}.check"]
+    return health.Health(threads, threads=threads)
+
+
+@pytest.fixture
+def ready(service, threads, db, monkeypatch):
+    """Return a function that asks a service for its states, and returns status and JSON."""
 
     def ready(**states):
         monkeypatch.setattr(f"{__name__}.STATES", states)
-        response = client.get(READY)
-        return response.status_code, response.json()
+        status, _, body = threads.run(ask(service))
+        return status, json.loads(body)
 
     return ready
 
@@ -38,8 +77,9 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_process_is_alive_without_its_database(client):
-    assert client.get(LIVE).json() == {"status": "ok"}
+def test_a_process_is_alive_without_its_database(service):
+    status, _, body = asyncio.run(ask(service, health.LIVE))
+    assert (status, json.loads(body)) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("state", ["ok", "unreachable"])
@@ -65,19 +105,20 @@ def test_a_service_is_not_ready_while_a_migration_is_missing(ready):
     assert ready() == (503, {"status": "not ready", "database": "lacks migrations"})
 
 
-@pytest.mark.parametrize("path", [LIVE, READY])
-def test_every_host_is_answered_without_a_redirect(client, db, path):
-    response = client.get(path, headers={"Host": "10.42.8.201:8000"})
-    assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
+def test_every_host_is_answered_and_no_answer_is_stored(service):
+    status, headers, _ = asyncio.run(ask(service, health.LIVE, host="10.42.8.201:8000"))
+    assert (status, headers[b"cache-control"]) == (200, b"no-store")
 
 
-def test_other_addresses_still_check_the_host(client):
-    assert client.get("/", secure=True, headers={"Host": "10.42.8.201"}).status_code == 400
+@pytest.mark.parametrize("path", [health.LIVE, health.READY])
+def test_health_can_only_be_read(service, path):
+    status, headers, _ = asyncio.run(ask(service, path, "POST"))
+    assert (status, headers[b"allow"]) == (405, b"GET, HEAD")
 
 
-@pytest.mark.parametrize("path", [LIVE, READY])
-def test_health_can_only_be_read(client, path):
-    assert client.post(path).status_code == 405
+def test_the_answer_to_head_has_no_body(service):
+    status, headers, body = asyncio.run(ask(service, health.LIVE, "HEAD"))
+    assert (status, headers[b"content-length"], body) == (200, b"16", b"")
 
 
 def test_states_are_kept_for_some_seconds(ready, clock):
@@ -110,24 +151,61 @@ def test_the_migration_plan_is_made_until_no_migration_is_missing(ready, clock, 
     assert (statuses, len(plans)) == ([503, 200, 200, 200, 200], 2)
 
 
-def test_a_slow_check_blocks_one_request_only(clock):
-    started, finish = Event(), Event()
+def states_of(*checks):
+    """Return the cached states of functions, which run in threads."""
+
+    def in_thread(check):
+        return lambda: asyncio.to_thread(check)
+
+    return health.CachedStates([in_thread(check) for check in checks])
+
+
+def test_a_slow_check_delays_one_request_only(clock):
+    finish = Event()
     calls = []
 
     def slow():
         calls.append(1)
         if len(calls) > 1:
-            started.set()
-            finish.wait()
+            finish.wait(60)
         return {"cache": f"answer {len(calls)}"}
 
-    states = health.CachedStates([slow])
-    states()
-    clock[0] += health.CACHE_SECONDS
-    thread = Thread(target=states)
-    thread.start()
-    started.wait()
-    assert states() == {"cache": "answer 1"}
-    finish.set()
-    thread.join()
-    assert states() == {"cache": "answer 2"}
+    async def test():
+        states = states_of(slow)
+        await states()
+        clock[0] += health.CACHE_SECONDS
+        delayed = asyncio.ensure_future(states())
+        await asyncio.sleep(0)
+        assert await states() == {"cache": "answer 1"}
+        finish.set()
+        assert await delayed == {"cache": "answer 2"}
+
+    asyncio.run(test())
+
+
+def test_a_check_that_does_not_end_is_not_ok(monkeypatch):
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
+    finish = Event()
+
+    async def test():
+        states = await states_of(lambda: finish.wait(60))()
+        finish.set()
+        return states
+
+    assert asyncio.run(test()) == {"checks": "take too long"}
+
+
+def test_a_check_that_fails_is_not_ok(caplog):
+    states = asyncio.run(states_of(lambda: 1 / 0)())
+    assert (states, "ZeroDivisionError" in caplog.text) == (
+        {"checks": "fail; see the log of this service"},
+        True,
+    )
+
+
+def test_checks_of_a_service_are_added(db, threads):
+    async def other():
+        return {"other": "is missing"}
+
+    status, _, body = threads.run(ask(health.Health(threads, other, threads=threads)))
+    assert (status, json.loads(body)["other"]) == (503, "is missing")

@@ -14,7 +14,7 @@ response that streams rows must not depend on the database connection of one thr
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 BODY_SECONDS = 15.0  # for a whole body
@@ -435,6 +436,17 @@ async def start(send: Send, status: int, headers: Iterable[tuple[str, str]]) -> 
     """Send the status and the headers of a response."""
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+class Routes:
+    """An ASGI application that has other ones for some paths, and a default."""
+
+    def __init__(self, paths: Mapping[str, Application], default: Application) -> None:
+        self.paths, self.default = paths, default
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":  # a web socket is refused by doing nothing
+            await self.paths.get(scope["path"], self.default)(scope, receive, send)
 
 
 class WSGIBridge:
