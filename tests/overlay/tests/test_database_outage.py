@@ -6,14 +6,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
 import requests
 from _project import env_prefix
 from browser import Browser
-from conftest import ROOT, free_port, get_once
+from conftest import ROOT, free_port, get_once, until
 from infrastructure import Server
 
 PROGRAMS = Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
@@ -279,3 +281,76 @@ def test_a_command_reports_an_outage_in_one_sentence(postgresql, api):
         encoding="utf-8",
     )
     assert (run.returncode, run.stderr.count("\n"), PASSWORD in run.stderr) == (1, 1, False)
+
+
+# ---- Introspection ----
+
+
+@pytest.fixture
+def introspect(stack, authorization_server):
+    """Return a function that introspects a token at the second authorization server."""
+    client = [stack.env[f"ORDERS_INTROSPECTION_CLIENT_{part}"] for part in ("ID", "SECRET")]
+    url = f"{authorization_server.url}/o/introspect/"
+
+    def introspect(token="unknown", session=requests):
+        return session.post(url, {"token": token}, auth=tuple(client), timeout=30)
+
+    return introspect
+
+
+def test_introspections_are_answered_503_during_an_outage_and_200_right_after_it(
+    postgresql, authorization_server, stack, introspect
+):
+    token = token_request(stack, authorization_server).json()["access_token"]
+    assert introspect(token).json()["active"] is True
+    postgresql.stop()
+    answers = [is_503_in_json(introspect(token)) for _ in range(6)]
+    postgresql.start()
+    until(lambda: introspect(token).status_code == 200)
+    assert (answers, introspect(token).json()["active"]) == ([True] * 6, True)
+
+
+def test_introspections_during_restarts_are_right_or_503(
+    postgresql, authorization_server, stack, introspect
+):
+    token = token_request(stack, authorization_server).json()["access_token"]
+    answers, is_over = [], Event()
+
+    def ask():
+        session = requests.Session()
+        while not is_over.is_set():
+            response = introspect(token, session)
+            is_active = response.status_code == 200 and response.json()["active"]
+            answers.append(is_active or is_503_in_json(response))
+
+    with ThreadPoolExecutor(8) as callers:
+        asking = [callers.submit(ask) for _ in range(8)]
+        try:
+            for _ in range(3):
+                postgresql.stop()
+                postgresql.start()
+                until(lambda: introspect(token).status_code == 200)
+                postgresql.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'role'"
+                )
+        finally:
+            is_over.set()
+        for each in asking:
+            each.result()
+    assert all(answers)
+    assert introspect(token).json()["active"] is True
+
+
+def test_readiness_is_that_of_the_database(postgresql, authorization_server):
+    def ready():
+        return requests.get(f"{authorization_server.url}/health/ready", timeout=30)
+
+    until(lambda: ready().status_code == 200)
+    assert ready().json()["introspection"] == "ok"
+    postgresql.stop()
+    until(lambda: ready().status_code == 503)
+    states = ready().json()
+    assert (states["database"], states["introspection"]) == ("does not answer",) * 2
+    assert requests.get(f"{authorization_server.url}/health/live", timeout=30).status_code == 200
+    postgresql.start()
+    until(lambda: ready().status_code == 200)

@@ -8,9 +8,9 @@ from introspection import endpoint, lookup, protocol
 from tests.flows import (
     FORM,
     ask,
-    endpoint_in,
     basic,
     bearer,
+    endpoint_in,
     introspect,
     machine_token,
     send_to,
