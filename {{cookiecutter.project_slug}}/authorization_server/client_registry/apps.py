@@ -16,6 +16,14 @@ class ClientRegistryConfig(AppConfig):
     name = "client_registry"
     verbose_name = "Clients"
 
+    def ready(self) -> None:
+        from oauth2_provider.models import Application
+
+        from client_registry.registration import registered_schemes
+
+        # Its own knows the setting ALLOWED_REDIRECT_URI_SCHEMES only, and the model is not swapped.
+        Application.get_allowed_schemes = registered_schemes
+
 
 @register
 def check_client_secret_hasher(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -1,9 +1,11 @@
 """Write the declared clients into the database. A second run writes nothing."""
 
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
@@ -15,6 +17,11 @@ from client_registry.credentials import Client
 from client_registry.hashers import verify_secret
 from client_registry.models import RegisteredClient
 from client_registry.schema import RegistryError
+
+NATIVE_URI = (
+    r"http://(127\.0\.0\.1|\[::1\])(:[0-9]+)?(/\S*)?"  # RFC 8252 section 7.3
+    r"|[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/\s]\S*"  # RFC 8252 section 7.1
+)
 
 
 @dataclass(frozen=True)
@@ -148,11 +155,39 @@ def assign(instance: models.Model, **values: Any) -> list[str]:
 
 
 def validate(registration: RegisteredClient) -> None:
-    """Validate the application by django-oauth-toolkit."""
+    """Validate the application by django-oauth-toolkit, and the schemes of its redirect URIs."""
+    application = registration.application
+    for uri in uris_of(application):
+        if not is_allowed_uri(uri, is_public=application.client_type == Application.CLIENT_PUBLIC):
+            raise RegistryError(
+                f"{registration.name}: redirect_uris: expected https, or in a public client "
+                f"http://127.0.0.1, http://[::1] or com.example.app:/path, got {uri!r}"
+            )
     try:
-        registration.application.full_clean(exclude={"client_secret"})
+        application.full_clean(exclude={"client_secret"})
     except ValidationError as error:
         problems = (
             f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items()
         )
         raise RegistryError(f"{registration.name}: {'; '.join(problems)}") from error
+
+
+def is_allowed_uri(uri: str, *, is_public: bool) -> bool:
+    """Return whether people may be redirected to `uri`.
+
+    A native application has an address of its own device, at any port, or a scheme of its own
+    (RFC 8252 section 7). It is a public client, which has to use PKCE.
+    """
+    if urlsplit(uri).scheme in oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES:
+        return True
+    return is_public and re.fullmatch(NATIVE_URI, uri) is not None
+
+
+def uris_of(application: Application) -> list[str]:
+    """Return all addresses to which people may be redirected."""
+    return f"{application.redirect_uris} {application.post_logout_redirect_uris}".split()
+
+
+def registered_schemes(application: Application) -> list[str]:
+    """Return the schemes of the addresses of `application`, each of which has been checked."""
+    return sorted({urlsplit(uri).scheme for uri in uris_of(application)})

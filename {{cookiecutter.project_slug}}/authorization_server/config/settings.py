@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "oauth.requests.page_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "service_kit.request_id.SafeSlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -205,7 +205,7 @@ OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     "PKCE_REQUIRED": True,
     # Origins of web pages that are clients: http for a development server.
     "ALLOWED_SCHEMES": ["https"] if PRODUCTION else ["https", "http"],
-    # Native applications need http for their loopback address (RFC 8252 section 7.3).
+    # Of any client. Native applications may have others (client_registry.registration).
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if PRODUCTION else ["https", "http"],
     # Metadata (RFC 8414): only what the endpoints accept.
     "OAUTH2_GRANT_TYPES_SUPPORTED": [

@@ -214,6 +214,67 @@ def test_nobody_is_sent_to_an_unknown_address_by_prompt_none(browser):
     assert response.status_code == 400
 
 
+# ---- Native applications (RFC 8252) ----
+
+
+@pytest.fixture
+def native(browser, settings):
+    """Make the demo browser a native application in production."""
+    schemes = {"ALLOWED_REDIRECT_URI_SCHEMES": ["https"]}
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | schemes
+    application = RegisteredClient.objects.get(name="demo-browser").application
+    application.redirect_uris = application.post_logout_redirect_uris = (
+        "http://127.0.0.1/callback http://[::1]/callback com.example.app:/oauth2redirect"
+    )
+    application.save()
+
+
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1/callback",
+        "http://127.0.0.1:50123/callback",
+        "http://[::1]:50123/callback",
+        "com.example.app:/oauth2redirect",
+    ],
+)
+def test_a_native_application_gets_codes_errors_and_sign_outs(browser, uri):
+    page = browser.authorize(redirect_uri=uri)
+    location = browser.send_form(page, allow="true")["Location"]
+    assert location.startswith(f"{uri}?code=")
+    code = parse_qs(urlsplit(location).query)["code"][0]
+    hint = exchange(code, redirect_uri=uri).json()["id_token"]
+    error = browser.authorize(redirect_uri=uri, scope="orders:unknown")["Location"]
+    assert error.startswith(f"{uri}?error=invalid_scope")
+    parameters = {"id_token_hint": hint, "post_logout_redirect_uri": uri, "allow": "true"}
+    assert browser.post("/o/logout/", parameters)["Location"] == uri
+
+
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:50123/other",
+        "http://localhost:50123/callback",
+        "http://127.0.0.2:50123/callback",
+        "com.example.app:/other",
+        "com.example.app://oauth2redirect",
+        "com.example.other:/oauth2redirect",
+    ],
+)
+def test_a_native_application_gets_nothing_at_another_address(browser, uri):
+    assert browser.authorize(redirect_uri=uri).status_code == 400
+
+
+@pytest.mark.usefixtures("native")
+def test_a_native_application_has_to_use_pkce(browser):
+    uri = "com.example.app:/oauth2redirect"
+    changes = {"code_challenge": None, "code_challenge_method": None}
+    location = browser.authorize(redirect_uri=uri, **changes)["Location"]
+    assert "error=invalid_request" in location
+
+
 # ---- Codes ----
 
 

@@ -385,12 +385,70 @@ def test_production_can_prune_demo_clients(registered, ensure, settings):
     assert ensure("--prune")["demo-machine"] == "deleted"
 
 
-def test_production_refuses_a_redirect_uri_without_tls(refused, settings, edit):
+@pytest.fixture
+def production(settings, edit):
+    """Return a function that declares one redirect_uri of demo-browser, here in production."""
     settings.ENVIRONMENT = "production"
     schemes = {"ALLOWED_REDIRECT_URI_SCHEMES": ["https"]}
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | schemes
     edit('algorithm = "RS256"\nenvironments = ["development"]', 'algorithm = "RS256"')
-    assert "demo-browser: redirect_uris: redirect uri URI Validation error" in refused()
+    uris = '"http://127.0.0.1:8765/callback", "http://localhost:8765/callback"'
+    logout = '"http://127.0.0.1:8765/", "http://localhost:8765/"'
+
+    def production(uri, client_type="public"):
+        edit(logout, "")
+        edit(uris, f'"{uri}"')
+        if client_type == "confidential":
+            before, _, after = settings.CLIENTS_FILE.read_text("utf-8").partition("[demo-browser]")
+            after = after.replace('"public"', '"confidential"', 1)
+            settings.CLIENTS_FILE.write_text(f"{before}[demo-browser]{after}", "utf-8")
+
+    return production
+
+
+NATIVE = [
+    "http://127.0.0.1/callback",
+    "http://127.0.0.1:8765/callback",
+    "http://[::1]/callback",
+    "com.example.app:/oauth2redirect",
+]
+
+
+@pytest.mark.parametrize("uri", [*NATIVE, "https://app.example.com/callback"])
+def test_production_accepts_the_redirect_uris_of_native_applications(production, ensure, uri):
+    production(uri)
+    assert ensure()["demo-browser"] == "created"
+    assert ensure("--check") == {}
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://localhost:8765/callback",
+        "http://app.example.com/callback",
+        "http://127.0.0.1.example.com/callback",
+        "http://127.0.0.1@example.com/callback",
+        "http://[::2]/callback",
+        "myapp:/callback",
+        "com.example.app://callback",
+        "com.example.app:",
+        "javascript:/alert(1)",
+    ],
+)
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_production_refuses_other_redirect_uris(production, refused, uri, arguments):
+    production(uri)
+    assert "demo-browser: redirect_uris: expected https, or in a public client" in refused(
+        *arguments
+    )
+    assert not Application.objects.exists()
+
+
+@pytest.mark.parametrize("uri", NATIVE)
+def test_production_refuses_them_of_a_client_with_a_secret(production, refused, monkeypatch, uri):
+    monkeypatch.setenv("DEMO_BROWSER_CLIENT_SECRET", secrets.token_urlsafe(32))
+    production(uri, "confidential")
+    assert "demo-browser: redirect_uris: expected https" in refused()
 
 
 # ---- Faults ----

@@ -75,3 +75,12 @@ def test_the_signing_key_is_parsed_once_per_process(db, monkeypatch):
 
 def test_pages_refuse_an_unknown_host(client):
     assert client.get("/", headers={"Host": "attacker.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_no_request_with_a_body_is_redirected_to_the_address_with_a_slash(client, method):
+    assert getattr(client, method)("/o/token").status_code == 404
+
+
+def test_a_page_without_its_slash_is_found(client):
+    assert client.get("/accounts/login")["Location"] == "/accounts/login/"

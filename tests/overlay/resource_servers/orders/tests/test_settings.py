@@ -26,6 +26,16 @@ def test_a_wrong_setting_is_refused_in_one_sentence(name, value):
     assert (process.returncode, name in line, "hidden" in line) == (1, True, False)
 
 
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_no_request_with_a_body_is_redirected_to_the_address_with_a_slash(anonymous, db, method):
+    assert getattr(anonymous, method)("/api/items").status_code == 404
+
+
+def test_a_list_without_its_slash_is_found(anonymous, db):
+    response = anonymous.get("/api/items")
+    assert (response.status_code, response["Location"]) == (301, "/api/items/")
+
+
 def check(**variables):
     """Run ``manage.py check`` with additional environment variables."""
     return subprocess.run(

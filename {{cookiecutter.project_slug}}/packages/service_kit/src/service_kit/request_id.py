@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.middleware.common import CommonMiddleware
 
 HEADER = "X-Request-ID"
 # The value is written to logs: it must be short and without line breaks.
@@ -52,6 +53,16 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response.headers[HEADER] = identifier
         return response
+
+
+class SafeSlashMiddleware(CommonMiddleware):
+    """Redirect to the address with a slash at the end, but no request that has a body.
+
+    A client follows a 301 by GET, and loses what it has sent. 404 names the mistake.
+    """
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)
 
 
 class RequestIdFilter(logging.Filter):
