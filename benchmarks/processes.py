@@ -146,7 +146,9 @@ class Project:
         self.root = Path(
             cookiecutter(str(copy_template(folder)), no_input=True, output_dir=str(folder))
         )
-        subprocess.run(["uv", "sync", "--quiet"], cwd=self.root, check=True)
+        # As `make install` does.
+        install = ["uv", "sync", "--quiet", "--compile-bytecode"]
+        subprocess.run(install, cwd=self.root, check=True)
         self.bin = self.root / ".venv" / "bin"
         use_free_ports(self.root)
         self.variables = read_env(self.root)

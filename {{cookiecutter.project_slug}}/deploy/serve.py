@@ -48,7 +48,7 @@ number("WEB_THREADS", 4)
 worker_connections, keepalive = 800, 75
 # Bytes: a proxy in front may send four headers of 16 KiB.
 limit_request_line, limit_request_fields, limit_request_field_size = 8190, 64, 16380
-# Seconds. A process whose event loop is stuck is replaced. At a stop, honcho kills after 5 s and
+# Seconds. A process whose event loop is stuck is replaced. At a stop, `make run` kills after 5 s,
 # Docker Compose after 15 s.
 timeout, graceful_timeout = 30, 4 if IS_DEVELOPMENT else 8
 # Django decides whether to trust the headers of a proxy.

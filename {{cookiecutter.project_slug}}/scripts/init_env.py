@@ -8,7 +8,6 @@ Standard library only. No value is ever printed.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -67,6 +66,8 @@ def lines_to_add(example: str, present: Container[str]) -> Iterator[tuple[str, s
     for name, value, lines in assignments(example):
         if name not in present and f"{name}_FILE" not in present:
             if value == EXAMPLE:
+                import secrets  # Here, because `make run` keeps 4 MB of OpenSSL with it.
+
                 before, _, after = lines.rpartition(EXAMPLE)
                 # 384 bits in 64 URL-safe characters: Django warns of a SECRET_KEY below 50.
                 lines = before + secrets.token_urlsafe(48) + after
