@@ -9,7 +9,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
 from oauth_resource_server import AccessToken, ResourceOwnerRefused
 from oauth_resource_server.models import LinkedUser
-from oauth_resource_server.users import TokenUser, is_refused, local_user, username_of
+from oauth_resource_server.users import (
+    TokenUser,
+    _flags_sql,
+    is_refused,
+    local_user,
+    username_of,
+)
 from rest_framework.permissions import (
     DjangoModelPermissions,
     IsAdminUser,
@@ -347,6 +353,48 @@ def test_throttles_count_users_without_a_row_apart():
 
 
 # --- is_refused ----------------------------------------------------------------------------------
+
+
+# How the owner of a new token is checked: by SQL that is written once, or by the model.
+
+
+@pytest.fixture
+def without_sql(monkeypatch):
+    """Return a function after which the model is asked, as if it computed one of the fields."""
+    return lambda: monkeypatch.setattr("oauth_resource_server.users._flags_sql", lambda: None)
+
+
+@pytest.mark.parametrize("change", [{}, *REFUSED], ids=str)
+def test_both_checks_of_an_owner_agree(without_sql, change):
+    local_user(ALICE)
+    User.objects.update(**{"is_active": True} | change)
+    by_sql = is_refused(ALICE)
+    without_sql()
+    assert (by_sql, is_refused(ALICE)) == (bool(change), bool(change))
+
+
+def test_neither_check_refuses_a_person_without_a_link(without_sql):
+    by_sql = is_refused(ALICE)
+    without_sql()
+    assert (by_sql, is_refused(ALICE)) == (False, False)
+
+
+def test_the_sql_refuses_another_spelling_that_a_collation_finds(monkeypatch):
+    local_user(dataclasses.replace(ALICE, sub="ALICE-UUID"))
+    sql = _flags_sql().replace("= %s", "= %s COLLATE NOCASE")  # As MySQL compares.
+    monkeypatch.setattr("oauth_resource_server.users._flags_sql", lambda: sql)
+    assert is_refused(ALICE)
+
+
+def test_the_sql_is_not_written_again(monkeypatch):
+    is_refused(ALICE)
+    monkeypatch.setattr(LinkedUser.objects, "filter", None)
+    assert is_refused(ALICE) is False
+
+
+def test_a_model_that_hides_users_is_asked(monkeypatch):
+    monkeypatch.setattr(User._meta, "default_manager", User.objects.filter(first_name="shown"))
+    assert _flags_sql() is None
 
 
 def test_a_person_seen_for_the_first_time_is_not_refused():

@@ -7,18 +7,10 @@ label `issuer` is the name of an entry of the settings.
 import os
 from ipaddress import IPv6Address, ip_address, ip_network
 
+import prometheus_client
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
 from oauth_resource_server.conf import conf
 
@@ -74,11 +66,12 @@ def view(request: HttpRequest) -> HttpResponse:
     """
     if not _is_allowed(request):
         raise Http404
-    registry = REGISTRY
+    registry = prometheus_client.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
+        registry = prometheus_client.CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = prometheus_client.generate_latest(registry)
+    return HttpResponse(text, content_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 
 def _is_allowed(request: HttpRequest) -> bool:

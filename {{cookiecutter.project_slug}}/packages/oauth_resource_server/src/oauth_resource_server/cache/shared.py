@@ -52,17 +52,14 @@ class SharedCache:
 
     def get(self, key: bytes) -> tuple[float, AccessToken] | None:
         """Return the time of the introspection (Unix seconds) and the token, or None."""
-        value = self._call("get", key)
-        if value is None:
-            return None
         try:
-            asked, members = json.loads(value)
+            asked, members = json.loads(self._call("get", key))
             access_token = AccessToken(**members | {"aud": tuple(members["aud"])})
             # A clock of another machine that is ahead would extend the lifetime.
             if asked > time.time() or access_token.is_expired():
                 return None
         except (ValueError, TypeError, KeyError):
-            return None  # Not written by this class. The next `set` replaces it.
+            return None  # Missing, or not written by this class. The next `set` replaces it.
         return asked, access_token
 
     def set(self, key: bytes, access_token: AccessToken, asked: float, until: float) -> None:

@@ -222,7 +222,7 @@ def _close_idle_connections() -> None:
 
 
 _clients: WeakSet[HTTPClient] = WeakSet()
-if hasattr(os, "register_at_fork"):  # Not on Windows, which does not fork.
+if hasattr(os, "register_at_fork"):  # Windows does not fork.
     os.register_at_fork(before=_close_idle_connections)
 
 

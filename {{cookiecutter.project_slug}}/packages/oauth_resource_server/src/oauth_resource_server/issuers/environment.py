@@ -60,9 +60,8 @@ def _from_variables(preset: str, value_of: Callable[[str], str]) -> dict[str, An
     }
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
-            raise ImproperlyConfigured(
-                f"ISSUERS names {preset}: set {variable_of(preset, name)} in .env."
-            )
+            variable = variable_of(preset, name)
+            raise ImproperlyConfigured(f"ISSUERS names {preset}: set {variable} in .env.")
     return {"preset": preset, **options}
 
 
@@ -70,9 +69,8 @@ def _tables(path: Path) -> list[dict[str, Any]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"ISSUERS_CONFIG names {path.name}, which cannot be read: {error.strerror}."
-        ) from None
+        text = f"ISSUERS_CONFIG names {path.name}, which cannot be read: {error.strerror}."
+        raise ImproperlyConfigured(text) from None
     except ValueError as error:  # Malformed TOML or UTF-8.
         raise ImproperlyConfigured(f"{path.name} is not TOML: {error}.") from None
     tables = document.get("issuers")

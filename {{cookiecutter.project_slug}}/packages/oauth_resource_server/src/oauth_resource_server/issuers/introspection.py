@@ -6,18 +6,11 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from oauth_resource_server.errors import (
-    IntrospectionCredentialsRefused,
-    IntrospectionResponseInvalid,
-)
+from oauth_resource_server import errors
 from oauth_resource_server.http.client import HTTPClient, Response, json_object
+from oauth_resource_server.issuers import token_checks
 from oauth_resource_server.issuers.claims import text, token_from_claims
 from oauth_resource_server.issuers.settings import IssuerSettings
-from oauth_resource_server.issuers.token_checks import (
-    issuer_of,
-    rejection_reason,
-    sender_constraint,
-)
 from oauth_resource_server.tokens import AccessToken
 
 log = logging.getLogger(__name__)
@@ -40,7 +33,7 @@ class IntrospectionClient:
         form = urlencode({"token": token, "token_type_hint": self._issuer.token_type_hint})
         response = self.http.send(self._headers, form)
         if response.status in (401, 403):
-            raise IntrospectionCredentialsRefused(
+            raise errors.IntrospectionCredentialsRefused(
                 f"Status {response.status}",
                 url=self.http.url,
                 status=response.status,
@@ -77,7 +70,7 @@ class TokenInfoClient:
         if "exp" not in members and seconds.isascii() and seconds.isdecimal():
             members["exp"] = int(time.time()) + int(seconds[:9])
         if "exp" not in members:
-            raise IntrospectionResponseInvalid("No `exp`", url=self.http.url, status=200)
+            raise errors.IntrospectionResponseInvalid("No `exp`", url=self.http.url, status=200)
         return {**members, "active": True}
 
 
@@ -85,7 +78,7 @@ def _members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
     """Return the JSON object in a response; raise `IntrospectionResponseInvalid` without one."""
     members = json_object(response.body) if response.status == 200 else None
     if members is None:
-        raise IntrospectionResponseInvalid(
+        raise errors.IntrospectionResponseInvalid(
             f"Status {response.status}, expected 200 and a JSON object of up to "
             f"{http.max_bytes} bytes",
             url=http.url,
@@ -101,11 +94,11 @@ def judge_response(response: dict[str, Any], issuer: IssuerSettings) -> AccessTo
     try:
         named = text(response, "iss")
         missing = not named and issuer.iss_may_be_missing
-        iss = issuer.iss if missing else issuer_of(response, issuer)
+        iss = issuer.iss if missing else token_checks.issuer_of(response, issuer)
         token = token_from_claims(response, issuer, named if iss is None else iss)
     except ValueError as error:
         url = issuer.introspection_url
-        raise IntrospectionResponseInvalid(str(error), url=url, status=200) from None
+        raise errors.IntrospectionResponseInvalid(str(error), url=url, status=200) from None
     if token.is_expired():
         return None
     wrong = (
@@ -115,9 +108,9 @@ def judge_response(response: dict[str, Any], issuer: IssuerSettings) -> AccessTo
     )
     reason = (
         (None if iss else f"expected the issuer {issuer.iss!r}, got {named!r}")
-        or rejection_reason(token, issuer)
+        or token_checks.rejection_reason(token, issuer)
         or next(wrong, None)
-        or sender_constraint(response)
+        or token_checks.sender_constraint(response)
     )
     return None if _is_refused(issuer, reason) else token
 
@@ -128,13 +121,14 @@ def confirms(response: dict[str, Any], issuer: IssuerSettings) -> bool:
     The claims of the JWT are signed, so the response counts only where it revokes the token or
     constrains its sender, which lightweight tokens of Keycloak do not say themselves.
     """
-    return _is_active(response, issuer) and not _is_refused(issuer, sender_constraint(response))
+    constraint = token_checks.sender_constraint(response)
+    return _is_active(response, issuer) and not _is_refused(issuer, constraint)
 
 
 def _is_active(response: dict[str, Any], issuer: IssuerSettings) -> bool:
     active = response.get("active")
     if not isinstance(active, bool):
-        raise IntrospectionResponseInvalid(
+        raise errors.IntrospectionResponseInvalid(
             "`active` is not true or false", url=issuer.introspection_url, status=200
         )
     return active

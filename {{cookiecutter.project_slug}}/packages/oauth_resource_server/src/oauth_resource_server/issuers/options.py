@@ -71,9 +71,8 @@ def _derived(preset: str, options: Mapping[str, Any], conf: Conf) -> IssuerSetti
         key: CONVERTERS[one.annotation] for key, one in parameters.items()
     }
     if unknown := set(options) - set(convert):
-        raise ImproperlyConfigured(
-            f"There is no option {_shown(unknown)}; there are {_shown(convert)}."
-        )
+        text = f"There is no option {_shown(unknown)}; there are {_shown(convert)}."
+        raise ImproperlyConfigured(text)
     values = {key: convert[key](key, value) for key, value in options.items()}
     values = {key: value for key, value in values.items() if value not in ("", ())}
     own = {key: values.pop(key) for key in parameters if key in values}
@@ -84,9 +83,8 @@ def _derived(preset: str, options: Mapping[str, Any], conf: Conf) -> IssuerSetti
     strategies = strategies or (derived.strategy,)
     strategy = values.get("strategy", strategies[0])
     if strategy not in strategies:
-        raise ImproperlyConfigured(
-            f"The strategy {strategy!r} is not supported: use {' or '.join(strategies)}."
-        )
+        text = f"The strategy {strategy!r} is not supported: use {' or '.join(strategies)}."
+        raise ImproperlyConfigured(text)
     if "iss" in values:  # Another cloud of the vendor, for example, with a document of its own.
         values["discovery_url"] = ""
     # The discovery document of the vendor does not name a proxy or a private link.
@@ -125,9 +123,8 @@ def _seconds(option: str, value: Any) -> float:
     except (TypeError, ValueError):
         seconds = -1
     if not 0 <= seconds <= MAX_CACHING_SECONDS:
-        raise ImproperlyConfigured(
-            f"The option {option} must be a number from 0 to {MAX_CACHING_SECONDS}, got {value!r}."
-        )
+        most = f"a number from 0 to {MAX_CACHING_SECONDS}"
+        raise ImproperlyConfigured(f"The option {option} must be {most}, got {value!r}.")
     return seconds
 
 

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from oauth2_provider.contrib.rest_framework import (
-    IsAuthenticatedOrTokenHasScope,
-    TokenHasScope,
-    TokenMatchesOASRequirements,
-)
+from oauth2_provider.contrib import rest_framework as dot
 from rest_framework.permissions import AND, OR
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -67,11 +63,11 @@ def _scopes(permission: Any, request: Request, view: Any) -> list[str]:
         # The second may rely on the first, and is not evaluated if the first denies.
         first_denies = not first.has_permission(request, view)
         return _scopes(first if first_denies else second, request, view)
-    if isinstance(permission, IsAuthenticatedOrTokenHasScope):
-        permission = TokenHasScope()
-    if isinstance(permission, TokenHasScope):
+    if isinstance(permission, dot.IsAuthenticatedOrTokenHasScope):
+        permission = dot.TokenHasScope()
+    if isinstance(permission, dot.TokenHasScope):
         return list(permission.get_scopes(request, view))
-    if isinstance(permission, TokenMatchesOASRequirements):
+    if isinstance(permission, dot.TokenMatchesOASRequirements):
         alternatives = permission.get_required_alternate_scopes(request, view)
         return list(next(iter(alternatives.get(request.method, ())), ()))
     return []

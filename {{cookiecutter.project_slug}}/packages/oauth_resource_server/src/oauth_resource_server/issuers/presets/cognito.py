@@ -16,9 +16,8 @@ def cognito(
     """
     place, _, _ = user_pool_id.rpartition("_")
     if not place and not region:
-        raise ImproperlyConfigured(
-            f"{user_pool_id!r} is not a user pool id, such as eu-west-1_Ab1."
-        )
+        text = f"{user_pool_id!r} is not a user pool id, such as eu-west-1_Ab1."
+        raise ImproperlyConfigured(text)
     iss = f"https://cognito-idp.{region or place}.amazonaws.com/{user_pool_id}"
     return IssuerSettings(
         iss=iss,
