@@ -7,7 +7,6 @@ or another measure of memory; None if there is none.
 import base64
 import itertools
 import json
-import os
 import secrets
 import shutil
 import statistics
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import counting
@@ -297,7 +295,7 @@ def b5(bench, small, large):
             yield median(1) / base, None
 
 
-def b6(bench, small, *, at_once=False):
+def b6(bench, *, at_once=False):
     """Throughput of ping while the authorization server never answers ÷ before.
 
     Args:
@@ -339,11 +337,8 @@ def b7(bench, small):
 
 
 def b8(bench):
-    """Growth of a worker's memory, in MiB, after 1,000,000 distinct tokens."""
-    # No time is measured, so the rounds run concurrently.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for growth in pool.map(lambda _: memory_growth(bench), range(2)):
-            yield growth, None
+    """Growth of a worker's memory, in MiB, after 1,000,000 distinct tokens; one round."""
+    yield memory_growth(bench), None
 
 
 def memory_growth(bench):
