@@ -358,7 +358,9 @@ def b10(bench):
     """Throughput of whoami with a warm JWT of another issuer ÷ ping, in the same worker."""
     issuer = "https://issuer.example.com"
     signer = [bench.project.bin / "python", "-c", processes.read("signer.py")]
-    signed = json.loads(processes.run_for_output(*signer, issuer, "https://orders.example.com"))
+    signed = json.loads(
+        processes.run_for_output(*signer, issuer, bench.project.variables["ORDERS_URL"])
+    )
     body = json.dumps(signed["keys"]).encode()
     with counting.answering(body) as keys:
         variables = {
