@@ -46,7 +46,6 @@ class Row:
     Args:
         goal: Goal of the first value of `measure`.
         beside: Goal of the second value, or its name if it has no goal.
-        tokens: Numbers of tokens in the databases that `measure` gets.
         stock: The same measurement of the stock assembly.
     """
 
@@ -54,7 +53,6 @@ class Row:
     goal: Goal
     measure: Callable
     beside: Goal | str = ""
-    tokens: tuple = (100_000,)
     stock: Callable | None = None
 
 
@@ -77,23 +75,20 @@ ROWS = {
         "introspection: 2,000,000 ÷ 10,000 tokens",
         Goal("≤", 1.2),
         rows.b5,
-        tokens=(10_000, 2_000_000),
     ),
-    "B6": Row("ping beside a stalled server ÷ before", Goal("≥", 0.9), rows.b6, tokens=()),
+    "B6": Row("ping beside a stalled server ÷ before", Goal("≥", 0.9), rows.b6),
     "B6b": Row(
         "the same, clients ask again at once",
         Goal("≥", 0.9),
         partial(rows.b6, at_once=True),
-        tokens=(),
     ),
     "B7": Row("introspections/s of 200 garbage tokens/s", Goal("≤", 20), rows.b7),
-    "B8": Row("MiB after 1,000,000 distinct tokens", Goal("≤", 64), rows.b8, tokens=()),
+    "B8": Row("MiB after 1,000,000 distinct tokens", Goal("≤", 64), rows.b8),
     "B10": Row(
         "warm JWT of another issuer: whoami ÷ ping",
         Goal("≥", 0.95),
         rows.b10,
         CPU(1.05),
-        tokens=(),
     ),
     "B11a": cold("wrong logins", "login"),
     "B11b": cold("wrong secrets", "token"),
@@ -105,22 +100,19 @@ ROWS = {
         Goal("≤", 400),
         partial(rows.b12, loaded=False),
         "PSS",
-        tokens=(),
     ),
     "B12b": Row(
         "MiB of `make run`, after B1 - B4",
         Goal("≤", 400),
         partial(rows.b12, loaded=True),
         "PSS",
-        tokens=(),
     ),
     "B13": Row(
         "seconds of `make run` until ready, first time",
         Goal("≤", 5),
         partial(rows.b13, first=True),
-        tokens=(),
     ),
-    "B13b": Row("the same, again", Goal("≤", 5), partial(rows.b13, first=False), tokens=()),
+    "B13b": Row("the same, again", Goal("≤", 5), partial(rows.b13, first=False)),
 }
 
 
@@ -135,8 +127,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     start = time.monotonic()
     print(machine(), flush=True)
-    with processes.postgresql() as database:
-        bench = rows.Bench(processes.Project(), database)
+    with processes.postgresql() as database, rows.Bench(processes.Project(), database) as bench:
         chosen = [names[name] for name in only] or ROWS
         lines = list(filter(None, (measure_row(bench, name) for name in chosen)))
     table = "\n".join([*HEAD, *lines])
@@ -154,13 +145,12 @@ def measure_row(bench, name):
     """Measure one row and its reference; return its line of the table, None if it is skipped."""
     row = ROWS[name]
     start = time.monotonic()
-    variables = [bench.database_with(tokens) for tokens in row.tokens]
-    values = list(row.measure(bench, *variables))
+    values = list(row.measure(bench))
     if not values:
         print(f"{name} {row.title}: skipped, its reference is not installed", flush=True)
         return None
     value, spread = rows.median([first for first, _ in values])
-    reference = f"{rows.median(list(row.stock(bench, *variables)))[0]:.2g}" if row.stock else ""
+    reference = f"{rows.median(list(row.stock(bench)))[0]:.2g}" if row.stock else ""
     here = cell(value, row.goal)
     beside = ""
     if row.beside:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import counting
 import glewlwyd
@@ -24,18 +24,21 @@ import stock
 import turns
 
 INTROSPECT = "/o/introspect/"
-ROUNDS = 5
+ROUNDS = 3
 CLIENT = "orders-introspection"
 FIRST_USES = 200
+MANY_TOKENS = 100_000
 DISTINCT_TOKENS = 1_000_000
 
 
-class Bench:
-    """The resources that all rows share: the project, its databases and their tokens."""
+class Bench(ExitStack):
+    """The resources that the rows share: the project, its databases and their tokens, servers."""
 
     def __init__(self, project, database):
+        super().__init__()
         self.project, self.database = project, database
-        self._databases = {}
+        self._databases, self._servers, self.memory = {}, None, {}
+        self._numbers = itertools.count(1)
         self.issuer = project.variables["AUTHORIZATION_SERVER_URL"]
         self.secret = project.variables["ORDERS_INTROSPECTION_CLIENT_SECRET"]
 
@@ -82,9 +85,29 @@ class Bench:
         self.project.manage("resource_servers/orders", "migrate")
         return self.project.serve(
             "resource_servers/orders",
-            AUTHORIZATION_SERVER_INTERNAL_URL=authorization_server,
-            **variables,
+            **{
+                "AUTHORIZATION_SERVER_INTERNAL_URL": authorization_server,
+                "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": "60",
+            }
+            | variables,
         )
+
+    def servers(self):
+        """Return the authorization server with 100,000 tokens, and `orders`: (URL, process) each.
+
+        They are started at the first call and run until the end.
+        """
+        if self._servers is None:
+            authorizing = self.enter_context(
+                self.authorization_server(self.database_with(MANY_TOKENS))
+            )
+            serving = self.enter_context(self.resource_server(authorizing[0]))
+            self._servers = authorizing, serving
+        return self._servers
+
+    def new_token(self):
+        """Return a token of the databases that no row has used at :meth:`servers`."""
+        return self.seeded(next(self._numbers))
 
     def seeded(self, number):
         """Return a token of the databases by its number, from 1."""
@@ -117,13 +140,10 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
-def b1(bench, small):
+def b1(bench):
     """Throughput of whoami with a warm token ÷ ping, in the same worker; CPU likewise."""
-    with (
-        bench.authorization_server(small) as (issuer, _),
-        bench.resource_server(issuer, RESOURCE_SERVER_TOKEN_CACHING_SECONDS="60") as (api, server),
-    ):
-        yield from whoami_to_ping(api, server, bearer(bench.seeded(1)))
+    _, (api, server) = bench.servers()
+    yield from whoami_to_ping(api, server, bearer(bench.new_token()))
 
 
 def whoami_to_ping(api, server, headers):
@@ -152,41 +172,41 @@ def print_cpu(row, **seconds):
     print(f"{row} CPU: {shown}", flush=True)
 
 
-def b2(bench, small):
+def b2(bench):
     """Introspections a second of one worker ÷ the same of `oidc-provider`; CPU likewise."""
     with processes.oidc_provider() as (url, server):
         script = reference_script(bench, url)
         yield from introspections_to(
-            bench, small, "oidc-provider", server, f"{url}/token/introspection", script
+            bench, "oidc-provider", server, f"{url}/token/introspection", script
         )
 
 
-def b2c(bench, small):
+def b2c(bench):
     """Introspections a second of one worker ÷ the same of glewlwyd; CPU likewise."""
     if not glewlwyd.is_installed():
         return
     body = '"token_type_hint=access_token&token=bench-" .. math.random(1, 100000)'
     script = load.post_script(bench.basic(glewlwyd.CLIENT_ID, glewlwyd.SECRET), body)
-    with glewlwyd.serve(bench, 100_000) as (url, server):
+    with glewlwyd.serve(bench, MANY_TOKENS) as (url, server):
         url += glewlwyd.INTROSPECT
-        yield from introspections_to(bench, small, "glewlwyd", server, url, script)
+        yield from introspections_to(bench, "glewlwyd", server, url, script)
 
 
-def introspections_to(bench, small, name, server, url, script):
+def introspections_to(bench, name, server, url, script):
     """Yield introspections a second of one worker ÷ those of another `server`; CPU likewise."""
     body = '"token=bench-" .. math.random(1, 100000)'
     own_script = load.post_script(bench.basic(), body)
-    with bench.authorization_server(small) as (issuer, own_server):
-        own_url = issuer + INTROSPECT
-        load.throughput(own_url, script=own_script, seconds=1)
-        load.throughput(url, script=script, seconds=1)
-        # Many short rounds, because the speed of a small machine changes within seconds.
-        for _ in range(9):
-            base, base_cpu = load.cost(server, url, script=script, seconds=1)
-            rate, cpu = load.cost(own_server, own_url, script=own_script, seconds=1)
-            print(f"introspections/s: {rate:.0f}, {name} {base:.0f}")
-            print_cpu("introspection", own=cpu, **{name: base_cpu})
-            yield rate / base, cpu / base_cpu
+    (own_url, own_server), _ = bench.servers()
+    own_url += INTROSPECT
+    load.throughput(own_url, script=own_script, seconds=1)
+    load.throughput(url, script=script, seconds=4)  # until Node has compiled what is in use
+    # Many short rounds, because the speed of a small machine changes within seconds.
+    for _ in range(9):
+        base, base_cpu = load.cost(server, url, script=script, seconds=1)
+        rate, cpu = load.cost(own_server, own_url, script=own_script, seconds=1)
+        print(f"introspections/s: {rate:.0f}, {name} {base:.0f}")
+        print_cpu("introspection", own=cpu, **{name: base_cpu})
+        yield rate / base, cpu / base_cpu
 
 
 def reference_script(bench, url):
@@ -197,65 +217,61 @@ def reference_script(bench, url):
     return load.post_script(basic, f'"token={json.loads(answer)["access_token"]}"')
 
 
-def b3(bench, small):
+def b3(bench):
     """(New token - remembered token) ÷ a direct introspection, medians; CPU likewise."""
-    numbers = itertools.count(2)
-    with (
-        bench.authorization_server(small) as (issuer, authorizing),
-        bench.resource_server(issuer, RESOURCE_SERVER_TOKEN_CACHING_SECONDS="60") as (api, serving),
-    ):
-        introspection, new_token, old_token = (
-            load.Curl(url)
-            for url in (issuer + INTROSPECT, f"{api}/api/whoami/", f"{api}/api/whoami/")
-        )
+    (issuer, authorizing), (api, serving) = bench.servers()
+    urls = issuer + INTROSPECT, f"{api}/api/whoami/", f"{api}/api/whoami/"
+    introspection, new_token, old_token = map(load.Curl, urls)
+    remembered = bearer(bench.new_token())
 
-        def introspect():
-            form = {"token": bench.seeded(next(numbers))}
-            assert introspection.send(form=form, headers=bench.basic()) == 200
+    def introspect():
+        form = {"token": bench.new_token()}
+        assert introspection.send(form=form, headers=bench.basic()) == 200
 
-        def use_new():
-            assert new_token.send(headers=bearer(bench.seeded(next(numbers)))) == 200
+    def use_new():
+        assert new_token.send(headers=bearer(bench.new_token())) == 200
 
-        def use_old():
-            assert old_token.send(headers=bearer(bench.seeded(1))) == 200
+    def use_old():
+        assert old_token.send(headers=remembered) == 200
 
-        servers = [authorizing.pid, serving.pid]
-        for warm_up in (introspect, use_new, use_old):
-            load.median_seconds(warm_up, 100)
-        for _ in range(ROUNDS):
-            spent, cpu = in_turns([introspect, use_new, use_old], servers, turns=8, count=50)
-            direct, new, old = map(statistics.median, spent)
-            shown = {"direct": direct, "new token": new, "remembered token": old}
-            print("B3:", ", ".join(f"{name} {value * 1e6:.0f} µs" for name, value in shown.items()))
-            print_cpu("B3", **dict(zip(shown, cpu, strict=True)))
-            yield (new - old) / direct, (cpu[1] - cpu[2]) / cpu[0]
+    servers = [authorizing.pid, serving.pid]
+    for warm_up in (introspect, use_new, use_old):
+        load.median_seconds(warm_up, 100)
+    for _ in range(ROUNDS):
+        spent, cpu = in_turns([introspect, use_new, use_old], servers, turns=20, count=20)
+        direct, new, old = map(statistics.median, spent)
+        shown = {"direct": direct, "new token": new, "remembered token": old}
+        print("B3:", ", ".join(f"{name} {value * 1e6:.0f} µs" for name, value in shown.items()))
+        print_cpu("B3", **dict(zip(shown, cpu, strict=True)))
+        yield (new - old) / direct, (cpu[1] - cpu[2]) / cpu[0]
 
 
 def in_turns(sends, servers, *, turns, count):
     """Call each of `sends` `count` times, in `turns` turns.
 
     Returns:
-        For each of them the list of its times, and the mean CPU of `servers` for one call.
+        For each of them the list of its times, and the median over the turns of the CPU of
+        `servers` for one call.
     """
-    spent, cpu = [[] for _ in sends], [0.0 for _ in sends]
+    spent, cpu = [[] for _ in sends], [[] for _ in sends]
     for _ in range(turns):
         for index, send in enumerate(sends):
             before = sum(map(processes.cpu_seconds, servers))
             spent[index] += load.seconds_each(send, count)
-            cpu[index] += sum(map(processes.cpu_seconds, servers)) - before
-    return spent, [value / turns / count for value in cpu]
+            cpu[index].append((sum(map(processes.cpu_seconds, servers)) - before) / count)
+    return spent, [statistics.median(each) for each in cpu]
 
 
-def b4(bench, small):
+def b4(bench):
     """Introspections that one process sends for 200 concurrent first uses of one token."""
+    (issuer, _), _ = bench.servers()
     with (
-        bench.authorization_server(small) as (issuer, _),
         counting.counting_proxy(issuer) as (proxy, counter),
         bench.resource_server(proxy, WEB_THREADS="64") as (api, _),
     ):
-        for number in range(ROUNDS):
+        for _ in range(ROUNDS):
             before = counter.requests
-            use_concurrently(f"{api}/api/whoami/", bearer(bench.seeded(number + 1)))
+            use_concurrently(f"{api}/api/whoami/", bearer(bench.new_token()))
             yield counter.requests - before, None
 
 
@@ -277,21 +293,21 @@ def use_concurrently(url, headers):
     assert answers == [200] * FIRST_USES
 
 
-def b5(bench, small, large):
+def b5(bench):
     """Median time of an introspection with 2,000,000 tokens in the database ÷ with 10,000."""
+    counts = [10_000, 2_000_000]
     with (
-        bench.authorization_server(small) as (few, _),
-        bench.authorization_server(large) as (many, _),
+        bench.authorization_server(bench.database_with(counts[0])) as (few, _),
+        bench.authorization_server(bench.database_with(counts[1])) as (many, _),
     ):
         connections = [load.Connection(url + INTROSPECT) for url in (few, many)]
-        counts = [10_000, 2_000_000]
 
         def median(index):
             def introspect():
                 form = {"token": bench.seeded(1 + secrets.randbelow(counts[index]))}
                 assert connections[index].send("POST", form=form, headers=bench.basic())[0] == 200
 
-            return load.median_seconds(introspect, 1000)
+            return load.median_seconds(introspect, 500)
 
         for index in (0, 1):
             median(index)
@@ -309,17 +325,17 @@ def b6(bench, *, at_once=False):
     """
     with counting.stalled() as issuer, bench.resource_server(issuer) as (api, _):
         for _ in range(ROUNDS):
-            before = load.throughput(f"{api}/api/ping/", seconds=2)
+            before = load.throughput(f"{api}/api/ping/", seconds=1)
             kind = "unknown-at-once" if at_once else "unknown"
             with strangers(kind, api, count=50):
                 time.sleep(1)
-                yield load.throughput(f"{api}/api/ping/", seconds=2) / before, None
+                yield load.throughput(f"{api}/api/ping/", seconds=1) / before, None
 
 
-def b7(bench, small):
+def b7(bench):
     """Introspections a second that 200 random tokens a second cause."""
+    (issuer, _), _ = bench.servers()
     with (
-        bench.authorization_server(small) as (issuer, _),
         counting.counting_proxy(issuer) as (proxy, counter),
         bench.resource_server(proxy) as (api, _),
     ):
@@ -377,29 +393,25 @@ def b10(bench):
             yield from whoami_to_ping(api, server, bearer(signed["token"]))
 
 
-def b11(bench, small, *, kind):
+def b11(bench, *, kind):
     """Median of a request with a new token while 16 strangers hammer ÷ while it is quiet.
 
     The second value is the share of these requests that are answered with 200.
     """
-    numbers = itertools.count(1)
-    with (
-        bench.authorization_server(small) as (issuer, _),
-        bench.resource_server(issuer) as (api, _),
-    ):
-        client = load.Curl(f"{api}/api/whoami/")
+    (issuer, _), (api, _) = bench.servers()
+    client = load.Curl(f"{api}/api/whoami/")
 
-        def use_new_token():
-            return client.send(headers=bearer(bench.seeded(next(numbers))))
+    def use_new_token():
+        return client.send(headers=bearer(bench.new_token()))
 
-        load.median_seconds(use_new_token, 50)
-        for _ in range(3):
-            # A server may need a while to recover from the strangers of the last round.
-            quiet, _ = paced(use_new_token, 1, until_first_200=20)
-            with strangers(kind, api if kind == "garbage" else issuer, count=16):
-                time.sleep(0.5)
-                busy, share = paced(use_new_token, 3)
-            yield busy / quiet, share
+    load.median_seconds(use_new_token, 50)
+    for _ in range(ROUNDS):
+        # A server may need a while to recover from the strangers of the last round.
+        quiet, _ = paced(use_new_token, 1, until_first_200=20)
+        with strangers(kind, api if kind == "garbage" else issuer, count=16):
+            time.sleep(0.5)
+            busy, share = paced(use_new_token, 3)
+        yield busy / quiet, share
 
 
 def paced(send, seconds, *, until_first_200=0):
@@ -435,12 +447,13 @@ def b12(bench, *, loaded):
     Args:
         loaded: Whether it is measured after requests like those of B1 to B4.
     """
-    with bench.project.make_run() as (running, _):
-        if loaded:
-            use_everything(bench)
-        else:
+    if not bench.memory:
+        with bench.project.make_run() as (running, _):
             time.sleep(5)
-        yield processes.memory(running.pid)
+            bench.memory[False] = processes.memory(running.pid)
+            use_everything(bench)
+            bench.memory[True] = processes.memory(running.pid)
+    yield bench.memory[loaded]
 
 
 def use_everything(bench):
@@ -472,7 +485,7 @@ def b13(bench, *, first):
     Args:
         first: Whether the databases do not exist yet.
     """
-    for _ in range(3):
+    for _ in range(ROUNDS):
         if first:
             shutil.rmtree(bench.project.root / "var", ignore_errors=True)
         with bench.project.make_run() as (_, seconds):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import load
 import processes
 
-ROUNDS = 2
+ROUNDS = 1
 # The server that the documentation of Django and django-oauth-toolkit starts. The figures of the
 # README were measured with 4 threads.
 GUNICORN = ["gunicorn", "--worker-class", "gthread", "--threads", "4"]
@@ -40,39 +40,34 @@ def serve(bench, service, module, **variables):
         yield url
 
 
-def b1(bench, small):
+def b1(bench):
     """Throughput of whoami with a warm token ÷ ping."""
     # `rows` imports this module.
     from rows import bearer
 
-    with (
-        bench.authorization_server(small) as (issuer, _),
-        serve(
-            bench,
-            "resource_servers/orders",
-            "stock_resource_server",
-            AUTHORIZATION_SERVER_INTERNAL_URL=issuer,
-        ) as api,
-    ):
-        headers = bearer(bench.seeded(1))
+    (issuer, _), _ = bench.servers()
+    variables = {"AUTHORIZATION_SERVER_INTERNAL_URL": issuer}
+    with serve(bench, "resource_servers/orders", "stock_resource_server", **variables) as api:
+        headers = bearer(bench.new_token())
         load.throughput(f"{api}/api/whoami/", headers=headers, seconds=1)
         for _ in range(ROUNDS):
-            ping = load.throughput(f"{api}/api/ping/")
-            yield load.throughput(f"{api}/api/whoami/", headers=headers) / ping
+            ping = load.throughput(f"{api}/api/ping/", seconds=2)
+            yield load.throughput(f"{api}/api/whoami/", headers=headers, seconds=2) / ping
 
 
-def b2(bench, small):
+def b2(bench):
     """Introspections a second with the default hasher and view ÷ the same of `oidc-provider`."""
-    from rows import INTROSPECT, reference_script
+    from rows import INTROSPECT, MANY_TOKENS, reference_script
 
     script = load.post_script(bench.basic("stock"), '"token=bench-" .. math.random(1, 100000)')
+    variables = bench.database_with(MANY_TOKENS)
     with (
-        serve(bench, "authorization_server", "stock_authorization_server", **small) as stock,
+        serve(bench, "authorization_server", "stock_authorization_server", **variables) as stock,
         processes.oidc_provider() as (provider, _),
     ):
         reference = reference_script(bench, provider)
         for _ in range(ROUNDS):
-            base = load.throughput(f"{provider}/token/introspection", script=reference)
+            base = load.throughput(f"{provider}/token/introspection", script=reference, seconds=1)
             # A request takes half a second: with more connections, most would time out.
             value = load.throughput(stock + INTROSPECT, script=script, connections=2, seconds=6)
             yield value / base
