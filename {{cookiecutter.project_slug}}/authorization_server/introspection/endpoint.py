@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from introspection.lookup import InThreads, Unavailable, look_up
-from introspection.postgresql import Pool
 from introspection.protocol import (
     BASIC,
     MAX_BODY_SIZE,
@@ -65,8 +64,13 @@ class Endpoint:
     async def look_up(self, question: Question) -> Row | None:
         """Return the row for `question`, on PostgreSQL without a thread."""
         if self._look_up is None:
-            is_postgresql = connections["default"].vendor == "postgresql"
-            self._look_up = Pool() if is_postgresql else InThreads()
+            if connections["default"].vendor == "postgresql":
+                # Here, because psycopg takes 8 MB.
+                from introspection.postgresql import Pool
+
+                self._look_up = Pool()
+            else:
+                self._look_up = InThreads()
         return await self._look_up(question)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
