@@ -2,11 +2,12 @@
 
 import re
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
+from conftest import until
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -117,3 +118,129 @@ def test_guesses_at_a_login_page_are_limited(stack, page):
     ]
     assert statuses[:5] == [200] * 5
     assert statuses[-1] == 429
+
+
+# ---- No traceback ----
+
+NESTED = b"[" * 100_000
+JSON = "Content-Type: application/json"
+# Method, path, headers and body. "{token}" is a good access token of the first resource server.
+AT_BOTH = [
+    *(("GET", "/unknown", [f"Host: {host}"], b"") for host in ("evil.test", "a b", "[", "x" * 300)),
+    ("GET", "/unknown", [], b""),
+    *(("GET", f"/{path}", ["Host"], b"") for path in ("%00", "%ff", "%", "a" * 4000, "?%00=%ff")),
+    ("GET", "/unknown", ["Host", "Cookie: a=\\000; b=\xff; =; csrftoken=x"], b""),
+    ("GET", "/unknown", ["Host", "Accept: \xff", "Accept-Language: " + "x," * 3000], b""),
+    ("TRACE", "/unknown", ["Host"], b""),
+    ("POST", "/unknown", ["Host", "Content-Length: -1"], b""),
+]
+MULTIPART = "Content-Type: multipart/form-data"
+AT_THE_AUTHORIZATION_SERVER = [
+    (method, path, ["Host", *headers], body)
+    for method, path, headers, body in [
+        *(
+            ("POST", path, [f"{MULTIPART}{rest}"], body)
+            for path in ("/accounts/login/", "/admin/login/", "/o/token/", "/o/introspect/")
+            for rest in ("", "; boundary=", "; boundary=\xff", "; boundary=x")
+            for body in (b"x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n')
+        ),
+        *(
+            ("POST", path, [f"Content-Type: {kind}"], body)
+            for path in ("/accounts/login/", "/o/token/", "/o/introspect/", "/o/revoke_token/")
+            for kind in (
+                FORM,
+                f"{FORM}; charset=utf-7",
+                f"{FORM}; charset=\xff",
+                "application/json",
+            )
+            for body in (NESTED[:60_000], b"%00=%00&%ff", b"username=%00&password=%00", b"\xff\x00")
+        ),
+        ("POST", "/accounts/login/", [f"Content-Type: {FORM}"], b"a=1&" * 5000),
+        ("GET", "/accounts/login/?next=%00", [], b""),
+        *(
+            ("GET", path, ["Cookie: authorization_server_session=" + "\\000" * 20], b"")
+            for path in ("/", "/accounts/login/", "/admin/", "/o/authorize/", "/o/device/")
+        ),
+        ("GET", "/o/authorize/?client_id=%00&redirect_uri=%00", [], b""),
+        ("GET", "/o/authorize/?claims=" + "[" * 4000, [], b""),
+        ("GET", "/o/logout/?id_token_hint=a.b.c&client_id=%00", [], b""),
+        ("GET", "/o/userinfo/", ["Authorization: Bearer \xff"], b""),
+        ("GET", "/admin/login/?next=//evil.test&%00", [], b""),
+        ("POST", "/o/token/", [f"Content-Type: {FORM}", "Authorization: Basic \xff"], b"a=b"),
+    ]
+]
+AT_A_RESOURCE_SERVER = [
+    (method, path, ["Host", "Authorization: Bearer {token}", *headers], body)
+    for method, path, headers, body in [
+        ("POST", "/api/items/", [JSON], NESTED),
+        ("POST", "/api/items/", [JSON], b'{"name": ' + NESTED),
+        ("POST", "/api/items/", [JSON], b'{"a":' * 100_000),
+        ("POST", "/api/items/", [JSON], b"1" * 10_000),
+        ("POST", "/api/items/", [JSON], b'{"name": "\\ud800", "quantity": NaN}'),
+        ("POST", "/api/items/", [JSON], b'{"name": "\\u0000"}'),
+        ("POST", "/api/items/", [JSON], b'{"name": "a", "quantity": 1' + b"0" * 500 + b"}"),
+        ("POST", "/api/items/", [JSON], b"\xff\x00"),
+        ("POST", "/api/items/", [JSON], b"[" + b" " * 3_000_000),
+        ("POST", "/api/items/", [f"{JSON}; charset=\xff"], b"{}"),
+        ("POST", "/api/items/", [f"{JSON}; charset=utf-16"], b"{}"),
+        ("POST", "/api/items/", [f"{MULTIPART}; boundary=x"], b"--x"),
+        ("GET", "/api/items/?name=%00&page=" + "9" * 5000, [], b""),
+        ("GET", "/api/items/?min_quantity=" + "9" * 30, [], b""),
+        ("GET", "/api/items/?max_quantity=-" + "9" * 400, [], b""),
+        ("GET", "/api/items/?min_quantity=1e999999999", [], b""),
+        ("GET", "/api/items/?page_size=%ff&page=1e9", [], b""),
+        ("GET", "/api/items/" + "9" * 400 + "/", [], b""),
+        ("GET", "/api/items/%00/", [], b""),
+        ("PATCH", "/api/items/1/", [JSON], NESTED),
+        ("GET", "/api/schema/?format=%00&lang=%00", [], b""),
+    ]
+]
+
+
+def status_of(url, method, path, headers, body, token=""):
+    """Send a request as it is; "Host" stands for a right Host header. Return the status."""
+    parts = urlsplit(url)
+    lines = [f"{method} {path} HTTP/1.1", "Connection: close"]
+    lines += [f"Content-Length: {len(body)}"] if method in ("POST", "PATCH") else []
+    for header in headers:
+        lines.append(f"Host: {parts.netloc}" if header == "Host" else header)
+    head = "\r\n".join([*lines, "", ""]).replace("{token}", token).encode("latin-1")
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+        with suppress(OSError):  # The server may answer before it has read everything.
+            connection.sendall(head + body)
+        answer = connection.makefile("rb").readline()
+    return int(answer.split()[1]) if answer else None
+
+
+def test_strangers_cause_no_error_and_no_traceback(stack, first):
+    token = stack.machine_token(f"{first['name']}:read {first['name']}:write")
+    server = stack.api(first["name"], "")
+    requests_of = {
+        stack.url: AT_BOTH + AT_THE_AUTHORIZATION_SERVER,
+        server: AT_BOTH + AT_A_RESOURCE_SERVER,
+    }
+    start = stack.log.stat().st_size
+    failed = []
+    for url, attacks in requests_of.items():
+        for attack in attacks:
+            status = status_of(url, *attack, token=token)
+            if status is None or not 200 <= status < 500:
+                failed.append((status, *attack[:3], attack[3][:40]))
+        # Its line is the last one of this service.
+        requests.get(
+            f"{url}/end", headers={"X-Request-ID": f"end-{urlsplit(url).port}"}, timeout=30
+        )
+
+    def written():
+        return stack.log.read_bytes()[start:].decode(errors="replace")
+
+    until(lambda: all(f"end-{urlsplit(url).port}" in written() for url in requests_of))
+    tracebacks = [line for line in written().splitlines() if "Traceback" in line]
+    assert (failed, tracebacks) == ([], [])
+
+
+@pytest.mark.parametrize("body", [NESTED, b'{"name": ' + NESTED])
+def test_json_that_is_nested_too_deeply_is_malformed(stack, first, body):
+    token = stack.machine_token(f"{first['name']}:write")
+    attack = ("POST", "/api/items/", ["Host", "Authorization: Bearer {token}", JSON], body)
+    assert status_of(stack.api(first["name"], ""), *attack, token=token) == 400

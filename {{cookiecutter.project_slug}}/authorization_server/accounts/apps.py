@@ -5,4 +5,4 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import checks  # noqa: F401  (it registers itself)
+        from accounts import checks, events  # noqa: F401  (they register themselves)

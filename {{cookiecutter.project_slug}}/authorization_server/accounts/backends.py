@@ -15,10 +15,9 @@ from django.contrib.auth.backends import ModelBackend
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts.events import id_of, note
 from accounts.models import RateLimit, User
 from accounts.rate_limits import Bucket, RateLimited, client_address, key_of
-
-logger = logging.getLogger("accounts")
 
 # Failed attempts. A successful one gives back what it has taken.
 ACCOUNT_AND_ADDRESS = Bucket("sign-in: account and address", burst=10, seconds=60)
@@ -87,9 +86,8 @@ def take(subjects: Attempt) -> None:
             for bucket, subject in subjects.items():
                 bucket.take(*subject)
     except RateLimited:
-        logger.warning(
-            "sign-in refused: too many attempts from %s", subjects[ACCOUNT_AND_ADDRESS][1]
-        )
+        account, _ = subjects[ACCOUNT_AND_ADDRESS]
+        note("sign-in-limited", level=logging.WARNING, user=id_of(account))
         raise
 
 

@@ -100,13 +100,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 
         Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
         """
-        from oauth2_provider import models as oauth2  # It needs this model.
+        from oauth2_provider import models as oauth2  # They need this model.
 
+        from accounts.events import note
+
+        count = 0
         for model in (oauth2.AccessToken, oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant):
-            model.objects.filter(user=self).delete()
+            count += model.objects.filter(user=self).delete()[0]
         now = timezone.now()
         tokens = oauth2.RefreshToken.objects.filter(user=self, revoked=None)
-        tokens.update(revoked=now, updated=now)
+        if count + tokens.update(revoked=now, updated=now):
+            note("consent-withdrawn", user=self.pk)
 
     def set_unusable_password(self) -> None:
         """Count as a new password."""

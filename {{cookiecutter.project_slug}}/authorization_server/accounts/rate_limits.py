@@ -4,9 +4,10 @@ A key is a keyed hash: the table holds no e-mail address and no IP address.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F
@@ -72,22 +73,32 @@ def key_of(*parts: str) -> str:
     return salted_hmac("accounts.rate_limits", "\0".join(parts), algorithm="sha256").hexdigest()
 
 
-def client_address(request: HttpRequest | None) -> str:
-    """Return the IP address of the sender; for IPv6 the /64 network, the unit that one site gets.
+def sender(meta: Mapping[str, Any]) -> str:
+    """Return the IP address that a request comes from, from its META; "" if it is unknown.
 
-    ``X-Forwarded-For`` counts only behind a proxy that overwrites it (TRUST_PROXY_HEADERS).
+    ``X-Forwarded-For`` counts only behind a proxy that overwrites it (TRUST_PROXY_HEADERS). Some
+    proxies append the port: ``192.0.2.1:4001``, ``[2001:db8::1]:443``.
     """
-    if request is None:
-        return ""
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY_HEADERS else ""
-    text = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+    forwarded = meta.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY_HEADERS else ""
+    text = forwarded.rpartition(",")[2].strip() or meta.get("REMOTE_ADDR", "")
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
         address = ip_address(text)
     except ValueError:
         return text[:45]
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or address.exploded[:19])
-    return text
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def client_address(request: HttpRequest | None) -> str:
+    """Return the address of the sender; for IPv6 the /64 network, the unit that one site gets."""
+    text = sender(request.META) if request else ""
+    try:
+        return IPv6Address(text).exploded[:19]
+    except ValueError:
+        return text
 
 
 class RateLimitMiddleware:

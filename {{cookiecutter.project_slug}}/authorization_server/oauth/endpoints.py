@@ -41,6 +41,7 @@ from oauth2_provider.views.device import DeviceGrantForm
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
+from accounts.events import note
 from accounts.models import AUTH_TIME, User
 from accounts.rate_limits import Bucket, RateLimited, client_address
 from client_registry.credentials import CLIENT_ID
@@ -129,6 +130,9 @@ class AuthorizationView(views.AuthorizationView):
         application = Application.objects.filter(client_id=sent["client_id"]).first()
         if not application or not application.redirect_uri_allowed(sent["redirect_uri"]):
             raise BadRequest("Unknown client_id or redirect_uri.")
+        if not sent["allow"]:
+            fields = {"client": sent["client_id"], "scope": sent["scope"]}
+            note("consent-denied", user=self.request.user.pk, **fields)
         return super().form_valid(form)
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:

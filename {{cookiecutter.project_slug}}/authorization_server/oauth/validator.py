@@ -4,11 +4,14 @@ Tokens of all grant types pass `_save_bearer_token`.
 """
 
 import hashlib
+import logging
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,6 +28,7 @@ from oauthlib.oauth2 import DeviceCodeGrant
 from oauthlib.oauth2.rfc6749 import errors
 from oauthlib.oauth2.rfc6749.utils import scope_to_list
 
+from accounts.events import note
 from accounts.models import AUTH_TIME, User
 from accounts.rate_limits import Bucket, RateLimited
 from client_registry.credentials import CLIENT_ID
@@ -109,6 +113,27 @@ class RegisteredClientValidator(OAuth2Validator):
 
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
         return verify_secret(provided_secret, stored_secret)
+
+    def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
+        """Note a client whose credentials are wrong."""
+        return self._noted(super().authenticate_client(request, *args, **kwargs), request)
+
+    def authenticate_client_id(
+        self, client_id: str, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Note a public client that is unknown."""
+        known = super().authenticate_client_id(client_id, request, *args, **kwargs)
+        return self._noted(known, request)
+
+    def _noted(self, is_authenticated: bool, request: Request) -> bool:
+        if not is_authenticated:
+            client = request.client_id
+            with suppress(ValueError):
+                text = b64decode(self._extract_basic_auth(request) or "").decode()
+                client = text.partition(":")[0] or client
+            path = urlsplit(request.uri).path
+            note("client-refused", level=logging.WARNING, client=client, endpoint=path)
+        return is_authenticated
 
     def validate_user(self, *args: Any, **kwargs: Any) -> bool:
         """Refuse every password: only the login pages take one (RFC 9700 section 2.4)."""
@@ -304,6 +329,20 @@ class RegisteredClientValidator(OAuth2Validator):
         unused = DeviceGrant.objects.filter(device_code=request.device_code, expires__gt=now)
         if not unused.update(expires=now):
             raise errors.InvalidGrantError(request=request)
+
+    def revoke_token(self, token: str, hint: str, request: Request, *args: Any) -> None:
+        """Note the revocation, if the client has such a token."""
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        users = [
+            user
+            for model in (AccessToken, RefreshToken)
+            for user in model.objects.filter(
+                token_checksum=digest, application=request.client
+            ).values_list("user_id", flat=True)[:1]
+        ]
+        super().revoke_token(token, hint, request, *args)
+        for user in users:
+            note("token-revoked", user=user, client=request.client.client_id)
 
     # ---- OpenID Connect ----
 

@@ -157,6 +157,10 @@ def test_a_refused_attempt_takes_nothing_from_the_other_limits(carol):
         ({"REMOTE_ADDR": "10.0.0.1"}, True, "10.0.0.1"),
         ({"REMOTE_ADDR": "2001:db8::1"}, False, "2001:0db8:0000:0000"),
         ({"REMOTE_ADDR": "::ffff:192.0.2.1"}, False, "192.0.2.1"),
+        ({"REMOTE_ADDR": "a", "HTTP_X_FORWARDED_FOR": "192.0.2.1:4001"}, True, "192.0.2.1"),
+        ({"HTTP_X_FORWARDED_FOR": "[2001:db8::1]:443"}, True, "2001:0db8:0000:0000"),
+        ({"REMOTE_ADDR": "a", "HTTP_X_FORWARDED_FOR": "2001:db8::2"}, True, "2001:0db8:0000:0000"),
+        ({"REMOTE_ADDR": "a", "HTTP_X_FORWARDED_FOR": "un:kno:wn"}, True, "un:kno:wn"),
         ({"REMOTE_ADDR": ""}, False, ""),
     ],
 )

@@ -20,7 +20,7 @@ def configure(capsys):
         return lambda: capsys.readouterr().err
 
     yield configure
-    for name in ("django", "oauth2_provider", "oauthlib", "oauth2_provider.models"):
+    for name in ("django", "security", "oauth2_provider", "oauthlib", "oauth2_provider.models"):
         logging.getLogger(name).setLevel(logging.NOTSET)
     root.setLevel(before[0])
     root.handlers[:] = before[1]
@@ -34,6 +34,18 @@ def test_production_writes_one_json_object_per_record(configure):
     record = json.loads(line)
     assert list(record) == ["time", "level", "logger", "request_id", "message"]
     assert list(record.values())[1:] == ["WARNING", "shop", "abc", 'two\nlines, a "quote"']
+
+
+def test_the_fields_of_a_record_are_members_of_the_object(configure):
+    log = configure()
+    logging.getLogger("shop").warning("hello", extra={"user": "alice"})
+    assert json.loads(log())["user"] == "alice"
+
+
+def test_security_events_are_written_at_every_level(configure):
+    log = configure("ERROR")
+    logging.getLogger("security").info("sign-in")
+    assert json.loads(log())["logger"] == "security"
 
 
 def test_a_traceback_is_part_of_the_object(configure):

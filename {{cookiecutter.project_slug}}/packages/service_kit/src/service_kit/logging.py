@@ -60,6 +60,8 @@ def logging_config(level: str, *, json: bool) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], **libraries},
+            # Security events, at every level.
+            "security": {"level": "INFO"},
             "oauth2_provider": libraries,
             "oauthlib": libraries,
             # It writes six lines whenever expired tokens are deleted.

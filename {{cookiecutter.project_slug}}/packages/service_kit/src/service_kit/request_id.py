@@ -20,6 +20,7 @@ HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
+_meta: ContextVar[Mapping[str, Any]] = ContextVar("meta", default={})  # noqa: B039  (not changed)
 
 
 @contextmanager
@@ -27,11 +28,17 @@ def identified(environ: Mapping[str, Any]) -> Iterator[str]:
     """Use the identifier of a WSGI request within the block; a new one if it has none."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     identifier = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
-    previous = _current.set(identifier)
+    previous, previous_meta = _current.set(identifier), _meta.set(environ)
     try:
         yield identifier
     finally:
         _current.reset(previous)
+        _meta.reset(previous_meta)
+
+
+def current_meta() -> Mapping[str, Any]:
+    """Return META of the current request, for code that has no request; empty without one."""
+    return _meta.get()
 
 
 def outgoing_headers() -> dict[str, str]:
