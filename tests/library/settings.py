@@ -47,7 +47,7 @@ REST_FRAMEWORK = {
         "oauth_resource_server.rest_framework.permissions.TokenRequired"
     ],
     "EXCEPTION_HANDLER": "oauth_resource_server.rest_framework.exception_handler.exception_handler",
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["oauth_resource_server.rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_RATES": {"client": "2/day"},

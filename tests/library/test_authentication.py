@@ -371,3 +371,14 @@ def test_all_introspections_of_a_process_use_one_connection(authorization_server
 
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"a":' * 100_000, '{"name": ' + "[" * 100_000, "[", b"\xff"]
+)
+def test_malformed_json_is_the_fault_of_the_client(alice, body):
+    assert alice.post("/echo/", body, content_type="application/json").status_code == 400
+
+
+def test_json_is_parsed(alice):
+    assert alice.post("/echo/", {"a": [1]}, format="json").json() == {"a": [1]}

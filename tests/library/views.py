@@ -37,6 +37,13 @@ class View(APIView):
     post = put = get
 
 
+class EchoView(APIView):
+    """Return the body."""
+
+    def post(self, request):
+        return Response(request.data)
+
+
 class UserView(View):
     """Say who the user is, which touches the row."""
 
@@ -105,6 +112,7 @@ VIEWS = {
     "machine": api(MachineRequired),
     "authenticated": api(IsAuthenticated),
     "user": api(TokenRequired, view=UserView),
+    "echo": api(TokenRequired, view=EchoView),
     "token-user": api(TokenRequired, view=TokenUserView),
     "throttled": api(TokenRequired, throttle_classes=[ClientRateThrottle]),
     "throttled-open": api(AllowAny, throttle_classes=[ClientRateThrottle]),
