@@ -13,7 +13,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant
 
-from accounts.models import User
+from accounts.models import User, consent_withdrawn
 from accounts.rate_limits import sender
 from service_kit.request_id import current_meta
 
@@ -80,3 +80,8 @@ def note_token(instance: AccessToken, created: bool, **kwargs: Any) -> None:
         event = "token-refreshed" if instance.source_refresh_token_id else "token-issued"
         client = instance.application.client_id
         note(event, user=instance.user_id, client=client, scope=instance.scope)
+
+
+@receiver(consent_withdrawn)
+def note_withdrawal(user: User, **kwargs: Any) -> None:
+    note("consent-withdrawn", user=user.pk)

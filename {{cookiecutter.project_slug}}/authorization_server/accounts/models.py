@@ -11,11 +11,12 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.auth.signals import user_logged_in
 from django.db import models, transaction
-from django.dispatch import receiver
+from django.dispatch import Signal, receiver
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
+consent_withdrawn = Signal()  # with `user`
 AUTH_TIME = "auth_time"  # in a session: when its user signed in, in Unix seconds
 
 
@@ -100,9 +101,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
         Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
         """
-        from oauth2_provider import models as oauth2  # They need this model.
-
-        from accounts.events import note
+        from oauth2_provider import models as oauth2  # It needs this model.
 
         count = 0
         for model in (oauth2.AccessToken, oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant):
@@ -110,7 +109,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         now = timezone.now()
         tokens = oauth2.RefreshToken.objects.filter(user=self, revoked=None)
         if count + tokens.update(revoked=now, updated=now):
-            note("consent-withdrawn", user=self.pk)
+            consent_withdrawn.send(User, user=self)
 
     def set_unusable_password(self) -> None:
         """Count as a new password."""

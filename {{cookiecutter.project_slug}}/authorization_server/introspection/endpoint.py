@@ -10,6 +10,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts.events import note
 from introspection.lookup import InThreads, Unavailable, look_up
 from introspection.protocol import (
     BASIC,
@@ -76,9 +77,8 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (RFC 7662 section 2)."""
         headers = joined(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
         is_read = False
-        with identified({"HTTP_X_REQUEST_ID": given}) as identifier:
+        with identified(meta_of(scope, headers)) as identifier:
             try:
                 credentials = check_head(scope["method"], host_of(scope, headers), headers)
                 body = await read_body(receive, scope["headers"], MAX_BODY_SIZE, BODY_SECONDS)
@@ -146,6 +146,15 @@ def host_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
     return host.decode("latin-1") if host else (scope.get("server") or ("",))[0]
 
 
+def meta_of(scope: Scope, headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return what the log needs of META: the identifier of the request and the address."""
+    return {
+        "HTTP_X_REQUEST_ID": headers.get(b"x-request-id", b"").decode("latin-1"),
+        "HTTP_X_FORWARDED_FOR": headers.get(b"x-forwarded-for", b"").decode("latin-1"),
+        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+    }
+
+
 def as_json(status: int, content: Mapping[str, Any], *headers: tuple[str, str]) -> Response:
     """Return a JSON response that no cache stores."""
     body = msgspec.json.encode(content)
@@ -172,19 +181,27 @@ def as_error(error: Exception, headers: Mapping[bytes, bytes]) -> Response:
 
 
 def log_refusal(refused: Refused, headers: Mapping[bytes, bytes]) -> None:
-    """Log a refusal, with the caller if its credentials name one."""
-    credentials = parse_authorization(headers.get(b"authorization", b"").decode("latin-1"))
-    caller = "an unknown caller"
-    if credentials and credentials.scheme == BASIC:
-        caller = credentials.key
-    message = "%d %s (%s); further refusals in this second are not logged"
-    log(logging.WARNING, message, refused.status, refused, caller)
+    """Log a refusal; that of a caller is a security event, with the client it claims to be."""
+    if refused.status != 401:
+        message = "%d %s; further refusals in this second are not logged"
+        log(logging.WARNING, message, refused.status, refused)
+    elif may_log():
+        credentials = parse_authorization(headers.get(b"authorization", b"").decode("latin-1"))
+        client = credentials.key if credentials and credentials.scheme == BASIC else None
+        note("client-refused", level=logging.WARNING, client=client, endpoint="/o/introspect/")
 
 
 def log(level: int, message: str, *arguments: object) -> None:
-    """Log one line a second at most: unauthenticated requests must not fill the log."""
+    """Log one line a second at most."""
+    if may_log():
+        logger.log(level, message, *arguments)
+
+
+def may_log() -> bool:
+    """Return true once a second: unauthenticated requests must not fill the log."""
     global _last_logged
     now = monotonic()
-    if now - _last_logged >= LOG_INTERVAL:
-        _last_logged = now
-        logger.log(level, message, *arguments)
+    if now - _last_logged < LOG_INTERVAL:
+        return False
+    _last_logged = now
+    return True

@@ -226,17 +226,29 @@ def test_refusals_are_logged_once_a_second(token, monkeypatch, caplog):
         for number in range(9):
             introspect(token, headers=basic(ORDERS, f"wrong-{number}"))
             send(b"", method="GET")
-    lines = [record.getMessage() for record in caplog.records if record.name == "introspection"]
-    assert len(lines) == 2
-    assert all(line.startswith("401 invalid_client: ") and ORDERS in line for line in lines)
+    names = "introspection", "security"
+    lines = [record.getMessage() for record in caplog.records if record.name in names]
+    fields = f"address=- client={ORDERS} endpoint=/o/introspect/"
+    assert lines == [f"client-refused {fields}"] * 2
     assert "wrong-" not in caplog.text
 
 
 @pytest.mark.parametrize("headers", [bearer("a-bearer-token"), basic("no%0Aline", "a-secret"), {}])
 def test_unknown_caller_is_logged_without_credentials(token, caplog, headers):
     introspect(token, headers=headers or {"Accept": "*/*"})
+    (record,) = (record for record in caplog.records if record.name == "security")
+    assert (record.event, record.client) == ("client-refused", "-")
+
+
+def test_the_log_has_the_address_of_the_connection_and_of_the_proxy():
+    meta = endpoint.meta_of({"client": ("192.0.2.1", 4001)}, {b"x-forwarded-for": b"192.0.2.7"})
+    assert (meta["REMOTE_ADDR"], meta["HTTP_X_FORWARDED_FOR"]) == ("192.0.2.1", "192.0.2.7")
+
+
+def test_other_refusals_name_the_reason(token, caplog):
+    send(b"", method="GET")
     (message,) = (r.getMessage() for r in caplog.records if r.name == "introspection")
-    assert "(an unknown caller)" in message
+    assert message.startswith("405 invalid_request: ")
 
 
 # ---- Entrances ----
