@@ -99,7 +99,7 @@ DATABASES = {
         "AUTHORIZATION_SERVER_DATABASE_URL", DATA_DIR / "authorization_server.sqlite3"
     )
 }
-HEALTH_CHECKS = ["accounts.checks.signing_key_state"]
+HEALTH_CHECKS = ["accounts.apps.signing_key_state"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 USE_TZ = True
