@@ -143,6 +143,12 @@ def test_a_function_for_request_headers_must_exist(configure):
     assert found() == ["E016"]
 
 
+@pytest.mark.parametrize("url", ["/o/events/", "ftp://a.example", "https://u:p@a.example/"])
+def test_the_address_of_revocation_events_must_be_absolute(configure, url):
+    configure(REVOCATION_EVENTS_URL=url)
+    assert found() == ["E017"]
+
+
 def test_no_message_holds_a_secret(configure):
     configure(**{PAIR: ("id", "very-secret", "very-secret"), TOKEN: "very-secret"})
     assert not [message for message in check_settings([]) if "very-secret" in str(message)]

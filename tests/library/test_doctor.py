@@ -572,3 +572,24 @@ def test_a_server_cannot_send_control_characters_to_the_terminal(server, run):
 def test_a_long_value_is_cut(server, run):
     server.document["issuer"] = "x" * 10_000
     assert max(map(len, run()[1])) < 600
+
+
+# Reports of revocations.
+
+
+@pytest.fixture
+def reports(server, configure):
+    """A server that reports revocations."""
+    configure(REVOCATION_EVENTS_URL=f"{server.origin}/o/events/")
+    server.answers["/o/events/"] = 200, {}, b'{"position": "1"}'
+    return server
+
+
+def test_reports_of_revocations_are_ok(reports, run):
+    assert any(line.startswith("ok       revocations: are reported") for line in run()[1])
+
+
+@pytest.mark.parametrize("answer", [(404, {}, b""), (200, {}, b"{}"), (200, {}, b"<html>")])
+def test_missing_reports_of_revocations_are_a_warning(reports, line, answer):
+    reports.answers["/o/events/"] = answer
+    assert line().startswith("warning  revocations: are not reported: status")

@@ -3,6 +3,7 @@
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -354,3 +355,64 @@ def test_readiness_is_that_of_the_database(postgresql, authorization_server):
     assert requests.get(f"{authorization_server.url}/health/live", timeout=30).status_code == 200
     postgresql.start()
     until(lambda: ready().status_code == 200)
+
+
+# ---- Revocation events ----
+
+
+@pytest.fixture
+def poll(stack, authorization_server):
+    """Return a function that polls once as orders, without a wait, and returns the JSON."""
+    client = tuple(stack.env[f"ORDERS_INTROSPECTION_CLIENT_{part}"] for part in ("ID", "SECRET"))
+    url = f"{authorization_server.url}/o/events/"
+
+    def poll(position=""):
+        members = {"position": position, "returnImmediately": True}
+        response = requests.post(url, json=members, auth=client, timeout=30)
+        return response.json() if response.status_code == 200 else {"tokens": [], "reset": None}
+
+    until(lambda: poll()["reset"])
+    return poll
+
+
+EVENT = """
+INSERT INTO revocation_events_event
+    (kind, value, resource_servers, transaction, expires, created)
+VALUES ('token', %s, '["orders"]', pg_current_xact_id()::text::bigint, now() + '1 h', now())
+"""
+
+
+def test_an_event_that_is_committed_late_is_delivered(postgresql, poll):
+    """A later number may be visible first, and a receiver must not go on after it."""
+    late, early = "a" * 64, "b" * 64
+    position = poll()["position"]
+    with (
+        psycopg.connect(postgresql.url("authorization_server")) as first,
+        psycopg.connect(postgresql.url("authorization_server")) as second,
+    ):
+        first.execute(EVENT, [late])
+        second.execute(EVENT, [early])
+        second.commit()
+        until(lambda: poll(position)["tokens"] == [early])
+        position = poll(position)["position"]
+        first.commit()
+    until(lambda: poll(position)["tokens"] == [late])
+
+
+def test_events_during_an_outage_are_delivered_after_it(postgresql, poll):
+    position = poll()["position"]
+    postgresql.stop()
+    postgresql.start()
+    with psycopg.connect(postgresql.url("authorization_server")) as connection:
+        connection.execute(EVENT, ["c" * 64])
+    until(lambda: poll(position)["tokens"] == ["c" * 64])
+
+
+def test_events_are_delivered_after_a_restart(postgresql, authorization_server, poll):
+    position = poll()["position"]
+    authorization_server.stop(signal.SIGKILL)
+    with psycopg.connect(postgresql.url("authorization_server")) as connection:
+        connection.execute(EVENT, ["d" * 64])
+    authorization_server.launch()
+    authorization_server.wait()
+    until(lambda: "d" * 64 in poll(position)["tokens"])

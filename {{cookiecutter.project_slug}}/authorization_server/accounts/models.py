@@ -32,7 +32,18 @@ class LowerCaseEmailField(models.EmailField):
         return value.lower() if isinstance(value, str) else value
 
 
-class UserManager(BaseUserManager["User"]):
+class UserQuerySet(models.QuerySet[Any]):
+    def update(self, **fields: Any) -> int:
+        """Also end the tokens and codes of users who are deactivated by it, as `User.save` does."""
+        with transaction.atomic(using=self.db):
+            users = list(self) if fields.get("is_active") is False else []
+            count = super().update(**fields)
+            for user in users:
+                user.revoke_everything()
+        return count
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Create users and administrators; ``createsuperuser`` uses it too."""
 
     use_in_migrations = True
@@ -96,20 +107,22 @@ class User(AbstractBaseUser, PermissionsMixin):
             if ends:
                 self.revoke_everything()
 
-    def revoke_everything(self) -> None:
+    def revoke_everything(self) -> int:
         """Delete the access tokens, ID tokens and codes, and revoke the refresh tokens.
 
         Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
+        Return the number of access tokens.
         """
         from oauth2_provider import models as oauth2  # It needs this model.
 
-        count = 0
-        for model in (oauth2.AccessToken, oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant):
+        count, deleted = oauth2.AccessToken.objects.filter(user=self).delete()
+        for model in (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant):
             count += model.objects.filter(user=self).delete()[0]
         now = timezone.now()
         tokens = oauth2.RefreshToken.objects.filter(user=self, revoked=None)
         if count + tokens.update(revoked=now, updated=now):
             consent_withdrawn.send(User, user=self)
+        return deleted.get(oauth2.AccessToken._meta.label, 0)
 
     def set_unusable_password(self) -> None:
         """Count as a new password."""

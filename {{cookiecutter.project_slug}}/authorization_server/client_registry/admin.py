@@ -3,9 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from client_registry.models import RegisteredClient
+from client_registry.registration import revoke
 
 
 class DeclaredAdmin(admin.ModelAdmin):
@@ -29,8 +32,17 @@ class ApplicationAdmin(DeclaredAdmin):
         return False
 
 
+@admin.action(description="Revoke every token of the selected clients", permissions=["change"])
+def revoke_tokens(page: Any, request: HttpRequest, queryset: QuerySet[RegisteredClient]) -> None:
+    """End the tokens, and keep the clients."""
+    chosen = {"application__registration__in": queryset}
+    count = revoke(AccessToken.objects.filter(**chosen), RefreshToken.objects.filter(**chosen))
+    page.message_user(request, f"Revoked {count} access tokens and all refresh tokens.")
+
+
 @admin.register(RegisteredClient)
 class RegisteredClientAdmin(DeclaredAdmin):
+    actions = (revoke_tokens,)
     list_display = ("name", "application", "resource_server", "is_active")
     list_filter = ("is_active",)
     list_select_related = ("application",)

@@ -5,9 +5,21 @@ from typing import Any
 
 from corsheaders.signals import check_request_enabled
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+
+
+class NoticedQuerySet(models.QuerySet[Any]):
+    def update(self, **fields: Any) -> int:
+        """Also send ``post_save``: resource servers learn of a client that is deactivated."""
+        with transaction.atomic(using=self.db):
+            changed = list(self.values_list("pk", flat=True))
+            count = super().update(**fields)
+            for instance in self.model._default_manager.using(self.db).filter(pk__in=changed):
+                post_save.send(sender=self.model, instance=instance, created=False, using=self.db)
+        return count
 
 
 class RegisteredClient(models.Model):
@@ -32,6 +44,8 @@ class RegisteredClient(models.Model):
         default=True,
         help_text="The emergency switch: unselected, the client and all of its tokens are refused.",
     )
+
+    objects = NoticedQuerySet.as_manager()
 
     class Meta:
         verbose_name = "registered client"

@@ -16,6 +16,8 @@ from django.urls import reverse  # noqa: E402
 
 from introspection.endpoint import Endpoint  # noqa: E402
 from oauth.requests import MAX_BODY_SIZE  # noqa: E402
+from revocation_events.endpoint import PATH, Events  # noqa: E402
+from revocation_events.stream import Stream  # noqa: E402
 from service_kit.health import LIVE, READY, Health  # noqa: E402
 
 DOCUMENTS = [
@@ -35,6 +37,7 @@ application = Routes(
         LIVE: health,
         READY: health,
         reverse("oauth2_provider:introspect"): introspection,
+        PATH: Events(Stream(), introspection),
         **dict.fromkeys(DOCUMENTS, documents),
     },
     bridge,

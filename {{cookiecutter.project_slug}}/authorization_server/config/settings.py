@@ -53,6 +53,7 @@ CONTACT_EMAIL = PROJECT.get("contact_email", "")
 INSTALLED_APPS = [
     "accounts",
     "client_registry",
+    "revocation_events",
     "oauth2_provider",
     "corsheaders",
     "django.contrib.admin",

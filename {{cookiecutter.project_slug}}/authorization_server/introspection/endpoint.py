@@ -29,6 +29,7 @@ from service_kit.request_id import HEADER, identified
 from service_kit.wsgi_bridge import ClientGone, Receive, Scope, Send, drain, read_body
 
 LookUp: TypeAlias = Callable[[Question], Awaitable[Row | None]]
+Read: TypeAlias = Callable[[int], Awaitable[bytes]]
 
 HEADERS = (
     (b"content-type", b"application/json"),
@@ -78,13 +79,16 @@ class Endpoint:
         """Answer one request (RFC 7662 section 2)."""
         headers = joined(scope["headers"])
         is_read = False
+
+        async def read(limit: int) -> bytes:
+            nonlocal is_read
+            body = await read_body(receive, scope["headers"], limit, BODY_SECONDS)
+            is_read = True
+            return body
+
         with identified(meta_of(scope, headers)) as identifier:
             try:
-                credentials = check_head(scope["method"], host_of(scope, headers), headers)
-                body = await read_body(receive, scope["headers"], MAX_BODY_SIZE, BODY_SECONDS)
-                is_read = True
-                question = Question(credentials, parse_token(body))
-                response = as_json(200, judge(question, await self.look_up(question)))
+                response = await self.respond(scope, headers, read)
             except ClientGone:
                 return
             except Exception as error:
@@ -101,6 +105,12 @@ class Endpoint:
         await send({"type": "http.response.body", "body": body})
         if not is_read and response.status != 408:
             await drain(receive)
+
+    async def respond(self, scope: Scope, headers: Mapping[bytes, bytes], read: Read) -> Response:
+        """Return the response to one request. `read` returns a body of at most so many bytes."""
+        credentials = check_head(scope["method"], host_of(scope, headers), headers)
+        question = Question(credentials, parse_token(await read(MAX_BODY_SIZE)))
+        return as_json(200, judge(question, await self.look_up(question)))
 
     async def state(self) -> dict[str, str]:
         """Return whether introspections are answered, and open the connection for the first one."""

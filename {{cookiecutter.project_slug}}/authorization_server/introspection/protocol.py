@@ -97,13 +97,16 @@ def too_large() -> Refused:
 # ---- The request ---------------------------------------------------------------------------------
 
 
-def check_head(method: str, host: str, headers: Mapping[bytes, bytes]) -> Credentials:
+def check_head(
+    method: str, host: str, headers: Mapping[bytes, bytes], content_type: str = CONTENT_TYPE
+) -> Credentials:
     """Return the credentials of a request, before its body is read.
 
     Args:
         method: The method.
         host: The value of the Host header.
         headers: Header values by their names in lower case.
+        content_type: The one of the body.
 
     Raises:
         Refused: The request is not a form for this server, or has no well-formed credentials.
@@ -112,9 +115,9 @@ def check_head(method: str, host: str, headers: Mapping[bytes, bytes]) -> Creden
         raise Refused(400, "invalid_request", "The Host header does not name this server.")
     if method != "POST":
         raise Refused(405, "invalid_request", "The method is not POST.", ("Allow", "POST"))
-    content_type = headers.get(b"content-type", b"").partition(b";")[0].strip()
-    if content_type.lower() != CONTENT_TYPE.encode():
-        raise Refused(415, "invalid_request", f"The content type is not {CONTENT_TYPE}.")
+    given = headers.get(b"content-type", b"").partition(b";")[0].strip()
+    if given.lower() != content_type.encode():
+        raise Refused(415, "invalid_request", f"The content type is not {content_type}.")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and (len(length) > 9 or int(length) > MAX_BODY_SIZE):
         raise too_large()

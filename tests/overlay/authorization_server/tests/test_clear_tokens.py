@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from client_registry.management.commands import clear_tokens
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
+from revocation_events.management.commands import clear_tokens
+from revocation_events.models import Event
 from tests.flows import is_active, machine_token, start_device
 
 YESTERDAY = timezone.now() - timedelta(days=1)
@@ -29,6 +30,16 @@ def test_expired_tokens_are_deleted_in_batches(registered):
     AccessToken.objects.update(expires=YESTERDAY)
     call_command("clear_tokens")
     assert not AccessToken.objects.exists()
+
+
+def test_events_are_deleted_with_the_tokens_they_are_about(registered):
+    for scope in "orders:read", "inventory:read":
+        machine_token(scope=scope)
+    AccessToken.objects.all().delete()
+    old, new = Event.objects.filter(kind=Event.Kind.TOKEN)
+    Event.objects.filter(pk=old.pk).update(expires=YESTERDAY)
+    call_command("clear_tokens")
+    assert Event.objects.get() == new
 
 
 def test_a_token_that_lives_is_kept(registered):

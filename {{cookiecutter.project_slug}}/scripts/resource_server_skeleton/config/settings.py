@@ -129,6 +129,8 @@ OAUTH2_PROVIDER = {
 OAUTH_RESOURCE_SERVER = {
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": AUDIENCE,
+    # While it reports revocations, a token is asked about once.
+    "REVOCATION_EVENTS_URL": f"{INTERNAL_URL}/o/events/",
     "REALM": NAME,
     # From ISSUERS and ISSUERS_CONFIG; None is the authorization server.
     "ISSUERS": issuers_from_environment(env.text, PREFIX, PROJECT_DIR),

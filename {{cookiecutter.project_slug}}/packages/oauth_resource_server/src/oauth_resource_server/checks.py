@@ -22,12 +22,13 @@ URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
 CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS']"
 ISSUER = "OAUTH_RESOURCE_SERVER['ISSUER']"
 NOT_SHARED = ("LocMemCache", "DummyCache")
+NOT_ABSOLUTE = "is not an absolute http or https URL without credentials in it."
 BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     conf = read_conf()
-    checks = [_check_numbers, _check_users, _check_shared_cache, _check_names]
+    checks = [_check_numbers, _check_users, _check_shared_cache, _check_names, _check_events]
     if _uses_bundled(conf):
         checks += [_check_url, _check_credentials, _check_issuer]
     if (conf.url and conf.issuer) or not _uses_bundled(conf):
@@ -48,15 +49,25 @@ def _warning(number: int, message: str) -> Warning:
     return Warning(message, id=f"oauth_resource_server.W{number:03}")
 
 
+def _is_absolute(url: str) -> bool:
+    parts = parts_of(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+
+
 def _check_url(conf: Conf) -> Iterator[CheckMessage]:
     if not conf.url:
         yield _error(1, f"{URL} is not set.")
         return
-    parts = parts_of(conf.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        yield _error(2, f"{URL} is not an absolute http or https URL without credentials in it.")
-    elif not parts.path.endswith("/"):
+    if not _is_absolute(conf.url):
+        yield _error(2, f"{URL} {NOT_ABSOLUTE}")
+    elif not parts_of(conf.url).path.endswith("/"):
         yield _warning(3, f"{URL} does not end in a slash, as DOT's /o/introspect/ does.")
+
+
+def _check_events(conf: Conf) -> Iterator[CheckMessage]:
+    if conf.revocation_events_url and not _is_absolute(conf.revocation_events_url):
+        name = "OAUTH_RESOURCE_SERVER['REVOCATION_EVENTS_URL']"
+        yield _error(17, f"{name} {NOT_ABSOLUTE}")
 
 
 def _check_credentials(conf: Conf) -> Iterator[CheckMessage]:

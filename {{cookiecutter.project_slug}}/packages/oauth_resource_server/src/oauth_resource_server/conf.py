@@ -95,6 +95,10 @@ class Conf:
     realm: str = _setting("REALM", "api")
     connect_timeout: float = _setting("CONNECT_TIMEOUT_SECONDS", 1, between=(0.01, 60))
     total_timeout: float = _setting("TOTAL_TIMEOUT_SECONDS", 3, between=(0.01, 60))
+    revocation_events_url: str = _setting("REVOCATION_EVENTS_URL", "")
+    caching_seconds_while_live: float = _setting(
+        "CACHING_SECONDS_WHILE_LIVE", 600, between=(0, 86_400)
+    )
     inactive_caching_seconds: float = _setting("INACTIVE_CACHING_SECONDS", 5, between=(0, 5))
     cache_max_entries: int = _setting("CACHE_MAX_ENTRIES", 100_000, between=(1, 10_000_000))
     inactive_cache_max_entries: int = _setting(

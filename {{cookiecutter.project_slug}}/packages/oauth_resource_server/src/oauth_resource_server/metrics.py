@@ -55,6 +55,25 @@ breaker_state = Gauge(
     multiprocess_mode="max",
 )
 
+revocations = Counter(
+    "oauth_resource_server_revocations",
+    "Revocations that the authorization server has reported: token, client or reset",
+    ["kind"],
+)
+evictions = Counter(
+    "oauth_resource_server_evictions", "Cached tokens that were dropped for a revocation"
+)
+revocation_seconds = Histogram(
+    "oauth_resource_server_revocation_seconds",
+    "Seconds from a revocation to its delivery, of the oldest one in each response",
+    buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60),
+)
+revocation_contact = Gauge(
+    "oauth_resource_server_revocation_contact_timestamp_seconds",
+    "Time of the last response of the authorization server about revocations",
+    multiprocess_mode="livemin",
+)
+
 
 @require_safe
 def view(request: HttpRequest) -> HttpResponse:

@@ -11,12 +11,16 @@ from typing import Any
 from oauth_resource_server import metrics
 from oauth_resource_server.cache.local import LocalCache
 from oauth_resource_server.cache.shared import SharedCache
-from oauth_resource_server.conf import PerProcess, conf
+from oauth_resource_server.conf import Conf, PerProcess, conf
 from oauth_resource_server.errors import AuthorizationServerUnavailable, TokenValidationError
+from oauth_resource_server.issuers.introspection import authorization
+from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.route import Issuers, Route, configured_issuers
 from oauth_resource_server.resilience.bulkhead import PATIENCE_SECONDS, Bulkhead
 from oauth_resource_server.resilience.rate_limit import InvalidTokenRateLimit, client_address
 from oauth_resource_server.resilience.single_flight import SingleFlight
+from oauth_resource_server.revocation.matcher import RevocationMatcher
+from oauth_resource_server.revocation.receiver import Receiver
 from oauth_resource_server.tokens import AccessToken
 from oauth_resource_server.users import is_refused
 
@@ -37,6 +41,8 @@ class ProcessState:
     rate_limit: InvalidTokenRateLimit
     bulkhead: Bulkhead
     flights: SingleFlight[AccessToken | None]
+    revocations: RevocationMatcher
+    receiver: Receiver | None
 
 
 @PerProcess
@@ -49,12 +55,16 @@ def process_state() -> ProcessState:
         # Django imports the client of a cache server at its first use, which takes half a second
         # of CPU. That must not count towards the deadline of a request.
         shared_cache.get(b"")
+    local_cache = LocalCache(
+        max_entries=current.cache_max_entries,
+        inactive_max_entries=current.inactive_cache_max_entries,
+        stale_seconds=current.stale_if_error,
+    )
+    revocations = RevocationMatcher(
+        local_cache, shared_cache, current.issuer, current.caching_seconds_while_live
+    )
     return ProcessState(
-        local_cache=LocalCache(
-            max_entries=current.cache_max_entries,
-            inactive_max_entries=current.inactive_cache_max_entries,
-            stale_seconds=current.stale_if_error,
-        ),
+        local_cache=local_cache,
         shared_cache=shared_cache,
         issuers=issuers,
         rate_limit=InvalidTokenRateLimit(current.inactive_rate, current.inactive_burst),
@@ -62,7 +72,20 @@ def process_state() -> ProcessState:
             current.max_waiting_threads, current.total_timeout, reserved=int(len(issuers.all) > 1)
         ),
         flights=SingleFlight(),
+        revocations=revocations,
+        receiver=_receiver(current, revocations),
     )
+
+
+def _receiver(current: Conf, revocations: RevocationMatcher) -> Receiver | None:
+    """Start the receiver of revocations, if the authorization server reports them."""
+    bundled = [one.settings for one in configured_issuers().all if one.settings.preset == BUNDLED]
+    if not bundled or not current.revocation_events_url:
+        return None
+    headers = {"Authorization": authorization(bundled[0])}
+    receiver = Receiver(current.revocation_events_url, headers, current, revocations)
+    receiver.start()
+    return receiver
 
 
 def is_well_formed(token: str) -> bool:
@@ -137,13 +160,14 @@ def _find(
     if state.local_cache.is_inactive(key):
         metrics.inactive_hits.inc()
         return None
+    version = state.revocations.version
     if state.shared_cache is not None and (found := state.shared_cache.get(key)) is not None:
         asked, access_token = found
-        until = _expiry(state, access_token, asked)
-        if time.time() < until:
-            metrics.shared_hits.inc()
-            state.local_cache.put(key, access_token, until)
-            return access_token
+        if not state.revocations.is_outdated(access_token, asked):
+            _remember(state, key, access_token, asked, version)
+            if state.local_cache.get(key) is not None:
+                metrics.shared_hits.inc()
+                return access_token
     metrics.misses.inc()
     # A token that is revoked while the response is on its way lives no longer for that.
     asked = time.time()
@@ -151,11 +175,22 @@ def _find(
     if access_token is None:
         state.local_cache.put_inactive(key, asked + conf().inactive_caching_seconds)
         return None
-    until = _expiry(state, access_token, asked)
-    state.local_cache.put(key, access_token, until)
     if state.shared_cache is not None:
-        state.shared_cache.set(key, access_token, asked, until)
-    return access_token
+        until, vouched = _lifetimes(state, access_token, asked)
+        state.shared_cache.set(key, access_token, asked, max(until, vouched))
+    _remember(state, key, access_token, asked, version)
+    return None if state.local_cache.is_dead(key) else access_token
+
+
+def _remember(
+    state: ProcessState, key: bytes, access_token: AccessToken, asked: float, version: int
+) -> None:
+    """Cache an answer. First cached and then compared, so that no revocation slips in between."""
+    state.local_cache.put(key, access_token, *_lifetimes(state, access_token, asked))
+    if state.revocations.has_changed(key, version):
+        state.local_cache.drop(key)
+        if state.shared_cache is not None:
+            state.shared_cache.delete([key])
 
 
 def _ask(
@@ -177,6 +212,8 @@ def _ask(
     return access_token
 
 
-def _expiry(state: ProcessState, access_token: AccessToken, asked: float) -> float:
-    until = asked + state.issuers.caching_seconds(access_token)
-    return until if access_token.exp is None else min(until, access_token.exp)
+def _lifetimes(state: ProcessState, access_token: AccessToken, asked: float) -> tuple[float, float]:
+    """Return until when an answer is remembered without and with reports of revocations."""
+    seconds = state.issuers.caching_seconds(access_token)
+    until = asked + seconds if access_token.exp is None else min(asked + seconds, access_token.exp)
+    return until, state.revocations.vouched(access_token, asked) if seconds else 0

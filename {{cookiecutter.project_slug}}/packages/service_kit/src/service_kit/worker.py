@@ -117,6 +117,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.protocols: set[Protocol] = set()
+        self.application: Any = None
 
     def load_wsgi(self) -> None:
         """Import the application.
@@ -139,6 +140,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
             if is_explained:
                 raise AppImportError(sentence) from None
             raise
+        self.application = self.asgi
         if os.environ.get("WEB_ACCESS_LOG"):
             self.asgi = AccessLog(self.asgi)
 
@@ -171,6 +173,9 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         for protocol in list(self.protocols):
             if protocol._awaiting_request:
                 protocol.close_idle()
+        # Requests that wait for news are answered.
+        if stop := getattr(self.application, "stop", None):
+            stop()
         await super()._shutdown()
 
 

@@ -448,6 +448,12 @@ class Routes:
         if scope["type"] == "http":  # a web socket is refused by doing nothing
             await self.paths.get(scope["path"], self.default)(scope, receive, send)
 
+    def stop(self) -> None:
+        """Tell the applications that the process is about to end."""
+        for application in self.paths.values():
+            if stop := getattr(application, "stop", None):
+                stop()
+
 
 class WSGIBridge:
     """An ASGI application that runs `application` in threads.

@@ -1,12 +1,16 @@
 """Cache of validated tokens in the memory of one process."""
 
 import time
+from collections.abc import Collection
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from oauth_resource_server.tokens import AccessToken
 
 V = TypeVar("V")
+MAX_DEAD = 50_000
+# Expiry, token, and expiry while revocations are reported.
+_Entry: TypeAlias = tuple[float, AccessToken, float]
 
 
 class LocalCache:
@@ -15,19 +19,31 @@ class LocalCache:
     Keys are SHA-256 digests of tokens. Expiry times are Unix seconds. Active and inactive tokens
     are stored apart, so that a flood of invalid tokens evicts no valid one. Of both, at least the
     half of the maximum that was used last is kept.
+
+    While an issuer reports revocations (`vouched_until`, monotonic seconds), entries may live
+    longer than their time without reports. Dead tokens are remembered, so that no answer that was
+    on its way brings one back.
     """
+
+    vouched_until = 0.0
 
     def __init__(
         self, *, max_entries: int, inactive_max_entries: int, stale_seconds: float = 0
     ) -> None:
-        self._active: _BoundedDict[tuple[float, AccessToken]] = _BoundedDict(max_entries)
+        self._active: _BoundedDict[_Entry] = _BoundedDict(max_entries)
         self._inactive: _BoundedDict[float] = _BoundedDict(inactive_max_entries)
+        self._dead: _BoundedDict[float] = _BoundedDict(MAX_DEAD)
         self._stale_seconds = stale_seconds
 
     def get(self, key: bytes) -> AccessToken | None:
         """Return the active token; None if there is none or its entry has expired."""
         entry = self._active.get(key)
-        return None if entry is None or time.time() >= entry[0] else entry[1]
+        if entry is None or (time.time() >= entry[0] and not self._is_vouched_for(entry)):
+            return None
+        return entry[1]
+
+    def _is_vouched_for(self, entry: _Entry) -> bool:
+        return time.time() < entry[2] and time.monotonic() < self.vouched_until
 
     def get_stale(self, key: bytes) -> AccessToken | None:
         """Return the active token, also for `stale_seconds` longer, but never past its ``exp``."""
@@ -39,10 +55,35 @@ class LocalCache:
     def is_inactive(self, key: bytes) -> bool:
         """Return whether the token is cached as inactive."""
         until = self._inactive.get(key)
+        return (until is not None and time.time() < until) or self.is_dead(key)
+
+    def is_dead(self, key: bytes) -> bool:
+        """Return whether the token has been revoked, as far as is known."""
+        until = self._dead.get(key)
         return until is not None and time.time() < until
 
-    def put(self, key: bytes, access_token: AccessToken, until: float) -> None:
-        self._active.put(key, (until, access_token))
+    def put(self, key: bytes, access_token: AccessToken, until: float, vouched: float = 0) -> None:
+        """Cache an active token until `until`, or, while revocations are reported, `vouched`."""
+        self._active.put(key, (until, access_token, vouched))
+
+    def kill(self, key: bytes, until: float) -> bool:
+        """Remember a token as revoked; return whether it was cached as active."""
+        self._dead.put(key, until)
+        return self._active.drop(key)
+
+    def drop(self, key: bytes) -> None:
+        """Forget an active token."""
+        self._active.drop(key)
+
+    def drop_clients(self, client_ids: Collection[str]) -> int:
+        """Forget the active tokens of clients, and return their number."""
+        entries = self._active.items()
+        found = [key for key, (_, token, _) in entries if token.client_id in client_ids]
+        return sum(map(self._active.drop, found))
+
+    def clear(self) -> None:
+        """Forget every active token."""
+        self._active.clear()
 
     def put_inactive(self, key: bytes, until: float) -> None:
         """Cache a token as inactive. Afterwards `get_stale` does not return it either."""
@@ -78,10 +119,18 @@ class _BoundedDict(Generic[V]):
         with self._lock:
             self._put(key, entry)
 
-    def drop(self, key: bytes) -> None:
+    def drop(self, key: bytes) -> bool:
         with self._lock:
-            self._young.pop(key, None)
-            self._old.pop(key, None)
+            young, old = self._young.pop(key, None), self._old.pop(key, None)
+        return young is not None or old is not None
+
+    def items(self) -> list[tuple[bytes, V]]:
+        with self._lock:
+            return [*self._old.items(), *self._young.items()]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._young, self._old = {}, {}
 
     def _put(self, key: bytes, entry: V) -> None:
         if len(self._young) >= self._half and key not in self._young:

@@ -68,11 +68,17 @@ class SharedCache:
         if seconds > 0:
             self._call("set", key, json.dumps([asked, asdict(access_token)]), ceil(seconds))
 
-    def _call(self, method: str, key: bytes, *args: Any) -> Any:
+    def delete(self, keys: list[bytes]) -> None:
+        """Stop sharing tokens."""
+        self._call("delete_many", keys)
+
+    def _call(self, method: str, key: bytes | list[bytes], *args: Any) -> Any:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            return getattr(caches[self._alias], method)(self._prefix + key.hex(), *args)
+            names = [self._prefix + one.hex() for one in ([key] if isinstance(key, bytes) else key)]
+            target = names[0] if isinstance(key, bytes) else names
+            return getattr(caches[self._alias], method)(target, *args)
         except Exception as error:  # Every cache backend raises exceptions of its own.
             now = time.monotonic()
             self._retry_at = now + RETRY_SECONDS

@@ -10,17 +10,21 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from oauth_resource_server import errors
-from oauth_resource_server.conf import PerProcess
+from oauth_resource_server.conf import PerProcess, conf
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.route import configured_issuers
 from oauth_resource_server.responses import report
+from oauth_resource_server.validation import process_state
 
 KEPT_SECONDS = 5
 
 
 def issuer_states() -> dict[str, str]:
     """Return by the name of each issuer "ok", "unreachable" or what is wrong; cached."""
-    return {name: probe() for name, probe in _probes().items()}
+    states = {name: probe() for name, probe in _probes().items()}
+    if conf().revocation_events_url and (receiver := process_state().receiver):
+        states["revocations"] = "ok" if receiver.is_live else "unreachable"
+    return states
 
 
 @never_cache

@@ -20,6 +20,7 @@ from oauth_resource_server.doctor.findings import (
     warning,
 )
 from oauth_resource_server.http.client import HTTPClient, json_object
+from oauth_resource_server.issuers.introspection import authorization
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.settings import ANY_TYPE, IssuerSettings, parts_of
@@ -42,6 +43,8 @@ def examine_issuer(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
         yield _keys(issuer)
     if settings.strategy.asks:
         yield from _made_up_token(issuer)
+    if settings.preset == BUNDLED and conf.revocation_events_url:
+        yield _revocations(settings, conf)
     yield from examine_discovery(settings, conf)
 
 
@@ -109,6 +112,22 @@ def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
     else:
         text = f"a made-up token is not `active: false` (RFC 7662). Change {change}."
         yield problem("introspection", text)
+
+
+def _revocations(settings: IssuerSettings, conf: Conf) -> Finding:
+    url = conf.revocation_events_url
+    headers = {"Authorization": authorization(settings), "Content-Type": "application/json"}
+    try:
+        response = HTTPClient(url, conf).exchange(headers, '{"returnImmediately": true}')
+    except errors.AuthorizationServerUnavailable as error:
+        return warning("revocations", f"are not reported: {error}. The caching time above holds.")
+    members = json_object(response.body) if response.status == 200 else None
+    if not members or "position" not in members:
+        change = "OAUTH_RESOURCE_SERVER['REVOCATION_EVENTS_URL']"
+        text = f"are not reported: status {response.status} at {shown(url)}. Change {change}."
+        return warning("revocations", text)
+    text = "are reported; while they are, a revoked token is refused within a second"
+    return ok("revocations", text)
 
 
 def _refused(settings: IssuerSettings, status: int | None) -> str:

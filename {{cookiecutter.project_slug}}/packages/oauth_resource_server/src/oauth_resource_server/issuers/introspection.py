@@ -24,7 +24,7 @@ class IntrospectionClient:
         self._issuer = issuer
         self._headers = {
             "Accept": "application/json",
-            "Authorization": _authorization(issuer),
+            "Authorization": authorization(issuer),
             "Content-Type": "application/x-www-form-urlencoded",
         }
 
@@ -42,7 +42,8 @@ class IntrospectionClient:
         return _members_of(response, self.http)
 
 
-def _authorization(issuer: IssuerSettings) -> str:
+def authorization(issuer: IssuerSettings) -> str:
+    """Return the Authorization header of this resource server."""
     if issuer.credentials is None:
         return f"Bearer {issuer.bearer_token}"
     pair = ":".join(quote_plus(part) for part in issuer.credentials)  # RFC 6749 section 2.3.1

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class RevocationEventsConfig(AppConfig):
+    name = "revocation_events"
+
+    def ready(self) -> None:
+        from revocation_events import raising  # noqa: F401  (it connects the signals)
