@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import processes
+import revocations
 import rows
 import stock
 
@@ -84,6 +85,12 @@ ROWS = {
     ),
     "B7": Row("introspections/s of 200 garbage tokens/s", Goal("≤", 20), rows.b7),
     "B8": Row("MiB after 1,000,000 distinct tokens", Goal("≤", 64), rows.b8),
+    "B9": Row(
+        "seconds from a revocation to the last refusal, p99",
+        Goal("≤", 1),
+        revocations.b9,
+        "p50",
+    ),
     "B10": Row(
         "warm JWT of another issuer: whoami ÷ ping",
         Goal("≥", 0.95),
@@ -113,6 +120,8 @@ ROWS = {
         partial(rows.b13, first=True),
     ),
     "B13b": Row("the same, again", Goal("≤", 5), partial(rows.b13, first=False)),
+    "B14": Row("introspections of one token in 20 caching times", Goal("≤", 1), revocations.b14),
+    "B15": Row("percent of a core for 100 idle polls", Goal("≤", 1), revocations.b15),
 }
 
 

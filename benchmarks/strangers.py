@@ -1,5 +1,7 @@
 """Strangers who hammer a server: ``python strangers.py KIND URL COUNT``, until SIGTERM.
 
+The kind `polls` is no stranger, and needs credentials: a fourth argument.
+
 A process of its own, so that its work does not slow down the client that measures. Each stranger
 has a loopback address and a connection of its own, and sends the next request PAUSE after the
 response to the last one. Without a pause, the row would measure which share of two cores the
@@ -119,12 +121,21 @@ async def unknown(stranger):
     await asyncio.sleep(int(seconds[1]) if seconds else 0)
 
 
+async def polls(stranger):
+    """Poll for revocations, as each process of a resource server does."""
+    headers = {"Authorization": f"Basic {sys.argv[4]}", "Content-Type": "application/json"}
+    body = json.dumps({"position": getattr(stranger, "position", "")}).encode()
+    _, _, answer = await stranger.send("POST", "/o/events/", headers, body)
+    stranger.position = json.loads(answer)["position"]
+
+
 KINDS = {
     "login": login,
     "token": token,
     "ready": ready,
     "bodies": bodies,
     "garbage": garbage,
+    "polls": polls,
     "unknown": unknown,
     "unknown-at-once": garbage,
 }
@@ -144,4 +155,4 @@ async def main(kind, url, count):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:4]))
