@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -340,6 +341,67 @@ def test_introspections_during_restarts_are_right_or_503(
             each.result()
     assert all(answers)
     assert introspect(token).json()["active"] is True
+
+
+# ---- All threads of Django are busy ----
+
+
+@contextmanager
+def busy(postgresql, database, lock, request):
+    """Have two requests for each of the four threads of a service, which wait for a lock."""
+    address = f"host=127.0.0.1 port={postgresql.port} user=administrator dbname={database}"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with (
+        psycopg.connect(address) as holder,
+        psycopg.connect(address, autocommit=True) as observer,
+        ThreadPoolExecutor(8) as senders,
+    ):
+        holder.execute(lock)
+        sent = [senders.submit(request) for _ in range(8)]
+        try:
+            until(lambda: observer.execute(waiting).fetchone()[0] == 4)
+            yield sent
+        finally:
+            holder.rollback()
+    assert {each.result().status_code for each in sent} == {200}
+
+
+def statuses(server, *paths):
+    """Return the statuses of pages for programs."""
+    return [requests.get(server.url + path, timeout=30).status_code for path in paths]
+
+
+def test_introspection_health_and_metadata_need_no_free_thread(
+    postgresql, authorization_server, stack, introspect
+):
+    token = token_request(stack, authorization_server).json()["access_token"]
+    until(lambda: statuses(authorization_server, "/health/ready") == [200])
+    lock = "LOCK TABLE oauth2_provider_accesstoken IN EXCLUSIVE MODE"  # reading is allowed
+    with busy(
+        postgresql,
+        "authorization_server",
+        lock,
+        lambda: token_request(stack, authorization_server),
+    ) as sent:
+        assert introspect(token).json()["active"] is True
+        documents = (
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/openid-configuration",
+            "/o/.well-known/jwks.json",
+        )
+        health = "/health/live", "/health/ready"
+        assert statuses(authorization_server, *documents, *health) == [200] * 5
+        assert not any(each.done() for each in sent)
+
+
+def test_health_and_metadata_of_an_api_need_no_free_thread(postgresql, api, token):
+    server, items = api
+    until(lambda: statuses(server, "/health/ready") == [200])
+    lock = "LOCK TABLE api_item IN ACCESS EXCLUSIVE MODE"
+    with busy(postgresql, "api", lock, lambda: get_once(items, token)) as sent:
+        paths = "/.well-known/oauth-protected-resource", "/health/live", "/health/ready"
+        assert statuses(server, *paths) == [200] * 3
+        assert not any(each.done() for each in sent)
 
 
 def test_readiness_is_that_of_the_database(postgresql, authorization_server):

@@ -55,6 +55,9 @@ TIMEOUT = 1.5
 class Unavailable(Exception):
     """The database does not answer, or too many requests wait for it: the caller may ask again."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(" ".join(reason.split()))  # libpq's have several lines
+
 
 @cache
 def statement(scheme: str, vendor: str, digest: str = "%s", key: str = "%s") -> str:

@@ -233,12 +233,12 @@ class Pool:
             connection = await self.connection()
         except Exception as error:  # of psycopg, the system or the settings: nothing answers
             if not self.open:
-                reason = str(error) or type(error).__name__
+                outage = Unavailable(str(error) or type(error).__name__)
                 if not self.outage:
-                    logger.error("The database does not answer: %s", reason)
-                self.outage = reason
+                    logger.error("The database does not answer: %s", outage)
+                self.outage = str(outage)
                 while self.waiting:
-                    self.waiting.popleft().finish(Unavailable(reason))
+                    self.waiting.popleft().finish(outage)
             return False
         if self.outage:
             logger.warning("The database answers again.")
@@ -272,4 +272,4 @@ def row_of(result: PGresult) -> Row | None:
     if not result.ntuples:
         return None
     values = [result.get_value(0, column) for column in range(result.nfields)]
-    return Row._make([None if value is None else value.decode() for value in values])
+    return Row(*(None if value is None else value.decode() for value in values))

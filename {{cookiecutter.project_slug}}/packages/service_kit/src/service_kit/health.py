@@ -24,7 +24,7 @@ from service_kit.wsgi_bridge import Receive, Scope, Send, Threads
 
 LIVE, READY = "/health/live", "/health/ready"
 CACHE_SECONDS = 2
-CHECK_SECONDS = 5  # for all checks
+CHECK_SECONDS = 15  # for all checks; an issuer that is silent takes three
 READY_STATES = {"ok", "unreachable"}
 
 log = logging.getLogger(__name__)
