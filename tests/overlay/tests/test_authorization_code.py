@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import requests
 from authlib.integrations.base_client import OAuthError
 from browser import parameters
 from conftest import ROOT, until
+from infrastructure import REDIRECT_URI, VERIFIER
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -80,6 +83,47 @@ def test_a_refresh_token_that_is_used_twice_revokes_its_successor(stack, sign_in
     for used in (tokens, fresh):
         with pytest.raises(OAuthError, match="invalid_grant"):
             client.refresh_token(f"{stack.url}/o/token/", used["refresh_token"])
+
+
+def send_at_once(stack, number, **data):
+    """Send the same request to the token endpoint `number` times at once; return the answers."""
+    barrier = Barrier(number)
+    data |= {"client_id": stack.env["DEMO_BROWSER_CLIENT_ID"]}
+
+    def send(_):
+        barrier.wait()
+        return requests.post(f"{stack.url}/o/token/", data=data, timeout=60)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(send, range(number)))
+
+
+def assert_one_succeeds(answers):
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert [answer.json() for answer in refused] == [{"error": "invalid_grant"}] * 5
+    assert len(answers) == 6
+
+
+def test_of_six_refreshes_at_once_one_succeeds(stack, sign_in, scope):
+    _, tokens = sign_in(scope)
+    answers = send_at_once(
+        stack, 6, grant_type="refresh_token", refresh_token=tokens["refresh_token"]
+    )
+    assert_one_succeeds(answers)
+
+
+def test_of_six_exchanges_of_a_code_at_once_one_succeeds(stack, authorize, browser, scope):
+    authorize(scope)
+    code = parameters(browser.submit(allow="true"))["code"]
+    answers = send_at_once(
+        stack,
+        6,
+        grant_type="authorization_code",
+        code=code,
+        redirect_uri=REDIRECT_URI,
+        code_verifier=VERIFIER,
+    )
+    assert_one_succeeds(answers)
 
 
 @pytest.fixture

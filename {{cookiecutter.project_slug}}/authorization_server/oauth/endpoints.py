@@ -182,11 +182,19 @@ class TokenView(ClientEndpoint, views.TokenView):
         if request.POST.get("grant_type") in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED:
             try:
                 return self.authorization_flow_token_response(request)
-            except (AccessToken.DoesNotExist, Grant.DoesNotExist):
-                # A concurrent request has used the code, or has revoked the token.
+            except Grant.DoesNotExist:  # A concurrent request has used the code.
                 return JsonResponse({"error": "invalid_grant"}, status=400)
+            except AccessToken.DoesNotExist:  # It has been revoked since it was stored.
+                _, headers, body, status = self.token_response
+                return HttpResponse(body, status=status, headers=headers)
         error = "unsupported_grant_type" if "grant_type" in request.POST else "invalid_request"
         return JsonResponse({"error": error}, status=400)
+
+    def create_token_response(self, request: HttpRequest) -> tuple[Any, dict[str, str], str, int]:
+        """Keep the response: the toolkit's view looks up the token before it sends it."""
+        self.token_response: tuple[Any, dict[str, str], str, int]
+        self.token_response = super().create_token_response(request)
+        return self.token_response
 
 
 class RevocationView(ClientEndpoint, views.RevokeTokenView):
