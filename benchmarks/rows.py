@@ -37,7 +37,7 @@ class Bench(ExitStack):
     def __init__(self, project, database):
         super().__init__()
         self.project, self.database = project, database
-        self._databases, self._servers, self.memory, self.growing = {}, None, {}, None
+        self._databases, self._servers, self.memory, self.growth = {}, None, {}, None
         self._numbers = itertools.count(1)
         self.issuer = project.variables["AUTHORIZATION_SERVER_URL"]
         self.secret = project.variables["ORDERS_INTROSPECTION_CLIENT_SECRET"]
@@ -297,8 +297,10 @@ def b5(bench):
     """Median time of an introspection with 2,000,000 tokens in the database ÷ with 10,000."""
     counts = [10_000, 2_000_000]
     # B8 measures no time, and no time is measured while the databases are filled.
-    bench.growing = bench.enter_context(start_growing(bench))
-    bench.callback(bench.growing.kill)
+    with start_growing(bench) as growing:
+        for count in counts:
+            bench.database_with(count)
+        bench.growth = float(growing.communicate()[0])
     with (
         bench.authorization_server(bench.database_with(counts[0])) as (few, _),
         bench.authorization_server(bench.database_with(counts[1])) as (many, _),
@@ -362,16 +364,17 @@ def b7(bench):
 
 def b8(bench):
     """Growth of a worker's memory, in MiB, after 1,000,000 distinct tokens; one round."""
-    growing = bench.growing or start_growing(bench)
-    output, _ = growing.communicate()
-    yield float(output), None
+    if bench.growth is None:
+        with start_growing(bench) as growing:
+            bench.growth = float(growing.communicate()[0])
+    yield bench.growth, None
 
 
 def start_growing(bench):
     """Start the process of B8, which takes minutes of CPU that nothing else needs."""
     script = processes.read("memory.py")
     return subprocess.Popen(
-        ["nice", bench.project.bin / "python", "-c", script, str(DISTINCT_TOKENS)],
+        [bench.project.bin / "python", "-c", script, str(DISTINCT_TOKENS)],
         cwd=bench.project.root / "resource_servers" / "orders",
         env=bench.project.environment,
         stdout=subprocess.PIPE,
