@@ -54,6 +54,10 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
         self.worker.protocols.discard(self)
         super().connection_lost(exc)
 
+    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> Any:
+        # gunicorn runs each request in one more task, for applications that go on after a response.
+        return await self._handle_http_request(request, sockname, peername)
+
     def cancel_deadline(self) -> None:
         """Stop the deadline: a request has come, or the connection has ended."""
         if self.deadline:

@@ -218,7 +218,7 @@ def run(application: "WSGIApplication", environ: dict[str, Any]) -> Answer:
 
     response: Any = application(environ, start_response)
     close = getattr(response, "close", lambda: None)
-    is_whole = isinstance(response, list | tuple) or getattr(response, "streaming", None) is False
+    is_whole = getattr(response, "streaming", None) is False or type(response) in (list, tuple)
     rest = None
     try:
         if is_whole:
@@ -234,17 +234,13 @@ def run(application: "WSGIApplication", environ: dict[str, Any]) -> Answer:
         raise
     body = b"".join([*written, body])
     has_body = environ["REQUEST_METHOD"] != "HEAD" and status not in (204, 304)
-    if is_whole and status not in (204, 304) and "content-length" not in names(headers):
+    may_lack_length = not is_whole or status in (204, 304)
+    if not may_lack_length and not any(name.lower() == "content-length" for name, _ in headers):
         headers = [*headers, ("Content-Length", str(len(body)))]
     if is_whole or not has_body:
         close()
         rest = None
     return Answer(status, headers, body if has_body else b"", rest, close)
-
-
-def names(headers: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the names of headers in lower case."""
-    return {name.lower() for name, _ in headers}
 
 
 class Threads:
