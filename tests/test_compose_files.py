@@ -208,7 +208,7 @@ def test_a_token_of_the_maximum_length_passes_the_proxy_and_the_servers(project)
     [size] = number("deploy/nginx/nginx.conf", r"large_client_header_buffers \d+ (\d+)k;")
     [header_size] = number("deploy/serve.py", r"limit_request_field_size = 8190, 64, (\d+)")
     [body] = number(
-        "authorization_server/introspection/question.py", r"MAX_BODY_SIZE = (\d+) \* 1024"
+        "authorization_server/introspection/protocol.py", r"MAX_BODY_SIZE = (\d+) \* 1024"
     )
     header = f"Authorization: Bearer {'x' * longest}\r\n"
     form = len(f"token={'x' * longest}&token_type_hint=access_token")

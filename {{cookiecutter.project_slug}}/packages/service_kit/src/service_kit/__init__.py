@@ -5,6 +5,8 @@
     request_id   one identifier per request, in every log line and in requests to other services
     health       ``/health/live`` and ``/health/ready``
     database     503 while the database is away
+    wsgi_bridge  Django in threads, behind an ASGI server
+    worker       gunicorn's worker
 
 The package imports no service and not ``oauth_resource_server``.
 """
