@@ -340,6 +340,7 @@ def test_introspections_during_restarts_are_right_or_503(
         for each in asking:
             each.result()
     assert all(answers)
+    until(lambda: introspect(token).status_code == 200)
     assert introspect(token).json()["active"] is True
 
 
