@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 from stack import ROOT, free_port, make, read_env, running, use_free_ports
+
+# Browser, which sends forms and keeps cookies, is written for the end-to-end tests.
+sys.path.append(str(ROOT / "tests" / "overlay" / "tests"))
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NODE = ROOT / "build" / "outsiders"

@@ -111,6 +111,18 @@ def test_the_page_reads_why_the_api_refuses(page):
     shows(page, "401 Bearer realm=")
 
 
+def test_the_page_revokes_its_tokens(signed_in, env):
+    signed_in.click("#call")
+    shows(signed_in, "200")
+    token = signed_in.evaluate("manager.getUser().then((user) => user.access_token)")
+    signed_in.click("#revoke")
+    shows(signed_in, "revoked")
+    refused = f"""fetch(API + "/api/whoami/", {{headers: {{Authorization: "Bearer {token}"}}}})
+        .then((response) => response.status === 401)"""
+    # After the seconds for which the API keeps an answer.
+    signed_in.wait_for_function(f"() => {refused}", polling=1000)
+
+
 def test_a_person_signs_out_and_comes_back_to_the_page(signed_in, example):
     signed_in.click("#sign-out")
     signed_in.get_by_role("button", name="Sign out").click()
@@ -126,3 +138,33 @@ def test_a_page_of_another_origin_reads_nothing(page, env, example):
     ):
         read = f"fetch('{url}').then(() => 'read', () => 'refused')"
         assert page.evaluate(read) == "refused"
+
+
+def test_the_api_documentation_signs_in_in_a_pop_up(context, env):
+    page = context.new_page()
+    page.goto(f"{env['ORDERS_URL']}/api/docs/")
+    page.get_by_role("button", name="Authorize").first.click()
+    form = page.locator(".auth-container", has_text="authorizationCode")
+    form.get_by_label("client_id").fill(env["DEMO_BROWSER_CLIENT_ID"])
+    # Swagger UI hides the checkbox behind a drawing of one.
+    form.get_by_label("orders:read").dispatch_event("click")
+    with page.expect_popup() as opened:
+        form.get_by_role("button", name="Apply given OAuth2 credentials").click()
+    log_in(opened.value, env)
+    expect(form.get_by_text("Logout")).to_be_visible(timeout=TIMEOUT)
+    page.get_by_role("button", name="Close").last.click()
+    operation = page.locator("#operations-whoami-whoami_retrieve")
+    operation.get_by_role("button").first.click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table .response-col_status").last).to_contain_text(
+        "200", timeout=TIMEOUT
+    )
+
+
+def test_the_administration_site_keeps_the_policy(context, env, messages):
+    context.on("console", lambda message: messages.append(message.text))
+    page = context.new_page()
+    page.goto(f"{env['AUTHORIZATION_SERVER_URL']}/admin/login/")
+    page.get_by_role("button", name="Log in").wait_for()
+    assert [text for text in messages if "Content Security Policy" in text] == []

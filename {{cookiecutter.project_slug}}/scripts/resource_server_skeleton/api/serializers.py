@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from api.models import Item
@@ -23,12 +24,26 @@ class WhoAmISerializer(serializers.Serializer[Any]):
     sub = serializers.CharField(help_text="Person, or the client itself for a machine token")
     client_id = serializers.CharField()
     scope = serializers.CharField(help_text="Scopes of this resource server, separated by spaces")
-    exp = serializers.IntegerField(help_text="Expiry of the token in Unix seconds")
+    exp = serializers.IntegerField(
+        allow_null=True, help_text="Expiry of the token in Unix seconds; null if unknown"
+    )
     iss = serializers.CharField(help_text="Authorization server that issued the token")
+
+
+class Text(serializers.CharField):
+    """Refuses a number, which the framework would turn into text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
     """An item without its owner, who is always the subject of the access token."""
+
+    # The framework checks the pattern itself. It is for the API documentation.
+    name = Text(max_length=100, validators=[RegexValidator(r"^[^\x00]*[^\s\x00][^\x00]*$")])
 
     class Meta:
         model = Item

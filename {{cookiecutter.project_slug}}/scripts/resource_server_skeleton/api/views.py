@@ -3,14 +3,16 @@
 The API documentation shows the docstrings of the views.
 """
 
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+from django import forms
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from drf_spectacular.views import SpectacularAPIView
 from oauth2_provider.contrib.rest_framework import TokenHasReadWriteScope
 from rest_framework.exceptions import ValidationError
@@ -34,6 +36,11 @@ PING = {
 }
 
 
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer 404 for an unknown address, as the framework does for an unknown item."""
+    return JsonResponse({"detail": "Not found."}, status=404)
+
+
 class PingView(APIView):
     """Describe this API. Needs no access token."""
 
@@ -53,12 +60,20 @@ class WhoAmIView(APIView):
         return Response(WhoAmISerializer(request.auth).data)
 
 
+class WholeNumberFilter(filters.NumberFilter):  # type: ignore[misc]
+    """Django-filter's own takes fractions, which the API documentation does not offer."""
+
+    field_class = forms.IntegerField
+
+
 class ItemFilter(filters.FilterSet):  # type: ignore[misc]
     """``?name=`` (part of the name, in any case), ``?min_quantity=`` and ``?max_quantity=``."""
 
-    name = filters.CharFilter(lookup_expr="icontains")
-    min_quantity = filters.NumberFilter(field_name="quantity", lookup_expr="gte")
-    max_quantity = filters.NumberFilter(field_name="quantity", lookup_expr="lte")
+    name = extend_schema_field({"type": "string", "pattern": r"^[^\x00]*$"})(
+        filters.CharFilter(lookup_expr="icontains")
+    )
+    min_quantity = WholeNumberFilter(field_name="quantity", lookup_expr="gte")
+    max_quantity = WholeNumberFilter(field_name="quantity", lookup_expr="lte")
 
 
 class ItemPagination(PageNumberPagination):
@@ -67,6 +82,14 @@ class ItemPagination(PageNumberPagination):
     page_size = 20
     page_size_query_param = "page_size"
     max_page_size = 100
+
+    def get_page_size(self, request: Request) -> int | None:
+        """Refuse a size that is not a number; the framework would take the default."""
+        try:
+            int(request.query_params.get("page_size") or self.page_size)
+        except ValueError as error:
+            raise ValidationError({"page_size": ["A valid integer is required."]}) from error
+        return super().get_page_size(request)
 
 
 class ItemViewSet(ModelViewSet[Item]):
@@ -89,15 +112,31 @@ class ItemViewSet(ModelViewSet[Item]):
         return Item.objects.filter(**self.owner())
 
     def perform_create(self, serializer: BaseSerializer[Item]) -> None:
-        """Save. Answer 400 if the owner has another item of this name."""
+        """Save. Answer 409 if the owner has another item of this name."""
         try:
             with transaction.atomic():
                 serializer.save(**self.owner())
         except IntegrityError as error:
-            taken = {"name": ["You have an item of this name."]}
-            raise ValidationError(taken, code="unique") from error
+            taken = ValidationError({"name": ["You have an item of this name."]}, code="unique")
+            taken.status_code = 409
+            raise taken from error
 
     perform_update = perform_create
+
+
+def document_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Complete the OpenAPI document by refusals (drf-spectacular's POSTPROCESSING_HOOKS)."""
+    content = {"application/json": {"schema": {"type": "object", "additionalProperties": True}}}
+    for operation in [each for path in result["paths"].values() for each in path.values()]:
+        parameters = operation.get("parameters", [])
+        statuses = [400, 401, 403, 503] * ("security" in operation)
+        statuses += [404] * bool(parameters) + [409, 415] * ("requestBody" in operation)
+        for status in sorted({*statuses, 406}):
+            response = {"description": HTTPStatus(status).phrase, "content": content}
+            operation["responses"].setdefault(str(status), response)
+        for parameter in parameters:  # An empty one is as good as none.
+            parameter |= {"allowEmptyValue": True} if parameter["in"] == "query" else {}
+    return result
 
 
 class SchemaView(SpectacularAPIView):

@@ -24,3 +24,8 @@ urlpatterns = [
     path("", include((protected_resource_metadata, "oauth2_provider"))),
     path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
 ]
+
+# JSON instead of the HTML pages of Django.
+handler400 = "rest_framework.exceptions.bad_request"
+handler404 = "api.views.not_found"
+handler500 = "rest_framework.exceptions.server_error"

@@ -181,7 +181,10 @@ def test_a_request_without_a_token_is_refused(anonymous):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", ""), ("name", "x" * 101), ("quantity", -1), ("quantity", 1_000_001)],
+    [
+        *(("name", ""), ("name", " "), ("name", "x" * 101), ("name", 1), ("name", "\0")),
+        *(("quantity", -1), ("quantity", 1_000_001), ("quantity", 1.5)),
+    ],
 )
 def test_an_invalid_value_is_refused_with_its_field(alice, field, value):
     response = alice.post(ITEMS, {"name": "Lamp", field: value}, format="json")
@@ -190,7 +193,7 @@ def test_an_invalid_value_is_refused_with_its_field(alice, field, value):
 
 def test_a_second_item_of_the_same_name_is_refused(alice, lamp):
     response = alice.post(ITEMS, {"name": "Lamp"}, format="json")
-    assert (response.status_code, list(response.json())) == (400, ["name"])
+    assert (response.status_code, list(response.json())) == (409, ["name"])
 
 
 def test_two_owners_may_use_the_same_name(bob, lamp):

@@ -1,0 +1,14 @@
+"""Refusals are JSON, and are in the OpenAPI document."""
+
+import pytest
+
+
+def test_an_unknown_address_is_answered_with_json(anonymous):
+    response = anonymous.get("/api/unknown/")
+    assert (response.status_code, response.json()) == (404, {"detail": "Not found."})
+
+
+@pytest.mark.parametrize("status", ["400", "401", "403", "404", "409", "415", "503"])
+def test_the_schema_documents_refusals(anonymous, status):
+    paths = anonymous.get("/api/schema/?format=json").json()["paths"]
+    assert status in paths["/api/items/{id}/"]["put"]["responses"]
