@@ -54,16 +54,14 @@ def added(first_up):
     """Add a resource server to the running stack.
 
     Returns:
-        The stack, the process of ``up``, and the start times of the first resource server before
-        and after it.
+        The stack and the process of ``up``.
     """
     stack, first, _ = first_up
     assert first.returncode == 0, f"{first.stdout}\n{stack.logs()}"
-    before = stack.start_times(FIRST)
     stack.make("resource-server", f"name={ADDED}")
     give_free_port(stack.project, ADDED)
     process = stack.compose("up", "--wait", check=False)
-    return stack, process, before, stack.start_times(FIRST)
+    return stack, process
 
 
 def give_free_port(project, name):
@@ -78,7 +76,7 @@ def give_free_port(project, name):
 @pytest.fixture(scope="session")
 def extended_stack(added):
     """Return the stack with two resource servers."""
-    stack, process, _, _ = added
+    stack, process = added
     assert process.returncode == 0, f"{process.stdout}\n{stack.logs()}"
     return stack
 

@@ -54,7 +54,7 @@ def check_client_secret_hasher(app_configs: Any, **kwargs: Any) -> list[CheckMes
 def check_manifests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E003: the manifest of a resource server is not valid."""
     try:
-        resource_servers()
+        resource_servers(complete=True)
     except RegistryError as error:
         return [Error(str(error), id="client_registry.E003")]
     return []

@@ -3,6 +3,7 @@
 Manifests are read once per process: a new resource server is there after the next start.
 """
 
+import logging
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from client_registry.schema import RegistryError, Table, check, check_text, parse, read_toml
 from service_kit import env
+
+logger = logging.getLogger("client_registry")
 
 # An absolute URI with a host and no fragment (RFC 8707 section 2), and without user information.
 AUDIENCE = r"[a-z][a-z0-9+.-]*://[^\s#@/?]+([/?][^\s#]*)?"
@@ -51,17 +54,24 @@ class ResourceServer(Table, frozen=True):
         return f"{self.name}-introspection"
 
 
-def resource_servers() -> Mapping[str, ResourceServer]:
+class AddressMissing(RegistryError):
+    """A resource server has neither an audience nor an address."""
+
+
+def resource_servers(*, complete: bool = False) -> Mapping[str, ResourceServer]:
     """Return the resource servers by their names, in alphabetical order.
+
+    One without an address is left out, unless `complete`: it was added while this process was
+    running, and takes part after the next start.
 
     Raises:
         RegistryError: A manifest is not valid, or two of them have the same audience.
     """
-    return read_manifests(settings.RESOURCE_SERVERS_DIR)
+    return read_manifests(settings.RESOURCE_SERVERS_DIR, complete)
 
 
 @cache
-def read_manifests(directory: Path) -> Mapping[str, ResourceServer]:
+def read_manifests(directory: Path, complete: bool = True) -> Mapping[str, ResourceServer]:
     """Read ``*/resource_server.toml`` in `directory`. Folders have the names of their servers."""
     if not directory.is_dir():
         raise RegistryError(f"RESOURCE_SERVERS_DIR is {directory}, which is not a folder")
@@ -73,8 +83,14 @@ def read_manifests(directory: Path) -> Mapping[str, ResourceServer]:
         server = parse(read_toml(path), ResourceServer, place)
         if server.name != folder:
             raise RegistryError(f"{place}: name: expected {folder!r}, the name of the folder")
-        if not server.audience:
-            server = msgspec.structs.replace(server, audience=public_address(server.name, place))
+        try:
+            audience = server.audience or public_address(server.name, place)
+        except AddressMissing as error:
+            if complete:
+                raise
+            logger.warning("Left out until the next start: %s", error)
+            continue
+        server = msgspec.structs.replace(server, audience=audience)
         other = names_by_audience.setdefault(server.audience, server.name)
         if other != server.name:
             raise RegistryError(f"{place}: audience: {server.audience!r} is the one of {other}")
@@ -85,8 +101,10 @@ def read_manifests(directory: Path) -> Mapping[str, ResourceServer]:
 def public_address(name: str, place: str) -> str:
     """Return NAME_URL, which the resource server reads too: strict clients of RFC 9728 compare its
     identifier with the address that they used (section 3.3)."""
-    prefix = name.upper().replace("-", "_")
+    variable = f"{name.upper().replace('-', '_')}_URL"
     try:
-        return env.base_url(f"{prefix}_URL", https_only=settings.PRODUCTION)
+        if not env.text(variable, ""):
+            raise AddressMissing(f"{place} has no audience, and {variable} is not set.")
+        return env.base_url(variable, https_only=settings.PRODUCTION)
     except ImproperlyConfigured as error:
         raise RegistryError(f"{place} has no audience, and {error}") from error

@@ -180,3 +180,11 @@ def test_the_system_check_finds_a_bad_manifest(folder, write, settings):
     write("nonsense")
     settings.RESOURCE_SERVERS_DIR = folder
     assert [message.id for message in run_checks()] == ["client_registry.E003"]
+
+
+def test_one_without_an_address_is_left_out_of_a_process_that_runs(
+    folder, write_without_audience, caplog
+):
+    write_without_audience("")
+    assert read_manifests(folder, complete=False) == {}
+    assert "Left out until the next start: " in caplog.text

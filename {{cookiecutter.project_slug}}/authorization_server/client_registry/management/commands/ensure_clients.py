@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def ensure(self, *, check: bool, prune: bool) -> list[Outcome]:
         """Read the declarations for this environment, and register them."""
-        declared = read_declarations(settings.CLIENTS_FILE, resource_servers())
+        declared = read_declarations(settings.CLIENTS_FILE, resource_servers(complete=True))
         here = [
             client for client in declared.values() if settings.ENVIRONMENT in client.environments
         ]
