@@ -6,8 +6,9 @@ from config.settings import OAUTH2_PROVIDER, REST_FRAMEWORK
 OAUTH2_PROVIDER = {
     name: value
     for name, value in OAUTH2_PROVIDER.items()
-    if name not in ("OAUTH2_VALIDATOR_CLASS", "RESOURCE_SERVER_TOKEN_CACHING_SECONDS")
+    if name != "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
 } | {
+    "OAUTH2_VALIDATOR_CLASS": "oauth2_provider.oauth2_validators.OAuth2Validator",
     # The default compares `aud` with the URL of the request; the manifest has another identifier.
     "RESOURCE_SERVER_TOKEN_RESOURCE_VALIDATOR": None,
 }

@@ -23,9 +23,6 @@ OAUTH2_PROVIDER = {
     "RESOURCE_SERVER_INTROSPECTION_URL": "http://127.0.0.1:9/o/introspect/",
     "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS": ("orders-introspection", "s3cret"),
     "RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS": 30,
-    "OAUTH2_VALIDATOR_CLASS": (
-        "oauth_resource_server.django.oauth2_validator.ResourceServerValidator"
-    ),
     "SCOPES": {"orders:read": "See your orders", "orders:write": "Change your orders"},
     "DEFAULT_SCOPES": [],
     "READ_SCOPE": "orders:read",

@@ -14,6 +14,20 @@ def found():
     return [message.id.removeprefix("oauth_resource_server.") for message in check_settings([])]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("oauth_resource_server.django.oauth2_validator.ResourceServerValidator", []),
+        ("library.test_dot.RefusesAll", []),
+        ("oauth2_provider.oauth2_validators.OAuth2Validator", ["E018"]),
+        ("oauth2_provider.oauth2_validators.Missing", ["E018"]),
+    ],
+)
+def test_the_validator_of_dot_is_a_mistake(settings, name, expected):
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OAUTH2_VALIDATOR_CLASS": name}
+    assert found() == expected
+
+
 def test_django_runs_the_check():
     assert check_settings in registry.get_checks()
 

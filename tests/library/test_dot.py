@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from oauth_resource_server.django.oauth2_validator import ResourceServerValidator
 from oauth_resource_server.models import LinkedUser
 from oauth_resource_server.users import username_of
 from oauth_resource_server.validation import MAX_TOKEN_LENGTH
@@ -9,10 +10,18 @@ from rest_framework.test import APIClient
 
 pytestmark = pytest.mark.django_db
 
-PLAIN = ["decorated", "protected-view", "metadata-view"]
-SCOPED = ["decorated-scope", "scoped-metadata-view"]
-READ_WRITE = ["decorated-read-write", "read-write-view"]
+PLAIN = ["decorated", "dot", "dot-metadata", "protected-view", "metadata-view"]
+SCOPED = ["decorated-scope", "dot-scope", "dot-scope-metadata", "scoped-metadata-view"]
+READ_WRITE = ["decorated-read-write", "dot-read-write", "dot-read-write-metadata"]
+READ_WRITE += ["read-write-view"]
 TOO_LONG = f"Bearer {'x' * (MAX_TOKEN_LENGTH + 1)}"
+
+
+class RefusesAll(ResourceServerValidator):
+    """A validator of a project."""
+
+    def validate_bearer_token(self, token, scopes, request):
+        return False
 
 
 @pytest.fixture
@@ -123,11 +132,27 @@ def test_the_table_of_tokens_stays_empty(alice):
     assert not AccessToken.objects.exists()
 
 
-def test_an_account_of_the_same_name_is_not_matched(authorization_server, client_with):
+@pytest.mark.parametrize("view", PLAIN + SCOPED + READ_WRITE)
+def test_an_account_of_the_same_name_is_not_matched(authorization_server, client_with, view):
     User.objects.create_superuser("admin", password="x")
     token = authorization_server.issue("hers", sub="mallory", username="admin")
-    client_with(token).get("/decorated/")
+    client_with(token).get(f"/{view}/")
     assert LinkedUser.objects.filter(sub="mallory", user__is_superuser=False).count() == 1
+
+
+@pytest.mark.parametrize("view", PLAIN + SCOPED + READ_WRITE)
+def test_a_person_without_a_subject_is_refused(authorization_server, client_with, view):
+    User.objects.create_superuser("admin", password="x")
+    token = authorization_server.issue("hers", sub=None, iss=None, aud=None, username="admin")
+    assert client_with(token).get(f"/{view}/").status_code in (401, 403)
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("view", ["decorated", "dot", "dot-metadata"])
+def test_a_subclass_that_the_settings_name_decides(alice, settings, view):
+    name = f"{__name__}.RefusesAll"
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OAUTH2_VALIDATOR_CLASS": name}
+    assert alice.get(f"/{view}/").status_code in (401, 403)
 
 
 def test_an_owner_who_is_deactivated_meanwhile_is_refused(alice):

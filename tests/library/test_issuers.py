@@ -159,6 +159,28 @@ def test_a_good_token_for_others_is_a_warning_in_the_log(use, vendor, caplog):
     assert "got ('https://other.example.com',)" in caplog.text
 
 
+def test_an_authentic_token_of_another_type_is_a_warning_in_the_log(use, vendor, caplog):
+    use(rfc9068(vendor))
+    assert get(jwt(header={"typ": "JWT"})).status_code == 401
+    (record,) = [one for one in caplog.records if "Refused" in one.getMessage()]
+    assert record.levelname == "WARNING"
+    expected = "its `typ` is 'JWT', expected at+jwt or application/at+jwt (the option `types`)"
+    assert expected in record.getMessage()
+
+
+def test_a_forged_token_of_another_type_is_not(use, vendor, caplog):
+    use(rfc9068(vendor))
+    get(jwt(key("two"), header={"kid": "one", "typ": "JWT"}))
+    assert "Refused" not in caplog.text
+
+
+def test_the_option_types_accepts_it_and_no_id_token(use, vendor):
+    use(rfc9068(vendor, types=["jwt"]))
+    kind = {"typ": "JWT"}
+    tokens = [jwt(header=kind), jwt(header=kind, at_hash="x"), jwt(header=kind, aud="a-client")]
+    assert [get(token).status_code for token in tokens] == [200, 401, 401]
+
+
 def test_a_token_of_a_stranger_is_not(use, vendor, caplog):
     use(rfc9068(vendor))
     get(jwt(key("two"), header={"kid": "one"}))

@@ -12,6 +12,7 @@ from oauth_resource_server.issuers.jwt import (
     TokenRefused,
     check_claims,
     check_signature,
+    check_type,
     checked_algorithm,
     parse,
 )
@@ -98,13 +99,13 @@ def test_another_algorithm_is_refused(algorithm):
 
 @pytest.mark.parametrize("kind", ["at+JWT", "application/at+jwt"])
 def test_the_type_is_compared_without_case(kind):
-    assert checked_algorithm(GOOD | {"typ": kind}, ISSUER)
+    check_type(GOOD | {"typ": kind}, ISSUER)
 
 
 @pytest.mark.parametrize("kind", ["JWT", "", "id+jwt", None, 7])
 def test_another_type_is_refused(kind):
     with pytest.raises(TokenRefused, match="typ"):
-        checked_algorithm(GOOD | {"typ": kind}, ISSUER)
+        check_type(GOOD | {"typ": kind}, ISSUER)
 
 
 @pytest.mark.parametrize("member", [{"crit": ["exp"]}, {"crit": []}, {"b64": False}, {"kid": 7}])

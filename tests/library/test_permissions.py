@@ -1,7 +1,13 @@
 """Permissions: ours, DOT's, and the challenge of a 403."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
+from oauth2_provider.models import AccessToken
+from oauth_resource_server.rest_framework.permissions import TokenRequired
+from rest_framework.request import Request
 from rest_framework.test import APIClient
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +150,11 @@ def test_there_is_no_challenge_without_a_token():
     client = APIClient()
     client.force_authenticate(User(username="local"))
     assert challenge(client.get("/scope/")) == ""
+
+
+@pytest.mark.parametrize(("minutes", "is_accepted"), [(1, True), (-1, False)])
+def test_a_token_of_dot_is_required_to_be_valid(rf, minutes, is_accepted):
+    request = Request(rf.get("/"))
+    expires = timezone.now() + timedelta(minutes=minutes)
+    request.auth = AccessToken(scope="orders:read", expires=expires)
+    assert TokenRequired().has_permission(request, None) is is_accepted

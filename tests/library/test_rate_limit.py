@@ -130,6 +130,10 @@ def test_a_forwarded_address_is_ignored_by_default(forwarded):
         (2, "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
         (3, "1.2.3.4", "1.2.3.4"),
         (1, None, "10.0.0.1"),
+        (1, "6.6.6.6, 1.2.3.4:4001", "1.2.3.4"),
+        (1, "[2001:db8::1]:443", "2001:0db8:0000:0000"),
+        (1, "[2001:db8::1]", "2001:0db8:0000:0000"),
+        (1, "2001:db8::2", "2001:0db8:0000:0000"),
     ],
 )
 def test_a_forwarded_address_counts_behind_a_configured_proxy(
@@ -144,11 +148,12 @@ def test_a_64_bit_network_of_ipv6_is_one_address():
     assert addresses == {"2001:0db8:0001:0002"}
 
 
-def test_a_mapped_ipv4_address_is_an_address_of_its_own():
-    assert client_address(meta("::ffff:1.2.3.4")) != client_address(meta("::ffff:1.2.3.5"))
+@pytest.mark.parametrize("address", ["::ffff:1.2.3.4", "::FFFF:102:304"])
+def test_a_mapped_ipv4_address_is_that_address(address):
+    assert client_address(meta(address)) == "1.2.3.4"
 
 
-@pytest.mark.parametrize("address", ["", "unix:", "x" * 999])
+@pytest.mark.parametrize("address", ["", "un:kno:wn", "x" * 999])
 def test_a_string_that_is_not_an_address_is_cut_off(address):
     assert client_address(meta(address)) == address[:45]
 

@@ -1,6 +1,7 @@
 """Views that are guarded in every way that the package and DOT know."""
 
 from django.http import HttpResponse, JsonResponse
+from oauth2_provider import decorators as dot
 from oauth2_provider.contrib.rest_framework import (
     IsAuthenticatedOrTokenHasScope,
     TokenHasReadWriteScope,
@@ -136,6 +137,12 @@ VIEWS = {
     "decorated": protected_resource()(hello),
     "decorated-scope": protected_resource(scopes=["orders:write"])(hello),
     "decorated-read-write": rw_protected_resource()(hello),
+    "dot": dot.protected_resource()(hello),
+    "dot-metadata": dot.protected_resource_metadata()(hello),
+    "dot-scope": dot.protected_resource(scopes=["orders:write"])(hello),
+    "dot-scope-metadata": dot.protected_resource_metadata(scopes=["orders:write"])(hello),
+    "dot-read-write": dot.rw_protected_resource()(hello),
+    "dot-read-write-metadata": dot.rw_protected_resource_metadata()(hello),
     "decorated-no-user": protected_resource()(lambda request: HttpResponse()),
     "protected-view": plain(ProtectedResourceView),
     "read-write-view": plain(ReadWriteScopedResourceView),

@@ -71,7 +71,7 @@ def test_whoever_makes_up_key_ids_gets_no_new_token_refused(
 
 def test_tokens_that_cannot_be_good_fetch_no_keys(trusted, status_of, requests, key):
     status_of(jwt(RFC9068.all_claims(), key, typ="at+jwt", alg="none"))
-    status_of(jwt(RFC9068.all_claims(), key, typ="JWT"))
+    status_of(jwt(RFC9068.all_claims(iss="https://other.example.com"), key, typ="at+jwt"))
     assert requests == []
 
 

@@ -113,7 +113,7 @@ OAUTH2_PROVIDER = {
     "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": env.number(
         "RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60
     ),
-    # Without this line, DOT's own introspection is used.
+    # For DOT's mixins, views and decorators. DOT's own validator matches users by username.
     "OAUTH2_VALIDATOR_CLASS": (
         "oauth_resource_server.django.oauth2_validator.ResourceServerValidator"
     ),

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from oauth2_provider.scopes import get_scopes_backend
+from oauth2_provider.settings import oauth2_settings
 
 from oauth_resource_server.conf import Conf, read_conf
 from oauth_resource_server.issuers.options import read_issuers
@@ -21,6 +22,7 @@ from oauth_resource_server.users import CREATE, LINKED, NONE, unfilled_fields
 URL = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_URL']"
 CREDENTIALS = "OAUTH2_PROVIDER['RESOURCE_SERVER_INTROSPECTION_CREDENTIALS']"
 ISSUER = "OAUTH_RESOURCE_SERVER['ISSUER']"
+VALIDATOR = "oauth_resource_server.django.oauth2_validator.ResourceServerValidator"
 NOT_SHARED = ("LocMemCache", "DummyCache")
 NOT_ABSOLUTE = "is not an absolute http or https URL without credentials in it."
 BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
@@ -29,6 +31,7 @@ BEARER_TOKEN = "OAUTH2_PROVIDER['RESOURCE_SERVER_AUTH_TOKEN']"  # noqa: S105
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     conf = read_conf()
     checks = [_check_numbers, _check_users, _check_shared_cache, _check_names, _check_events]
+    checks += [_check_validator]
     if _uses_bundled(conf):
         checks += [_check_url, _check_credentials, _check_issuer]
     if (conf.url and conf.issuer) or not _uses_bundled(conf):
@@ -137,6 +140,16 @@ def _check_names(conf: Conf) -> Iterator[CheckMessage]:
         yield _error(16, f"REQUEST_HEADERS cannot be imported: {error}.")
 
 
+def _check_validator(conf: Conf) -> Iterator[CheckMessage]:
+    try:
+        is_ours = issubclass(oauth2_settings.OAUTH2_VALIDATOR_CLASS, import_string(VALIDATOR))
+    except ImportError:
+        is_ours = False
+    if not is_ours:
+        name = "OAUTH2_PROVIDER['OAUTH2_VALIDATOR_CLASS']"
+        yield _error(18, f"{name} is no subclass of {VALIDATOR}: remove it, or change it.")
+
+
 def _check_issuers(conf: Conf) -> Iterator[CheckMessage]:
     try:
         issuers = read_issuers(conf)
@@ -155,11 +168,7 @@ def _check_issuers(conf: Conf) -> Iterator[CheckMessage]:
 
 
 def _is_misspelt(scope: str, mine: list[str]) -> bool:
-    """Return whether `scope` looks like a misspelt one of `mine`.
-
-    Resource servers may share a file of issuers, so a rule may grant the scope of another one. A
-    scope counts as misspelt if it has the prefix of one of `mine`, or resembles one.
-    """
+    """Return whether `scope` has a prefix of `mine` or resembles one: not that of another API."""
     if scope in mine:
         return False
     has_my_prefix = scope.partition(":")[0] in {one.partition(":")[0] for one in mine}

@@ -14,11 +14,10 @@ _Entry: TypeAlias = tuple[float, AccessToken, float]
 
 
 class LocalCache:
-    """Bounded cache of active and inactive tokens.
+    """Bounded cache by SHA-256 digests of tokens. Expiry times are Unix seconds.
 
-    Keys are SHA-256 digests of tokens. Expiry times are Unix seconds. Active and inactive tokens
-    are stored apart, so that a flood of invalid tokens evicts no valid one. Of both, at least the
-    half of the maximum that was used last is kept.
+    Active and inactive tokens are stored apart, so that a flood of invalid tokens evicts no valid
+    one. Of both, at least the half of the maximum that was used last is kept.
 
     While an issuer reports revocations (`vouched_until`, monotonic seconds), entries may live
     longer than their time without reports. Dead tokens are remembered, so that no answer that was

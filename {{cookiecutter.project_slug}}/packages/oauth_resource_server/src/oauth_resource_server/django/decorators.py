@@ -1,16 +1,19 @@
-"""DOT's decorators for plain views, with `ResourceServerValidator`.
+"""DOT's decorators for plain views, which validate tokens by this library.
 
-DOT's own decorators ignore ``OAUTH2_VALIDATOR_CLASS`` and use the stock validator, which matches
-users by username: a resource owner named ``admin`` would become the local ``admin``.
+DOT 3.4 gives them its own validator as a default argument, whatever ``OAUTH2_VALIDATOR_CLASS`` is.
+It matches users by username: a resource owner named ``admin`` would become the local ``admin``.
+Importing this module, which the application does, changes the default in DOT itself.
 """
 
-from functools import partial
-
 from oauth2_provider import decorators
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.settings import oauth2_settings
 
-from oauth_resource_server.django.oauth2_validator import ResourceServerValidator
+protected_resource = decorators.protected_resource
+rw_protected_resource = decorators.rw_protected_resource
 
-protected_resource = partial(decorators.protected_resource, validator_cls=ResourceServerValidator)
-rw_protected_resource = partial(
-    decorators.rw_protected_resource, validator_cls=ResourceServerValidator
-)
+for _one in [one for name, one in vars(decorators).items() if "protected_resource" in name]:
+    _one.__defaults__ = tuple(
+        one if one is not OAuth2Validator else lambda: oauth2_settings.OAUTH2_VALIDATOR_CLASS()
+        for one in _one.__defaults__
+    )

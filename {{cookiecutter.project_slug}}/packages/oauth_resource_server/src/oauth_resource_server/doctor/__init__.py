@@ -1,8 +1,4 @@
-"""Examine a resource server: its settings, then each issuer through the same steps.
-
-`connection` examines the network, `issuer` the keys, the response about a made-up token and the
-discovery document. No finding contains a secret.
-"""
+"""Examine a resource server: settings, then the steps of each issuer. No finding has a secret."""
 
 import secrets
 from collections.abc import Iterator

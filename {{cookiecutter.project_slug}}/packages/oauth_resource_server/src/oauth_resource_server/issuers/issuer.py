@@ -20,6 +20,7 @@ from oauth_resource_server.issuers.jwt import (
     UnverifiedJWT,
     check_claims,
     check_signature,
+    check_type,
     checked_algorithm,
 )
 from oauth_resource_server.issuers.settings import IssuerSettings, Strategy
@@ -102,6 +103,7 @@ class Issuer:
             ]
             check_signature(token, usable, algorithm)
             authentic = True
+            check_type(jwt.header, self.settings)
             check_claims(jwt.claims, self.settings, time.time())
             access_token = token_from_claims(jwt.claims, self.settings, iss)
             if reason := rejection_reason(access_token, self.settings):

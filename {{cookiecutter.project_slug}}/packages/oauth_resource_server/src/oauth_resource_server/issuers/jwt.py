@@ -69,9 +69,6 @@ def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
     algorithm = header.get("alg")
     if algorithm not in issuer.algorithms:
         raise TokenRefused(f"its algorithm is not one of {', '.join(issuer.algorithms)}")
-    kind = header.get("typ", "")
-    if not isinstance(kind, str) or kind.lower() not in issuer.types:
-        raise TokenRefused("its `typ` is not that of an access token")
     # No critical extension is supported (RFC 7515 section 4.1.11), and `b64` changes the signed
     # bytes. `jku`, `jwk`, `x5u` and `x5c` are ignored: keys come from the issuer only.
     if "crit" in header or "b64" in header:
@@ -79,6 +76,14 @@ def checked_algorithm(header: Mapping[str, Any], issuer: IssuerSettings) -> str:
     if not isinstance(header.get("kid"), str | None):
         raise TokenRefused("its `kid` is not a string")
     return str(algorithm)
+
+
+def check_type(header: Mapping[str, Any], issuer: IssuerSettings) -> None:
+    """Check `typ` of an authentic token: an ID token is no access token (RFC 8725 3.11)."""
+    kind = header.get("typ", "")
+    if not isinstance(kind, str) or kind.lower() not in issuer.types:
+        expected = " or ".join(filter(None, issuer.types))
+        raise TokenRefused(f"its `typ` is {kind!r}, expected {expected} (the option `types`)")
 
 
 def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:

@@ -26,8 +26,7 @@ class InvalidTokenRateLimit:
     empty, uncached tokens of the address are not introspected. They may be valid, so the answer is
     503 and not 401. Cached tokens and other addresses are not affected.
 
-    `rate` is invalid tokens per second, `burst` those of one instant. `Bulkhead` alone bounds many
-    addresses together.
+    `rate` is invalid tokens per second. `Bulkhead` alone bounds many addresses together.
     """
 
     def __init__(
@@ -83,10 +82,13 @@ def client_address(meta: Mapping[str, Any]) -> str:
     forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
     if (proxies := api_settings.NUM_PROXIES) and forwarded != [""]:
         address = forwarded[-min(proxies, len(forwarded))].strip()
+    # Some proxies append the port: 192.0.2.1:4001, [2001:db8::1]:443.
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        address = address.partition(":")[0]
     try:
         ip = ip_address(address)
     except ValueError:
         return address[:45]
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None:
-        return ip.exploded[:19]
-    return address
+    return str(ip.ipv4_mapped or ip.exploded[:19]) if isinstance(ip, IPv6Address) else address

@@ -12,7 +12,7 @@ from oauth_resource_server.tokens import AccessToken
 
 
 class TokenRequired(BasePermission):
-    """Any valid access token, also one of DOT's stock classes."""
+    """Any valid access token, also an instance of DOT's model."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         token: Any = request.auth

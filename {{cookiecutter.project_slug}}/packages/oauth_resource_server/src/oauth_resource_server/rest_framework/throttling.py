@@ -8,10 +8,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 
 class ClientRateThrottle(SimpleRateThrottle):
-    """Counts requests per ``client_id``; without a token, per address.
-
-    The rate is ``DEFAULT_THROTTLE_RATES["client"]``.
-    """
+    """Counts requests per ``client_id``, without a token per address, at the rate "client"."""
 
     scope = "client"
 

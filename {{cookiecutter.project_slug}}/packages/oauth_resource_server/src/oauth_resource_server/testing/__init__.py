@@ -7,8 +7,6 @@ request is replaced, so that tests need no network::
         def test_a_reader_cannot_order(self):
             reader = self.api_client_for(access_token(scope="orders:read"))
             self.assertEqual(reader.post("/api/orders/").status_code, 403)
-
-Fixtures for pytest are in ``oauth_resource_server.testing.fixtures``.
 """
 
 import json
