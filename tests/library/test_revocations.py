@@ -14,6 +14,7 @@ from oauth_resource_server.conf import reset_process_state
 from oauth_resource_server.django import health
 from oauth_resource_server.revocation.matcher import RevocationMatcher, Revocations
 from oauth_resource_server.validation import process_state, validate
+from prometheus_client import REGISTRY
 
 from .authorization_server import ISSUER
 from .web_server import WebServer, basic_of
@@ -273,6 +274,18 @@ def test_the_receiver_goes_on_after_an_outage(events):
     events.say(503, {})
     events.say(reset=True)
     assert process_state().receiver.is_live
+
+
+def test_revocations_are_counted_with_their_delay(events):
+    def sample(name, **labels):
+        return REGISTRY.get_sample_value(f"oauth_resource_server_{name}", labels)
+
+    names = [("revocations_total", {"kind": "token"}), ("revocation_seconds_sum", {})]
+    events.say(reset=True)
+    before = [sample(name, **labels) for name, labels in names]
+    events.say(tokens=[digest("a"), digest("b")], delay=0.5)
+    after = [sample(name, **labels) for name, labels in names]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [2, 0.5]
 
 
 def test_the_state_of_the_reports_is_part_of_the_health(events):

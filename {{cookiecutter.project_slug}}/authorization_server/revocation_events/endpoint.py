@@ -3,8 +3,9 @@
 A request is JSON with words of RFC 8936: ``position`` (of the last response, absent at first),
 ``maxEvents`` and ``returnImmediately``. The response has a new ``position``, the dead ``tokens``
 (SHA-256 in hexadecimal), the ``clients`` (client_id) whose tokens are to be asked about again,
-``reset`` (events may be missing: forget every token), ``moreAvailable``, and ``live``, the seconds
-for which the caller may count on its knowledge. A resource server gets the events of tokens that
+``reset`` (events may be missing: forget every token), ``moreAvailable``, ``delay``, the age of the
+oldest of these events in seconds, and ``live``, the seconds for which the caller may count on its
+knowledge. A resource server gets the events of tokens that
 were good for it.
 """
 
@@ -12,10 +13,12 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
 import msgspec
+from django.utils import timezone
 
 from client_registry.manifests import ResourceServer
 from introspection.endpoint import Endpoint, Read, Response, as_json, host_of
@@ -136,7 +139,13 @@ def as_members(news: News) -> dict[str, Any]:
         "clients": values(Event.Kind.CLIENT),
         "reset": news.reset or has_reset(news),
         "moreAvailable": news.more,
+        "delay": max((seconds_since(event.created) for event in news.events), default=0),
     }
+
+
+def seconds_since(created: datetime) -> float:
+    """Return the age of an event."""
+    return (timezone.now() - created).total_seconds()
 
 
 def has_reset(news: News) -> bool:

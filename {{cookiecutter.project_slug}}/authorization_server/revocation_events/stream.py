@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from datetime import datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ AHEAD = {"postgresql": 10_000}
 # it is under way. Rows from the future are those of another cluster, after a restore.
 WINDOW = """
 SELECT pg_snapshot_xmin(s.s)::text::bigint,
-       e.id, e.transaction, e.kind, e.value, e.resource_servers
+       e.id, e.transaction, e.kind, e.value, e.resource_servers, e.created
 FROM (SELECT pg_current_snapshot() AS s) AS s
 LEFT JOIN revocation_events_event AS e
        ON e.transaction >= %s AND e.transaction < pg_snapshot_xmax(s.s)::text::bigint
@@ -50,6 +51,7 @@ class Entry(NamedTuple):
     kind: str
     value: str
     resource_servers: tuple[str, ...]
+    created: datetime
 
 
 class Position(NamedTuple):
@@ -206,16 +208,16 @@ class Stream:
                 rows = cursor.fetchall()
             return rows[0][0], [row[1:] for row in rows if row[1] is not None]
         found = Event.objects.filter(id__gte=self.horizon).order_by("id")
-        values = list(found.values_list("id", "id", "kind", "value", "resource_servers"))
+        values = list(found.values_list("id", "id", "kind", "value", "resource_servers", "created"))
         return (values[-1][0] + 1 if values else self.horizon), values
 
     def keep(self, rows: list[tuple[Any, ...]]) -> None:
         """Append rows to the events in memory, of which the oldest give way."""
         kept, number = deque(self.kept), self.number
-        for _, transaction, kind, value, names in rows:
+        for _, transaction, kind, value, names, created in rows:
             number += 1
             names = json.loads(names) if isinstance(names, str) else names
-            kept.append(Entry(number, transaction, kind, value, tuple(names)))
+            kept.append(Entry(number, transaction, kind, value, tuple(names), created))
             if len(kept) > KEPT:
                 self.complete_from = max(self.complete_from, kept.popleft().transaction + 1)
         self.kept = kept

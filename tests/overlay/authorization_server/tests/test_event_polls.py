@@ -5,6 +5,7 @@ import json
 
 import pytest
 from client_registry.hashers import MachineSecretHasher
+from django.utils import timezone
 from introspection.protocol import Row
 from revocation_events import endpoint as module
 from revocation_events.endpoint import Events
@@ -28,7 +29,9 @@ class KnownStream(Stream):
     def add(self, *values, name="orders"):
         for value in values:
             self.number += 1
-            self.kept.append(Entry(self.number, 1, Event.Kind.TOKEN, value, (name,)))
+            self.kept.append(
+                Entry(self.number, 1, Event.Kind.TOKEN, value, (name,), timezone.now())
+            )
         self.wake()
 
 
