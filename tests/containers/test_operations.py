@@ -93,7 +93,7 @@ def test_a_change_of_env_reaches_the_containers(platform):
 ROTATED = {
     0: ["ORDERS_INTROSPECTION_CLIENT_SECRET"],
     1: ["ORDERS_DATABASE_URL", "ORDERS_CACHE_URL"],
-    2: ["POSTGRES_PASSWORD", "VALKEY_PASSWORD"],
+    3: ["POSTGRES_PASSWORD", "VALKEY_PASSWORD"],
 }
 
 
@@ -108,6 +108,14 @@ def test_a_rotated_secret_is_used_by_both_sides(platform, block):
         [True] * len(paths),
         True,
     )
+
+
+def test_the_public_key_of_before_a_rotation_stays_published(platform):
+    url = platform.url(AUTHORIZATION_SERVER, "/o/.well-known/jwks.json")
+    before = [key["kid"] for key in fetch("GET", url).json["keys"]]
+    follow(platform, "Rotate a secret", 2)
+    after = [key["kid"] for key in fetch("GET", url).json["keys"]]
+    assert (len(after), set(before) < set(after)) == (len(before) + 1, True)
 
 
 def test_the_previous_introspection_secret_is_refused(platform):
