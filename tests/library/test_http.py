@@ -293,7 +293,7 @@ def test_plain_http_goes_to_its_private_network_directly(proxy, authorization_se
 
 @pytest.fixture
 def tls_server(tmp_path, monkeypatch):
-    """A web server whose certificate nobody knows."""
+    """A web server whose certificate no authority has signed."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     server = WebServer(self_signed(tmp_path / "certificate.pem"))
     server.answers["/"] = (200, {}, b"{}")

@@ -110,19 +110,19 @@ class User(AbstractBaseUser, PermissionsMixin):
     def revoke_everything(self) -> int:
         """Delete the access tokens, ID tokens and codes, and revoke the refresh tokens.
 
-        Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
         Return the number of access tokens.
         """
         from oauth2_provider import models as oauth2  # It needs this model.
 
-        count, deleted = oauth2.AccessToken.objects.filter(user=self).delete()
-        for model in (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant):
-            count += model.objects.filter(user=self).delete()[0]
-        now = timezone.now()
-        tokens = oauth2.RefreshToken.objects.filter(user=self, revoked=None)
-        if count + tokens.update(revoked=now, updated=now):
+        access, refresh = revoke(
+            oauth2.AccessToken.objects.filter(user=self),
+            oauth2.RefreshToken.objects.filter(user=self),
+        )
+        others = (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant)
+        deleted = [model.objects.filter(user=self).delete()[0] for model in others]
+        if access + refresh + sum(deleted):
             consent_withdrawn.send(User, user=self)
-        return deleted.get(oauth2.AccessToken._meta.label, 0)
+        return access
 
     def set_unusable_password(self) -> None:
         """Count as a new password."""
@@ -147,6 +147,20 @@ class User(AbstractBaseUser, PermissionsMixin):
 def note_auth_time(request: HttpRequest, **kwargs: Any) -> None:
     """Note in the session when it began (OpenID Connect Core sections 2 and 3.1.2.1)."""
     request.session[AUTH_TIME] = time.time()
+
+
+@transaction.atomic
+def revoke(
+    access_tokens: models.QuerySet[Any], refresh_tokens: models.QuerySet[Any]
+) -> tuple[int, int]:
+    """Delete access tokens, and mark refresh tokens as revoked; return the numbers of both.
+
+    Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
+    """
+    now = timezone.now()
+    revoked = refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
+    _, deleted = access_tokens.delete()
+    return deleted.get(access_tokens.model._meta.label, 0), revoked
 
 
 class RateLimit(models.Model):

@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from oauth2_provider.models import AccessToken, RefreshToken
 
+from accounts.models import revoke
 from client_registry.models import RegisteredClient
-from client_registry.registration import revoke
 
 
 class DeclaredAdmin(admin.ModelAdmin):
@@ -36,7 +36,7 @@ class ApplicationAdmin(DeclaredAdmin):
 def revoke_tokens(page: Any, request: HttpRequest, queryset: QuerySet[RegisteredClient]) -> None:
     """End the tokens, and keep the clients."""
     chosen = {"application__registration__in": queryset}
-    count = revoke(AccessToken.objects.filter(**chosen), RefreshToken.objects.filter(**chosen))
+    count, _ = revoke(AccessToken.objects.filter(**chosen), RefreshToken.objects.filter(**chosen))
     page.message_user(request, f"Revoked {count} access tokens and all refresh tokens.")
 
 

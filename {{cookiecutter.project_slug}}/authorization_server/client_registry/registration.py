@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.utils import timezone
-from oauth2_provider.models import AccessToken, Application, RefreshToken
+from oauth2_provider.models import Application
 from oauth2_provider.settings import oauth2_settings
 
 from client_registry.credentials import Client
@@ -192,17 +191,3 @@ def uris_of(application: Application) -> list[str]:
 def registered_schemes(application: Application) -> list[str]:
     """Return the schemes of the addresses of `application`, each of which has been checked."""
     return sorted({urlsplit(uri).scheme for uri in uris_of(application)})
-
-
-@transaction.atomic
-def revoke(
-    access_tokens: models.QuerySet[AccessToken], refresh_tokens: models.QuerySet[RefreshToken]
-) -> int:
-    """Delete access tokens, and mark refresh tokens as revoked; return the number of the first.
-
-    Revoked refresh tokens stay in the table, to detect their reuse (RFC 9700 section 4.14.2).
-    """
-    now = timezone.now()
-    refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
-    _, deleted = access_tokens.delete()
-    return deleted.get(AccessToken._meta.label, 0)

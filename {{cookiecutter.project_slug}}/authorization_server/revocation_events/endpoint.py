@@ -44,7 +44,7 @@ MAX_POLLS = 200  # of one resource server that wait in this process
 TRUSTED_SECONDS = 30.0  # for which credentials are not verified again
 
 
-class Poll(msgspec.Struct, forbid_unknown_fields=False):
+class Poll(msgspec.Struct):
     """The body of a request."""
 
     position: str = ""

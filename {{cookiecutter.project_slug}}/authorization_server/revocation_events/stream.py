@@ -23,8 +23,8 @@ from revocation_events.models import Epoch, Event
 from revocation_events.raising import CHANNEL
 
 KEPT = 20_000  # events in memory; a receiver that is further behind has to begin anew
-LOOK_SECONDS = {"postgresql": 1.0}  # PostgreSQL also wakes the reader
-OTHER_LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.2  # between two looks at the table
+POSTGRESQL_LOOK_SECONDS = 1.0  # it also wakes the reader
 MAX_BACKOFF = 5.0
 # Transactions by which another process may have read further than this one.
 AHEAD = {"postgresql": 10_000}
@@ -172,13 +172,12 @@ class Stream:
 
     def wait(self) -> None:
         """Wait for the next look."""
-        seconds = LOOK_SECONDS.get(connection.vendor, OTHER_LOOK_SECONDS)
         if connection.vendor != "postgresql":
-            time.sleep(seconds)
+            time.sleep(LOOK_SECONDS)
             return
         raw: Any = connection.connection
         with connection.wrap_database_errors:
-            for _ in raw.notifies(timeout=seconds, stop_after=1):
+            for _ in raw.notifies(timeout=POSTGRESQL_LOOK_SECONDS, stop_after=1):
                 pass
 
     def read(self) -> None:

@@ -4,10 +4,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
-from accounts.models import User
+from accounts.models import User, revoke
 from client_registry.manifests import resource_servers
 from client_registry.models import RegisteredClient
-from client_registry.registration import revoke
 from revocation_events.models import Event
 from revocation_events.raising import audiences_of_client, one_event
 
@@ -48,7 +47,7 @@ class Command(BaseCommand):
             names = audiences_of_client(*scopes.values_list("scopes", flat=True))
         with one_event(kind, value, names):
             refresh_tokens = RefreshToken.objects.filter(renewals)
-            return revoke(AccessToken.objects.filter(chosen), refresh_tokens)
+            return revoke(AccessToken.objects.filter(chosen), refresh_tokens)[0]
 
     def chosen(self, options: dict[str, Any]) -> Q:
         """Return the condition for access tokens."""

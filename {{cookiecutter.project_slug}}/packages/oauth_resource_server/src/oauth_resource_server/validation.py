@@ -175,18 +175,24 @@ def _find(
     if access_token is None:
         state.local_cache.put_inactive(key, asked + conf().inactive_caching_seconds)
         return None
-    if state.shared_cache is not None:
-        until, vouched = _lifetimes(state, access_token, asked)
-        state.shared_cache.set(key, access_token, asked, max(until, vouched))
-    _remember(state, key, access_token, asked, version)
+    _remember(state, key, access_token, asked, version, share=True)
     return None if state.local_cache.is_dead(key) else access_token
 
 
 def _remember(
-    state: ProcessState, key: bytes, access_token: AccessToken, asked: float, version: int
+    state: ProcessState,
+    key: bytes,
+    access_token: AccessToken,
+    asked: float,
+    version: int,
+    *,
+    share: bool = False,
 ) -> None:
     """Cache an answer. First cached and then compared, so that no revocation slips in between."""
-    state.local_cache.put(key, access_token, *_lifetimes(state, access_token, asked))
+    until, vouched = _lifetimes(state, access_token, asked)
+    state.local_cache.put(key, access_token, until, vouched)
+    if share and state.shared_cache is not None:
+        state.shared_cache.set(key, access_token, asked, max(until, vouched))
     if state.revocations.has_changed(key, version):
         state.local_cache.drop(key)
         if state.shared_cache is not None:

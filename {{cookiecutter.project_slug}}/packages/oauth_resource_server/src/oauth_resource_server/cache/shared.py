@@ -53,7 +53,7 @@ class SharedCache:
     def get(self, key: bytes) -> tuple[float, AccessToken] | None:
         """Return the time of the introspection (Unix seconds) and the token, or None."""
         try:
-            asked, members = json.loads(self._call("get", key))
+            asked, members = json.loads(self._call("get", self._name(key)))
             access_token = AccessToken(**members | {"aud": tuple(members["aud"])})
             # A clock of another machine that is ahead would extend the lifetime.
             if asked > time.time() or access_token.is_expired():
@@ -66,19 +66,21 @@ class SharedCache:
         """Share an active token until `until` (Unix seconds)."""
         seconds = until - time.time()
         if seconds > 0:
-            self._call("set", key, json.dumps([asked, asdict(access_token)]), ceil(seconds))
+            value = json.dumps([asked, asdict(access_token)])
+            self._call("set", self._name(key), value, ceil(seconds))
 
     def delete(self, keys: list[bytes]) -> None:
         """Stop sharing tokens."""
-        self._call("delete_many", keys)
+        self._call("delete_many", list(map(self._name, keys)))
 
-    def _call(self, method: str, key: bytes | list[bytes], *args: Any) -> Any:
+    def _name(self, key: bytes) -> str:
+        return self._prefix + key.hex()
+
+    def _call(self, method: str, *args: Any) -> Any:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            names = [self._prefix + one.hex() for one in ([key] if isinstance(key, bytes) else key)]
-            target = names[0] if isinstance(key, bytes) else names
-            return getattr(caches[self._alias], method)(target, *args)
+            return getattr(caches[self._alias], method)(*args)
         except Exception as error:  # Every cache backend raises exceptions of its own.
             now = time.monotonic()
             self._retry_at = now + RETRY_SECONDS

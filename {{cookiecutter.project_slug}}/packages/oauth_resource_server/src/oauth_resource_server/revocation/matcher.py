@@ -31,8 +31,8 @@ class Revocations:
 class RevocationMatcher:
     """Keeps the caches free of revoked tokens of one issuer.
 
-    An answer of the issuer may be older than a revocation that came meanwhile. So whoever asks
-    takes `version` before, remembers the answer, and then drops it if `has_changed`.
+    An answer of the issuer may be older than a revocation that came meanwhile. So a caller takes
+    `version` before it asks, remembers the answer, and then drops it if `has_changed`.
 
     Args:
         iss: The issuer that reports its revocations.
