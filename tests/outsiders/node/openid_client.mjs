@@ -65,6 +65,11 @@ await report({
     const grant = client.authorizationCodeGrant(config, await stranger.open(url), { expectedState: state });
     await assert.rejects(grant, { error: 'login_required' });
   },
+  async 'names the person who is to be signed in'() {
+    const id_token_hint = tokens.id_token;
+    await signIn({ id_token_hint });
+    await assert.rejects(signIn({ id_token_hint: `${id_token_hint.slice(0, -9)}forged-by` }), { error: 'login_required' });
+  },
   async 'revokes a token'() {
     await client.tokenRevocation(config, tokens.refresh_token);
     await assert.rejects(client.refreshTokenGrant(config, tokens.refresh_token), { error: 'invalid_grant' });

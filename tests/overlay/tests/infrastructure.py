@@ -101,7 +101,7 @@ def authorize(stack, browser):
     It returns the client, and the redirect to it if there is one already.
     """
 
-    def authorize(scope, redirect_uri=REDIRECT_URI, method="S256"):
+    def authorize(scope, redirect_uri=REDIRECT_URI, method="S256", more=""):
         client = stack.client(
             "DEMO_BROWSER", scope=scope, redirect_uri=redirect_uri, code_challenge_method=method
         )
@@ -109,7 +109,7 @@ def authorize(stack, browser):
         url, _ = client.create_authorization_url(
             f"{stack.url}/o/authorize/", nonce="n-0S6_WzA2Mj", **options
         )
-        return client, browser.open(url) or log_in(stack, browser)
+        return client, browser.open(url + more) or log_in(stack, browser)
 
     return authorize
 

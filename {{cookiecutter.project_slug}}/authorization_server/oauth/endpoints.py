@@ -92,6 +92,22 @@ class AuthorizationView(views.AuthorizationView):
         too_old = is_number(max_age) and signed_in < time.time() - int(max_age)
         return too_old or bool(self.prompt & {"login", "select_account"})
 
+    def is_another_person(self) -> bool:
+        """Return whether the session is not that of the person whom ``id_token_hint`` names."""
+        if not (hint := self.request.GET.get("id_token_hint")):
+            return False
+        try:
+            return claims_of(hint).get("sub") != str(self.request.user.pk)
+        except InvalidIDTokenError:
+            return True
+
+    def validate_authorization_request(self, request: HttpRequest) -> tuple[list[str], Any]:
+        """Refuse the session of another person (section 3.1.2.1); oauthlib knows no session."""
+        scopes, credentials = super().validate_authorization_request(request)
+        if "openid" in scopes and self.is_another_person():
+            raise OAuthToolkitError(LoginRequired(request=credentials["request"]))
+        return scopes, credentials
+
     def handle_no_permission(self) -> HttpResponse:
         """Redirect to the login page; with ``prompt=none``, to the client with login_required.
 
@@ -108,7 +124,9 @@ class AuthorizationView(views.AuthorizationView):
         self, error: OAuthToolkitError, application: Application | None, **kwargs: Any
     ) -> HttpResponse:
         """Say login_required where oauthlib, which knows no session, says consent_required."""
-        if isinstance(error.oauthlib_error, ConsentRequired) and self.must_sign_in():
+        if isinstance(error.oauthlib_error, ConsentRequired) and (
+            self.must_sign_in() or self.is_another_person()
+        ):
             error.oauthlib_error.error = LoginRequired.error
             error.oauthlib_error.description = LoginRequired.description
         return super().error_response(error, application, **kwargs)
@@ -278,6 +296,21 @@ class DeviceUserCodeView(views.DeviceUserCodeView):
         return super().form_valid(form)
 
 
+def claims_of(id_token_hint: str) -> dict[str, Any]:
+    """Return the claims of an ID token of this server, which may have expired."""
+    try:
+        keys = oauth2_settings.OAUTH2_VALIDATOR_CLASS()._get_key_for_token(id_token_hint)
+        if keys is None:  # JWT() would not verify the signature.
+            raise InvalidIDTokenError()
+        token = jwt.JWT(key=keys, jwt=id_token_hint, check_claims={})
+        claims: dict[str, Any] = json.loads(token.claims)
+    except (JWException, ValueError):
+        raise InvalidIDTokenError() from None
+    if claims.get("iss") != oauth2_settings.OIDC_ISS_ENDPOINT:
+        raise InvalidIDTokenError()
+    return claims
+
+
 class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
     """The end session endpoint (OpenID Connect RP-Initiated Logout 1.0)."""
 
@@ -291,16 +324,8 @@ class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
         """
         if not id_token_hint:
             return None
+        claims = claims_of(id_token_hint)
         validator = oauth2_settings.OAUTH2_VALIDATOR_CLASS()
-        try:
-            keys = validator._get_key_for_token(id_token_hint)
-            if keys is None:  # JWT() would not verify the signature.
-                raise InvalidIDTokenError()
-            claims = json.loads(jwt.JWT(key=keys, jwt=id_token_hint, check_claims={}).claims)
-        except (JWException, ValueError):
-            raise InvalidIDTokenError() from None
-        if claims.get("iss") != oauth2_settings.OIDC_ISS_ENDPOINT:
-            raise InvalidIDTokenError()
         application = validator._get_client_by_audience(claims["aud"])
         if client_id and application.client_id != client_id:
             raise ClientIdMissmatch()

@@ -7,7 +7,7 @@ with a grant, and oauthlib checks the scopes of a device late (oauthlib#949).
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -18,7 +18,6 @@ from django.http import (
     HttpResponse,
     HttpResponseRedirect,
     JsonResponse,
-    QueryDict,
 )
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -47,8 +46,12 @@ MAX_LENGTHS = {
 MAX_LENGTH = 16 * 1024  # of any other, such as `token`, `id_token_hint`
 REPEATABLE = {"resource"}  # RFC 8707 section 2
 
+AUTHORIZE = "oauth2_provider:authorize"
+# A problem with one of these is a page. With others it is an error response to the client (RFC 6749
+# section 4.1.2.1), by the validator, which knows that the redirect URI is that of the client.
+NEEDED_TO_REDIRECT = {"client_id", "redirect_uri", "state"}
 # Clients may use GET or POST (OpenID Connect Core 3.1.2.1, RP-Initiated Logout 2).
-POSTED_BY_CLIENTS = {"oauth2_provider:authorize", "oauth2_provider:rp-initiated-logout"}
+POSTED_BY_CLIENTS = {AUTHORIZE, "oauth2_provider:rp-initiated-logout"}
 FIELDS_OF_PAGES = {"csrfmiddlewaretoken", "allow"}
 
 
@@ -71,7 +74,9 @@ class RequestLimitsMiddleware:
             return None
         if response := refuse_body(request):
             return response
-        problem = problem_with(request) if match.namespace == "oauth2_provider" else None
+        problem = None
+        if match.namespace == "oauth2_provider":
+            problem = problem_with(request, match.view_name)
         if problem is None:
             return get_instead_of_post(request) if match.view_name in POSTED_BY_CLIENTS else None
         if getattr(view, "csrf_exempt", False):  # an endpoint for programs
@@ -121,31 +126,34 @@ def refuse(description: str, status: int = 400) -> HttpResponse:
     return JsonResponse(content, status=status, headers={"Cache-Control": "no-store"})
 
 
-def problem_with(request: HttpRequest) -> str | None:
+def problem_with(request: HttpRequest, view_name: str) -> str | None:
     """Return why the parameters of `request` are refused, None if they are not."""
-    # oauthlib cannot decode the first, and PostgreSQL cannot store a NUL character.
-    if re.search(r"%(?![0-9A-Fa-f]{2})|%00", request.META.get("QUERY_STRING", "")):
+    # oauthlib cannot decode this.
+    if re.search(r"%(?![0-9A-Fa-f]{2})", request.META.get("QUERY_STRING", "")):
         return "The query is not form-urlencoded."
     # RFC 9700 section 4.3.2: an address ends up in logs and histories.
     if "access_token" in request.GET:
         return "An access token belongs in the Authorization header."
     try:
-        return problem_with_values(request.GET) or problem_with_values(request.POST)
+        parameters = [*request.GET.lists(), *request.POST.lists()]
     except (BadRequest, SuspiciousOperation, MultiPartParserError):
         return "The body is not a form."
+    if view_name == AUTHORIZE and not FIELDS_OF_PAGES & request.POST.keys():
+        parameters = [one for one in parameters if one[0] in NEEDED_TO_REDIRECT]
+    return problem_with_values(parameters)
 
 
-def problem_with_values(parameters: QueryDict) -> str | None:
+def problem_with_values(parameters: Iterable[tuple[str, list[str]]]) -> str | None:
     """Return what is wrong with the first parameter that is out of bounds, None if none is."""
-    for name, values in parameters.lists():
+    for name, values in parameters:
         limit = MAX_LENGTHS.get(name, MAX_LENGTH)
         # RFC 6749 section 3.1. Clients such as Authlib repeat `client_id` with the same value.
         if len({*values}) > 1 and name not in REPEATABLE:
             return f"The parameter {name[:100]} has several values."
         if sum(map(len, values)) > limit:
             return f"The parameter {name[:100]} has more than {limit} characters."
-        if any("\0" in value for value in values):
-            return f"The parameter {name[:100]} holds a NUL character."
+        if any("\0" in text for text in (name, *values)):  # PostgreSQL cannot store it.
+            return "A parameter holds a NUL character."
         if name == "claims" and not is_json(values[0]):
             return "The parameter claims is not JSON."
     return None

@@ -9,12 +9,13 @@ import re
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import QueryDict
 from django.utils import timezone
 from jwcrypto import jwk
 from jwcrypto.common import JWException
@@ -35,10 +36,12 @@ from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import resource_servers
 from client_registry.models import active_registration
-from oauth.requests import basic_credentials
+from oauth.requests import basic_credentials, problem_with_values
 
 # By device code. One poll more than the interval allows, for jitter on the way.
 DEVICE_POLLS = Bucket("device polls", burst=2, seconds=5)
+# Two requests with one refresh token this close together are a race, such as of two tabs.
+RACE = timedelta(seconds=3)
 VERIFIER = r"[A-Za-z0-9._~-]{43,128}"
 DEVICE_STATUS = {
     DeviceGrant.AUTHORIZED: DeviceCodeGrant.DEVICE_CODE_AUTHORIZED,
@@ -153,7 +156,12 @@ class RegisteredClientValidator(OAuth2Validator):
     def validate_response_type(
         self, client_id: str, response_type: str, client: Any, request: Request, *args: Any
     ) -> bool:
-        """Refuse what is not supported by name: a client relies on what it has asked for."""
+        """Refuse what is not supported by name: a client relies on what it has asked for.
+
+        By now the redirect URI is known to be that of the client, which gets the error.
+        """
+        if problem := problem_with_values(QueryDict(request.uri_query).lists()):
+            raise invalid_request(problem, request)
         for name in ("request", "request_uri"):  # OpenID Connect Core section 3.1.2.6
             value = getattr(request, name, None)
             # oauthlib stores an object of its own under the name `request` as well.
@@ -227,6 +235,18 @@ class RegisteredClientValidator(OAuth2Validator):
             raise invalid_request("code_verifier is not 43 to 128 unreserved characters.", request)
         challenge: str | None = super().get_code_challenge(code, request)
         return challenge
+
+    def validate_refresh_token(self, refresh_token: str, *args: Any) -> bool:
+        """Refuse a token that another request has just rotated, but leave that one its tokens.
+
+        Later reuse ends the family (RFC 9700 section 4.14.2), which is what the toolkit does.
+        """
+        digest = hashlib.sha256(refresh_token.encode()).hexdigest()
+        rotated = AccessToken.objects.filter(
+            source_refresh_token__token_checksum=digest,
+            source_refresh_token__revoked__gt=timezone.now() - RACE,
+        )
+        return not rotated.exists() and super().validate_refresh_token(refresh_token, *args)
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any) -> list[str]:
         """Return the scopes of the grant: of the refresh token, else of its access token.

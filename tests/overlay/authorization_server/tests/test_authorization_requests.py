@@ -88,12 +88,51 @@ def test_the_response_mode_query_is_accepted(browser):
     assert browser.tokens(response_mode="query").status_code == 200
 
 
-@pytest.mark.parametrize("claims", ["notjson", "[", "[" * 3000])
-def test_malformed_claims_are_a_page_and_no_traceback(browser, claims, caplog):
-    response = browser.authorize(claims=claims)
-    assert response.status_code == 400
-    assert "The parameter claims is not JSON." in response.text
+@pytest.mark.parametrize("scope", ["openid", "orders:read"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("claims", value) for value in ("notjson", "[", "[" * 3000, "\0", ["{}", "[]"])),
+        *((name, "a" * 20_000) for name in ("claims", "nonce", "scope", "resource", "prompt")),
+        *((name, "a\0") for name in ("nonce", "code_challenge", "resource", "unknown", "\0")),
+        *((name, ["a", "b"]) for name in ("nonce", "prompt", "max_age", "code_challenge")),
+    ],
+)
+def test_a_malformed_parameter_is_an_error_response(browser, name, value, scope, caplog):
+    response = parameters_of(browser.authorize(**{"scope": scope, name: value}))
+    assert (response["error"], response["state"]) == ("invalid_request", "a-state")
+    assert response["iss"] == "http://localhost:8000"
     assert "Traceback" not in caplog.text
+
+
+def test_a_malformed_parameter_without_a_session_is_an_error_response_in_the_end(browser, alice):
+    browser.logout()
+    response = browser.authorize(claims="notjson")
+    assert parameters_of(sign_in_again(browser, response, alice))["error"] == "invalid_request"
+
+
+def test_a_malformed_parameter_with_prompt_none_is_an_error_response(browser):
+    browser.logout()
+    response = parameters_of(browser.authorize(claims="notjson", prompt="none"))
+    assert response["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"redirect_uri": "https://attacker.example/"},
+        {"redirect_uri": ["http://127.0.0.1:8765/callback", "https://attacker.example/"]},
+        {"client_id": "unknown"},
+        {"client_id": ["demo-browser", "demo-device"]},
+        {"state": "a" * 5000},
+    ],
+)
+@pytest.mark.parametrize("prompt", [None, "none"])
+def test_a_malformed_parameter_is_a_page_if_it_is_not_known_where_to_send_it(
+    browser, parameters, prompt
+):
+    response = browser.authorize(claims="notjson", prompt=prompt, **parameters)
+    assert response.status_code == 400
 
 
 @pytest.mark.parametrize("claims", ["[]", "5", '"text"', "null", '{"userinfo": 5}'])
@@ -112,6 +151,14 @@ def test_a_client_may_send_the_request_by_post(browser):
     response = outside.post("/o/authorize/", {name: value[0] for name, value in query.items()})
     assert response.status_code == 303
     assert "Allow" in browser.get(response["Location"]).text
+
+
+def test_a_malformed_parameter_by_post_is_an_error_response(browser):
+    browser.authorize(claims="notjson")
+    query = parse_qs(urlsplit(browser.address).query)
+    response = browser.post("/o/authorize/", {name: value[0] for name, value in query.items()})
+    error = parameters_of(browser.get(response["Location"]))["error"]
+    assert (response.status_code, error) == (303, "invalid_request")
 
 
 def test_consent_by_post_needs_a_csrf_token(browser):
@@ -206,6 +253,73 @@ def test_prompt_none_gives_a_trusted_client_its_code(browser):
 def test_prompt_none_sends_a_trusted_client_login_required(old_session):
     response = parameters_of(old_session.authorize(prompt="none", max_age="60"))
     assert response["error"] == "login_required"
+
+
+# ---- id_token_hint ----
+
+
+@pytest.fixture
+def hint(browser):
+    """Return an ID token of Alice."""
+    return browser.tokens().json()["id_token"]
+
+
+def test_a_hint_at_the_person_of_the_session_is_a_consent_page(browser, hint):
+    assert "Allow" in browser.authorize(id_token_hint=hint).text
+
+
+def test_a_hint_at_the_person_of_the_session_asks_for_consent(browser, hint):
+    response = parameters_of(browser.authorize(id_token_hint=hint, prompt="none"))
+    assert response["error"] == "consent_required"
+
+
+def test_a_hint_at_the_person_of_the_session_gives_a_trusted_client_its_code(
+    browser, hint, trusted
+):
+    assert "code" in parameters_of(browser.authorize(id_token_hint=hint, prompt="none"))
+
+
+def test_a_hint_may_have_expired(browser, hint, monkeypatch):
+    now = time.time() + 7200
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert "Allow" in browser.authorize(id_token_hint=hint).text
+
+
+@pytest.mark.parametrize("prompt", [None, "none"])
+def test_a_hint_at_another_person_is_login_required(browser, hint, bob, prompt):
+    browser.force_login(bob)
+    response = parameters_of(browser.authorize(id_token_hint=hint, prompt=prompt))
+    assert (response["error"], response["state"]) == ("login_required", "a-state")
+
+
+@pytest.mark.parametrize("prompt", [None, "none"])
+def test_a_hint_at_another_person_gives_a_trusted_client_no_code(
+    browser, hint, trusted, bob, prompt
+):
+    browser.force_login(bob)
+    response = parameters_of(browser.authorize(id_token_hint=hint, prompt=prompt))
+    assert response["error"] == "login_required"
+
+
+@pytest.mark.parametrize("user", ["alice", "bob"])
+def test_only_the_person_of_a_hint_may_sign_in(browser, hint, user, request):
+    response = browser.authorize(id_token_hint=hint, prompt="login")
+    response = sign_in_again(browser, response, request.getfixturevalue(user))
+    assert ("error=login_required" in response.get("Location", "")) is (user == "bob")
+
+
+@pytest.mark.parametrize("prompt", [None, "none"])
+@pytest.mark.parametrize(
+    "change", [lambda hint: hint[:-3] + "abc", lambda _: "a.b.c", lambda _: "\x7f"]
+)
+def test_a_forged_hint_is_login_required(browser, hint, change, prompt):
+    response = parameters_of(browser.authorize(id_token_hint=change(hint), prompt=prompt))
+    assert response["error"] == "login_required"
+
+
+def test_a_hint_without_openid_is_ignored(browser, hint, bob):
+    browser.force_login(bob)
+    assert browser.authorize(id_token_hint=hint, scope="orders:read").status_code == 200
 
 
 def test_nobody_is_sent_to_an_unknown_address_by_prompt_none(browser):

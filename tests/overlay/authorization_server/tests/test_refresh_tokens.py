@@ -35,11 +35,41 @@ def test_a_refresh_token_that_is_used_twice_is_refused(tokens):
     assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
 
 
-def test_a_refresh_token_that_is_used_twice_ends_what_came_from_it(tokens):
+def later(seconds):
+    """Let the rotation of all refresh tokens have been some seconds earlier."""
+    for token in RefreshToken.objects.exclude(revoked=None):
+        token.revoked -= timedelta(seconds=seconds)
+        token.save()
+
+
+@pytest.mark.parametrize("seconds", [3, 3600])
+def test_a_refresh_token_that_is_used_again_ends_what_came_from_it(tokens, seconds):
     new = refresh(tokens["refresh_token"]).json()
-    refresh(tokens["refresh_token"])
+    later(seconds)
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
     assert not is_active(new["access_token"])
     assert refresh(new["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_a_request_that_loses_a_race_ends_nothing(tokens):
+    new = refresh(tokens["refresh_token"]).json()
+    later(2)
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert is_active(new["access_token"])
+    assert refresh(new["refresh_token"]).status_code == 200
+
+
+def test_the_token_of_two_rotations_ago_is_no_race(tokens):
+    last = refresh(refresh(tokens["refresh_token"]).json()["refresh_token"]).json()
+    refresh(tokens["refresh_token"])
+    assert not is_active(last["access_token"])
+
+
+def test_a_token_that_was_revoked_is_no_race(tokens):
+    new = refresh(tokens["refresh_token"]).json()
+    RefreshToken.objects.get(revoked=None).revoke()
+    assert refresh(new["refresh_token"]).json()["error"] == "invalid_grant"
+    assert refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
 
 
 def test_the_scope_can_become_smaller(tokens):

@@ -73,7 +73,7 @@ def test_a_refresh(tokens):
 
 
 def test_a_refresh_token_that_is_used_twice(tokens):
-    new = refresh(tokens["refresh_token"]).json()
+    new = refresh(refresh(tokens["refresh_token"]).json()["refresh_token"]).json()
     refresh(tokens["refresh_token"])
     assert is_dead(new["access_token"])
 
