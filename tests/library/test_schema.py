@@ -20,11 +20,11 @@ def test_the_schema_is_valid(schema):
 
 
 def test_tokens_come_from_the_authorization_server(scheme):
-    assert scheme["flows"]["clientCredentials"]["tokenUrl"] == "https://as.example.com/o/token/"
+    assert scheme["flows"]["authorizationCode"]["tokenUrl"] == "https://as.example.com/o/token/"
 
 
 def test_a_token_can_be_pasted_into_the_documentation_page(schema):
-    scheme = schema["components"]["securitySchemes"]["bearer"]
+    scheme = schema["components"]["securitySchemes"]["token"]
     assert scheme == {"type": "http", "scheme": "bearer"}
 
 
@@ -34,16 +34,16 @@ def test_people_go_there_too(scheme):
 
 
 def test_the_scopes_are_those_of_the_settings(scheme):
-    assert list(scheme["flows"]["clientCredentials"]["scopes"]) == ["orders:read", "orders:write"]
+    assert list(scheme["flows"]["authorizationCode"]["scopes"]) == ["orders:read", "orders:write"]
 
 
 @pytest.mark.parametrize(
     ("view", "security"),
     [
-        ("scope", [{"oauth2": ["orders:write"]}, {"bearer": []}]),
-        ("read-write", [{"oauth2": ["orders:read"]}, {"bearer": []}]),
-        ("default", [{"oauth2": []}, {"bearer": []}]),
-        ("open", [{"oauth2": []}, {"bearer": []}, {}]),
+        ("scope", [{"oauth2": ["orders:write"]}, {"token": []}]),
+        ("read-write", [{"oauth2": ["orders:read"]}, {"token": []}]),
+        ("default", [{"oauth2": []}, {"token": []}]),
+        ("open", [{"oauth2": []}, {"token": []}, {}]),
     ],
 )
 def test_an_operation_says_what_it_needs(schema, view, security):

@@ -1,6 +1,6 @@
 """The clients: the tables of ``clients.toml``, and one client for each resource server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,8 @@ from client_registry.schema import WORD, RegistryError, Table, check, check_text
 from client_registry.scopes import INTROSPECTION, OPENID_SCOPES
 from service_kit.env import ORIGIN
 
+# In `redirect_uris` and `allowed_origins`, for the public address of each resource server.
+EACH = "{resource_server}"
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 ENVIRONMENTS = ("development", "production")
 CHOICES = {
@@ -56,7 +58,7 @@ class ClientTable(Table, frozen=True, kw_only=True):
                     check_text(key, value, WORD, "no blanks")
         for value in self.environments:
             check(value in ENVIRONMENTS, "environments", " or ".join(ENVIRONMENTS), value)
-        for value in self.allowed_origins:
+        for value in {*self.allowed_origins} - {EACH}:
             expected = "http(s)://host[:port] as browsers send it, lower case, no path"
             check_text("allowed_origins", value, ORIGIN.pattern, expected)
         self.check_grant_type()
@@ -121,8 +123,21 @@ def read_declarations(
             table.check_scopes(known)
         except ValueError as error:
             raise RegistryError(f"{place}: {error}") from None
-        clients[name] = ClientDeclaration(name=name, **msgspec.structs.asdict(table))
+        fields = msgspec.structs.asdict(table)
+        for key in ("redirect_uris", "allowed_origins"):
+            fields[key] = for_each(fields[key], servers)
+        clients[name] = ClientDeclaration(name=name, **fields)
     return clients
+
+
+def for_each(uris: Iterable[str], servers: Mapping[str, ResourceServer]) -> tuple[str, ...]:
+    """Return `uris`; those with EACH once for each resource server, with its address."""
+    addresses = [*filter(None, (server.address for server in servers.values()))]
+    return tuple(
+        uri.replace(EACH, address)
+        for uri in uris
+        for address in (addresses if EACH in uri else [""])
+    )
 
 
 def introspection_client(server: ResourceServer) -> ClientDeclaration:

@@ -53,6 +53,14 @@ class ResourceServer(Table, frozen=True):
         """The name of the client with which it introspects."""
         return f"{self.name}-introspection"
 
+    @property
+    def address(self) -> str:
+        """Its public address; "" if NAME_URL is not set, but the audience."""
+        try:
+            return public_address(self.name, self.name)
+        except AddressMissing:
+            return ""
+
 
 class AddressMissing(RegistryError):
     """A resource server has neither an audience nor an address."""

@@ -44,6 +44,35 @@ def test_a_hyphen_becomes_an_underscore_in_variables(read):
     assert client.variable("SECRET") == "WEB_SHOP_CLIENT_SECRET"
 
 
+PAGE = """
+[docs]
+title = "Documentation"
+grant_type = "authorization-code"
+client_type = "public"
+scopes = ["*"]
+redirect_uris = ["{resource_server}/docs", "https://shop.example.com/callback"]
+allowed_origins = ["{resource_server}"]
+"""
+
+
+def test_a_placeholder_stands_for_the_address_of_each_resource_server(read, monkeypatch):
+    monkeypatch.setenv("ORDERS_URL", "http://localhost:8001")
+    monkeypatch.setenv("INVENTORY_URL", "http://localhost:8002/")
+    client = read(PAGE)["docs"]
+    assert client.allowed_origins == ("http://localhost:8002", "http://localhost:8001")
+    assert client.redirect_uris == (
+        "http://localhost:8002/docs",
+        "http://localhost:8001/docs",
+        "https://shop.example.com/callback",
+    )
+
+
+def test_a_resource_server_without_an_address_has_no_part_in_it(read, monkeypatch):
+    monkeypatch.setenv("ORDERS_URL", "http://localhost:8001")
+    monkeypatch.delenv("INVENTORY_URL", raising=False)
+    assert read(PAGE)["docs"].allowed_origins == ("http://localhost:8001",)
+
+
 def test_each_resource_server_has_a_client(read):
     client = read("")["orders-introspection"]
     assert client.is_confidential

@@ -9,11 +9,11 @@ from api.models import Item
 
 
 class PingSerializer(serializers.Serializer[dict[str, Any]]):
-    """This resource server, by its manifest."""
+    """What this API is called, and whose access tokens it accepts."""
 
-    name = serializers.CharField(help_text="Name of the resource server")
+    name = serializers.CharField(help_text="Name of this API, with which its scopes begin")
     title = serializers.CharField()
-    audience = serializers.CharField(help_text="RFC 8707 resource identifier")
+    audience = serializers.CharField(help_text="What its access tokens are for (RFC 8707)")
     scope = serializers.CharField(help_text="Scopes it knows, separated by spaces")
     iss = serializers.CharField(help_text="Authorization server whose tokens it accepts")
 
@@ -21,7 +21,7 @@ class PingSerializer(serializers.Serializer[dict[str, Any]]):
 class WhoAmISerializer(serializers.Serializer[Any]):
     """Claims of an access token (RFC 7662 section 2.2)."""
 
-    sub = serializers.CharField(help_text="Person, or the client itself for a machine token")
+    sub = serializers.CharField(help_text="The person, or the program that acts for itself")
     client_id = serializers.CharField()
     scope = serializers.CharField(help_text="Scopes of this resource server, separated by spaces")
     exp = serializers.IntegerField(
@@ -40,7 +40,7 @@ class Text(serializers.CharField):
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
-    """An item without its owner, who is always the subject of the access token."""
+    """A thing with a name, which no other thing of its owner has."""
 
     # The framework checks the pattern itself. It is for the API documentation.
     name = Text(max_length=100, validators=[RegexValidator(r"^[^\x00]*[^\s\x00][^\x00]*$")])

@@ -3,7 +3,6 @@
 The API documentation shows the docstrings of the views.
 """
 
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django import forms
@@ -93,7 +92,7 @@ class ItemPagination(PageNumberPagination):
 
 
 class ItemViewSet(ModelViewSet[Item]):
-    """Items of the subject of the access token: a person, or a client that acts for itself."""
+    """Your items: those of the person who signed in, or of a program that acts for itself."""
 
     # READ_SCOPE of the settings for safe methods, WRITE_SCOPE for the others.
     permission_classes = (TokenHasReadWriteScope,)
@@ -122,21 +121,6 @@ class ItemViewSet(ModelViewSet[Item]):
             raise taken from error
 
     perform_update = perform_create
-
-
-def document_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Complete the OpenAPI document by refusals (drf-spectacular's POSTPROCESSING_HOOKS)."""
-    content = {"application/json": {"schema": {"type": "object", "additionalProperties": True}}}
-    for operation in [each for path in result["paths"].values() for each in path.values()]:
-        parameters = operation.get("parameters", [])
-        statuses = [400, 401, 403, 503] * ("security" in operation)
-        statuses += [404] * bool(parameters) + [409, 415] * ("requestBody" in operation)
-        for status in sorted({*statuses, 406}):
-            response = {"description": HTTPStatus(status).phrase, "content": content}
-            operation["responses"].setdefault(str(status), response)
-        for parameter in parameters:  # An empty one is as good as none.
-            parameter |= {"allowEmptyValue": True} if parameter["in"] == "query" else {}
-    return result
 
 
 class SchemaView(SpectacularAPIView):

@@ -174,14 +174,17 @@ SPECTACULAR_SETTINGS = {
     "ENFORCE_NON_BLANK_FIELDS": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "api.views.document_errors",
+        "oauth_resource_server.rest_framework.schema.document_refusals",
     ],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
-    # Served from this host: the page works offline and contacts no other host.
+    # Served from this host: the page works offline and contacts the issuers only.
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_OAUTH2_CONFIG": {"usePkceWithAuthorizationCodeGrant": True},
+    "SWAGGER_UI_OAUTH2_CONFIG": {
+        "clientId": env.text("API_DOCS_CLIENT_ID", ""),
+        "scopes": [*MANIFEST["scopes"]],
+        "usePkceWithAuthorizationCodeGrant": True,
+    },
 }
 
 # ---- Settings of your own ------------------------------------------------------------------------

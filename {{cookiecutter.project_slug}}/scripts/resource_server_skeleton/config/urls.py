@@ -1,7 +1,9 @@
 """URLs of this resource server."""
 
+from django.conf import settings
 from django.urls import include, path
-from drf_spectacular.views import SpectacularSwaggerOauthRedirectView, SpectacularSwaggerView
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularSwaggerOauthRedirectView, SpectacularSwaggerSplitView
 
 from api.views import SchemaView
 from oauth_resource_server import metrics
@@ -13,17 +15,23 @@ protected_resource_metadata = [
     path(".well-known/oauth-protected-resource", metadata.view, name="oauth-resource-metadata"),
 ]
 
-handler500 = "service_kit.database.server_error"
+# The page is api/templates/api/docs.html.
+documentation = SpectacularSwaggerSplitView.as_view(
+    url_name="schema", template_name="api/docs.html"
+)
 
 urlpatterns = [
     path("api/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", documentation, name="docs"),
     # Where "Authorize" on that page comes back to.
     path("api/docs/oauth2-redirect.html", SpectacularSwaggerOauthRedirectView.as_view()),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
     path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
 ]
+if not settings.PRODUCTION:  # People type these addresses.
+    to_documentation = RedirectView.as_view(pattern_name="docs")
+    urlpatterns += [path("", to_documentation), path("api/", to_documentation)]
 
 # JSON instead of the HTML pages of Django.
 handler400 = "rest_framework.exceptions.bad_request"

@@ -8,6 +8,12 @@ def test_an_unknown_address_is_answered_with_json(anonymous):
     assert (response.status_code, response.json()) == (404, {"detail": "Not found."})
 
 
+def test_the_schema_says_why_in_words(anonymous):
+    paths = anonymous.get("/api/schema/?format=json").json()["paths"]
+    responses = paths["/api/items/"]["get"]["responses"]
+    assert responses["403"]["description"] == "The access token does not have the scope."
+
+
 @pytest.mark.parametrize("status", ["400", "401", "403", "404", "409", "415", "503"])
 def test_the_schema_documents_refusals(anonymous, status):
     paths = anonymous.get("/api/schema/?format=json").json()["paths"]

@@ -1,4 +1,4 @@
-"""OpenAPI security schemes for drf-spectacular. Imported only if it is installed."""
+"""OpenAPI security schemes and refusals for drf-spectacular. Imported only if it is installed."""
 
 from typing import Any
 
@@ -10,6 +10,32 @@ from oauth_resource_server.conf import conf
 from oauth_resource_server.issuers.options import read_issuers
 from oauth_resource_server.issuers.presets import BUNDLED
 
+REFUSALS = {
+    400: "The request is not valid.",
+    401: "There is no valid access token.",
+    403: "The access token does not have the scope.",
+    404: "There is nothing at this address.",
+    406: "The response can be JSON only.",
+    409: "It conflicts with what is there.",
+    415: "The body is not JSON.",
+    503: "The access token cannot be checked now; `Retry-After` says when to try again.",
+}
+
+
+def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Complete the OpenAPI document by refusals (drf-spectacular's POSTPROCESSING_HOOKS)."""
+    content = {"application/json": {"schema": {"type": "object"}}}
+    for operation in [each for path in result["paths"].values() for each in path.values()]:
+        parameters = operation.get("parameters", [])
+        statuses = [400, 401, 403, 503] * ("security" in operation)
+        statuses += [404] * bool(parameters) + [409, 415] * ("requestBody" in operation)
+        for status in sorted({*statuses, 406}):
+            response = {"description": REFUSALS[status], "content": content}
+            operation["responses"].setdefault(str(status), response)
+        for parameter in parameters:  # An empty one is as good as none.
+            parameter |= {"allowEmptyValue": True} if parameter["in"] == "query" else {}
+    return result
+
 
 class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Two security schemes: OAuth 2.0 with the scopes of DOT's permissions, and a bearer token to
@@ -17,14 +43,14 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
     """
 
     target_class = "oauth_resource_server.rest_framework.authentication.BearerTokenAuthentication"
-    name = ["oauth2", "bearer"]
+    name = ["oauth2", "token"]  # in this order on the page
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
         """Return the scopes of an operation; none if any token may call it."""
         scheme: Any = DjangoOAuthToolkitScheme(self.target)  # type: ignore[no-untyped-call]
         # DOT's extension returns nothing for a view without scopes, as if it were public.
         needed = scheme.get_security_requirement(auto_schema) or {"oauth2": []}
-        return [*(needed if isinstance(needed, list) else [needed]), {"bearer": []}]
+        return [*(needed if isinstance(needed, list) else [needed]), {"token": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         """Return the OpenAPI security schemes, with the endpoints of the first issuer."""
@@ -33,10 +59,10 @@ class BearerTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
         if issuer.preset != BUNDLED:
             document = f"{issuer.iss.rstrip('/')}/.well-known/openid-configuration"
             return [{"type": "openIdConnect", "openIdConnectUrl": document}, bearer]
-        scopes = dict(get_scopes_backend().get_all_scopes())
-        token = {"tokenUrl": f"{conf().issuer}/o/token/", "scopes": scopes}
-        code = {"authorizationUrl": f"{conf().issuer}/o/authorize/", **token}
-        return [
-            {"type": "oauth2", "flows": {"authorizationCode": code, "clientCredentials": token}},
-            bearer,
-        ]
+        # The flow by which people sign in on the page. Programs read the metadata of the issuer.
+        code = {
+            "authorizationUrl": f"{conf().issuer}/o/authorize/",
+            "tokenUrl": f"{conf().issuer}/o/token/",
+            "scopes": dict(get_scopes_backend().get_all_scopes()),
+        }
+        return [{"type": "oauth2", "flows": {"authorizationCode": code}}, bearer]

@@ -1,0 +1,44 @@
+"""The page of the documentation: where it is, and what it may load."""
+
+import re
+import runpy
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from django.contrib.staticfiles import finders
+
+URLS = Path(__file__).parents[1] / "config" / "urls.py"
+
+
+@pytest.fixture
+def in_production(settings):
+    """Serve the addresses of production."""
+    settings.PRODUCTION = True
+    urls = ModuleType("urls")
+    vars(urls).update(runpy.run_path(str(URLS)))
+    settings.ROOT_URLCONF = urls
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 404), ("/api/", 404), ("/api/docs/", 200)])
+def test_nothing_leads_to_it_in_production(in_production, anonymous, path, status):
+    assert anonymous.get(path).status_code == status
+
+
+def test_it_has_no_inline_script_or_style(anonymous):
+    page = anonymous.get("/api/docs/").content.decode()
+    assert re.findall(r"<script>|<style|style=|\son\w+=", page) == []
+    assert "default-src 'self'" in page
+
+
+def test_its_files_exist(anonymous):
+    page = anonymous.get("/api/docs/").content.decode()
+    files = re.findall(r'(?:src|href)="/static/([^"?]+)"', page)
+    assert len(files) == 5
+    assert [file for file in files if not finders.find(file)] == []
+
+
+def test_it_asks_for_the_scopes_of_the_manifest(settings, anonymous):
+    script = anonymous.get("/api/docs/?script=").content.decode()
+    for scope in settings.MANIFEST["scopes"]:
+        assert f'"{scope}"' in script
