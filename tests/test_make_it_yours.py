@@ -24,12 +24,7 @@ def project(bake):
     make(project, "resource-server", "name=billing", check=True)
     authorization_server = project / "authorization_server"
     add_setting(authorization_server, 'OAUTH2_PROVIDER["ACCESS_TOKEN_EXPIRE_SECONDS"] = 1800')
-    edit(
-        authorization_server / "oauth" / "validator.py",
-        r'^(        return \{)"email": lambda r: r\.user\.email, ',
-        r'\1\n            "email": lambda r: r.user.email,\n'
-        r'            "staff": lambda r: str(r.user.is_staff),\n            ',
-    )
+    add_setting(authorization_server, 'CLAIMS["staff"] = Claim("is_staff", "profile", ["orders"])')
     edit(
         project / "resource_servers" / "pyproject.toml",
         r"^(dependencies = \[\n)",

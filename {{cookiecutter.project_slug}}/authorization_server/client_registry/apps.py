@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import get_hashers
 from django.core.checks import CheckMessage, Error, register
 from oauth2_provider.settings import oauth2_settings
 
+from client_registry import claims
 from client_registry.hashers import MachineSecretHasher
 from client_registry.manifests import resource_servers
 from client_registry.schema import RegistryError
@@ -52,9 +53,9 @@ def check_client_secret_hasher(app_configs: Any, **kwargs: Any) -> list[CheckMes
 
 @register
 def check_manifests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E003: the manifest of a resource server is not valid."""
+    """E003, E004: the manifest of a resource server, or a line of CLAIMS, is not valid."""
     try:
         resource_servers(complete=True)
     except RegistryError as error:
         return [Error(str(error), id="client_registry.E003")]
-    return []
+    return [Error(f"CLAIMS: {line}", id="client_registry.E004") for line in claims.problems()]

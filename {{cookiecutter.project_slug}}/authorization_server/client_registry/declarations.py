@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+from django.conf import settings
 from oauth2_provider.models import AbstractApplication as Application
 
 from client_registry.manifests import ResourceServer
 from client_registry.schema import WORD, RegistryError, Table, check, check_text, parse, read_toml
-from client_registry.scopes import INTROSPECTION, OPENID_SCOPES
+from client_registry.scopes import INTROSPECTION
 from service_kit.env import ORIGIN
 
 # In `redirect_uris` and `allowed_origins`, for the public address of each resource server.
@@ -86,7 +87,7 @@ class ClientTable(Table, frozen=True, kw_only=True):
         """Raise ValueError for a scope that is not a pattern and that no request could get."""
         for key in ("scopes", "default_scopes"):
             for scope in getattr(self, key):
-                is_valid = bool(self.algorithm) or scope not in OPENID_SCOPES
+                is_valid = bool(self.algorithm) or scope not in settings.OPENID_SCOPES
                 check(is_valid, key, "algorithm = 'RS256' with a scope of OpenID Connect", scope)
                 is_valid = scope in known or bool(set(scope) & set("*?["))
                 check(is_valid, key, "the scope of a resource server, or a pattern", scope)
@@ -113,7 +114,7 @@ def read_declarations(
         RegistryError: A declaration is not valid.
     """
     clients = {server.client_name: introspection_client(server) for server in servers.values()}
-    known = {*OPENID_SCOPES, *(scope for server in servers.values() for scope in server.scopes)}
+    known = set(settings.OPENID_SCOPES).union(*(server.scopes for server in servers.values()))
     for name, values in read_toml(path).items():
         place = f"{path.name}: {name}"
         table = parse(values, ClientTable, place)

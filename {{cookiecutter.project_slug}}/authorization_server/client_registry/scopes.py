@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from django.conf import settings
 from oauth2_provider.scopes import BaseScopes
 
 from client_registry.manifests import resource_servers
@@ -12,20 +13,13 @@ from client_registry.models import active_registration
 # For clients of resource servers only. It is not on consent pages or in the metadata.
 INTROSPECTION = "introspection"
 
-# https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims
-OPENID_SCOPES = {
-    "openid": "Know who you are when you come back",
-    "profile": "See your name",
-    "email": "See your e-mail address",
-}
-
 
 class ManifestScopes(BaseScopes):
     """django-oauth-toolkit's SCOPES_BACKEND_CLASS: the scopes are those of the manifests."""
 
     def get_all_scopes(self) -> dict[str, str]:
         """Return the descriptions of all scopes that people can consent to."""
-        scopes = dict(OPENID_SCOPES)
+        scopes = dict(settings.OPENID_SCOPES)
         for server in resource_servers().values():
             scopes |= server.scopes
         return scopes
@@ -46,7 +40,7 @@ class ManifestScopes(BaseScopes):
             for scope in self.get_all_scopes()
             if matches(scope, registration.scopes)
             # Without an algorithm no ID token can be signed.
-            and (application.algorithm or scope not in OPENID_SCOPES)
+            and (application.algorithm or scope not in settings.OPENID_SCOPES)
         ]
 
     def get_default_scopes(

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.signing_key import read_previous_keys, read_signing_key
+from client_registry.claims import Claim
 from service_kit import RFC9700, env
 from service_kit.logging import LEVELS, logging_config
 
@@ -166,6 +167,23 @@ SILENCED_SYSTEM_CHECKS = [
 
 CLIENTS_FILE = Path(env.text("CLIENTS_FILE", str(BASE_DIR / "clients.toml")))
 RESOURCE_SERVERS_DIR = Path(env.text("RESOURCE_SERVERS_DIR", str(PROJECT_DIR / "resource_servers")))
+
+# ---- Claims --------------------------------------------------------------------------------------
+# https://openid.net/specs/openid-connect-core-1_0.html#ScopeClaims
+
+# Scopes that are not of a resource server, as the consent page describes them.
+OPENID_SCOPES = {
+    "openid": "Know who you are when you come back",
+    "profile": "See your name",
+    "email": "See your e-mail address",
+}
+# What clients and resource servers learn of a user, by the name of the claim (docs/clients.md):
+# the attribute, the scope that a client needs, and the resource servers. E-mail addresses are not
+# verified, so there is no `email_verified`.
+CLAIMS = {
+    "name": Claim("name", "profile"),
+    "email": Claim("email", "email"),
+}
 
 # ---- Web pages of other origins (CORS) -----------------------------------------------------------
 # https://pypi.org/project/django-cors-headers/

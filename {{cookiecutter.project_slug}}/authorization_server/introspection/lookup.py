@@ -12,6 +12,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from client_registry.claims import introspected
 from introspection.protocol import BASIC, BEARER, Question, Row
 from service_kit.wsgi_bridge import Threads
 
@@ -21,7 +22,7 @@ SELECT asking.client_secret, caller.resource_server,
        token.scope, CAST(token.resource AS text), {expires}, {created}, application.client_id,
        CASE WHEN registration.is_active AND (token.user_id IS NULL OR owner.is_active)
             THEN 1 ELSE 0 END,
-       token.user_id, owner.email
+       token.user_id, owner.email{claims}
 FROM oauth2_provider_application AS asking
 JOIN client_registry_registeredclient AS caller ON caller.application_id = asking.id
 LEFT JOIN oauth2_provider_accesstoken AS token ON token.token_checksum = {digest}
@@ -62,7 +63,9 @@ class Unavailable(Exception):
 @cache
 def statement(scheme: str, vendor: str, digest: str = "%s", key: str = "%s") -> str:
     """Return the query for callers that authenticate by `scheme`, with these placeholders."""
+    columns = (f', owner."{field.column}"' for _, _, field in introspected())
     return QUERY.format(
+        claims="".join(columns),
         condition=CONDITIONS[scheme].format(key=key),
         digest=digest,
         expires=SECONDS[vendor].format("token.expires"),
@@ -97,7 +100,7 @@ def look_up(question: Question) -> Row | None:
             row = fetch(connection, question)
     except (DatabaseError, InterfaceError) as error:
         raise Unavailable(str(error)) from error
-    return Row._make(row) if row else None
+    return Row.of(row) if row else None
 
 
 def fetch(connection: BaseDatabaseWrapper, question: Question) -> Any:

@@ -272,4 +272,4 @@ def row_of(result: PGresult) -> Row | None:
     if not result.ntuples:
         return None
     values = [result.get_value(0, column) for column in range(result.nfields)]
-    return Row._make(None if value is None else value.decode() for value in values)
+    return Row.of([None if value is None else value.decode() for value in values])

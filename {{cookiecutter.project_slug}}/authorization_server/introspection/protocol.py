@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote_plus
@@ -18,6 +18,7 @@ import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from client_registry.claims import claims_for
 from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import ResourceServer, resource_servers
@@ -66,6 +67,14 @@ class Row(NamedTuple):
     is_active: str | int
     user_id: Any
     username: str | None
+    #: Of the columns that CLAIMS adds for resource servers.
+    claims: Sequence[Any] = ()
+
+    @classmethod
+    def of(cls, columns: Sequence[Any]) -> "Row":
+        """Return the row with these values of its columns."""
+        size = len(cls._fields) - 1
+        return cls._make([*columns[:size], columns[size:]])
 
 
 class Refused(Exception):
@@ -204,7 +213,7 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
     subject: dict[str, Any] = {"sub": row.client_id}
     if row.user_id:
         subject = {"sub": str(UUID(str(row.user_id))), "username": row.username}
-    return {
+    return claims_for(server.name, row.claims) | {
         "active": True,
         "scope": " ".join(scopes),
         "client_id": row.client_id,

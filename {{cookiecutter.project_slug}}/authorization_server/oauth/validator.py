@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import QueryDict
 from django.utils import timezone
@@ -416,7 +417,16 @@ class RegisteredClientValidator(OAuth2Validator):
             and active_registration(request.client) is not None
         )
 
-    def get_additional_claims(self) -> dict[str, Callable[[Request], str]]:
-        """Return the claims next to ``sub``. E-mail addresses are not verified, so there is no
-        ``email_verified``."""
-        return {"email": lambda r: r.user.email, "name": lambda r: r.user.get_full_name()}
+    @property
+    def oidc_claim_scope(self) -> dict[str, str]:
+        """The scope of each claim."""
+        return {"sub": "openid"} | {name: claim.scope for name, claim in settings.CLAIMS.items()}
+
+    def get_additional_claims(self) -> dict[str, Callable[[Request], Any]]:
+        """Return the claims next to ``sub``."""
+        return {name: claim.value for name, claim in settings.CLAIMS.items()}
+
+    def get_oidc_claims(self, *args: Any) -> dict[str, Any]:
+        """Leave out claims without a value (OpenID Connect Core section 5.3.2)."""
+        claims = super().get_oidc_claims(*args)
+        return {name: value for name, value in claims.items() if value not in (None, "")}

@@ -1,4 +1,4 @@
-"""The settings of the service with the inputs of the tests: environment, clients, lifetimes."""
+"""The settings of the service with the inputs of the tests, claims and clients among them."""
 
 import atexit
 import os
@@ -39,8 +39,20 @@ for name in {*CLIENTS, *CONFIDENTIAL}:
 for name in CONFIDENTIAL:
     os.environ[f"{name}_CLIENT_SECRET"] = secrets.token_urlsafe(32)
 
+from client_registry.claims import Claim  # noqa: E402
 from config.settings import *  # noqa: E402, F403
 from config.settings import OAUTH2_PROVIDER  # noqa: E402
+
+OPENID_SCOPES = {
+    "openid": "Know who you are when you come back",
+    "profile": "See your name",
+    "email": "See your e-mail address",
+}
+CLAIMS = {
+    "name": Claim("name", "profile"),
+    "email": Claim("email", "email"),
+    "staff": Claim("is_staff", "profile", ["orders"]),
+}
 
 OAUTH2_PROVIDER |= {  # seconds
     "ACCESS_TOKEN_EXPIRE_SECONDS": 600,

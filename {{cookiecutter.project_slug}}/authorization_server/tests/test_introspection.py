@@ -36,6 +36,7 @@ def test_token_of_a_person(browser, alice):
         "scope": "orders:read",
         "client_id": "demo-browser",
         "username": "alice@example.com",
+        "staff": False,
         "token_type": "Bearer",
         "exp": int(token.expires.timestamp()),
         "iat": int(token.created.timestamp()),
