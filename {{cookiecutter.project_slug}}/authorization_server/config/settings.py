@@ -166,6 +166,8 @@ SILENCED_SYSTEM_CHECKS = [
 # ---- Clients and resource servers ----------------------------------------------------------------
 
 CLIENTS_FILE = Path(env.text("CLIENTS_FILE", str(BASE_DIR / "clients.toml")))
+# Where this process reaches them, with {name} for the name, if that is not their public address.
+RESOURCE_SERVER_INTERNAL_URL = env.text("RESOURCE_SERVER_INTERNAL_URL", "")
 RESOURCE_SERVERS_DIR = Path(env.text("RESOURCE_SERVERS_DIR", str(PROJECT_DIR / "resource_servers")))
 
 # ---- Claims --------------------------------------------------------------------------------------

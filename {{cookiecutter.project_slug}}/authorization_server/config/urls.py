@@ -7,20 +7,13 @@ them. Its pages to register applications are left out: clients are declared.
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 from django.urls import include, path
-from django.views.decorators.http import require_safe
 from oauth2_provider import views as oauth2
 
+from config.home import home
 from introspection.endpoint import introspect
 from oauth import endpoints
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Return a page that says what this service is and which user is signed in."""
-    return render(request, "home.html")
 
 
 def project(request: HttpRequest) -> dict[str, str]:

@@ -9,24 +9,11 @@ from service_kit import health
 from tests.flows import send_to
 
 
-def test_the_home_page_leads_to_the_login_page(client, db):
-    page = client.get("/").text
-    assert 'href="/accounts/login/"' in page
-    assert "Authorization server" in page
-
-
 def test_the_home_page_names_the_project_and_whom_to_write_to(client, settings, db):
     settings.PROJECT_NAME, settings.CONTACT_EMAIL = "My <Platform>", "admin@example.com"
     page = client.get("/").text
     assert "My &lt;Platform&gt;" in page
     assert "mailto:admin@example.com" in page
-
-
-def test_staff_is_led_to_the_administration_site(client, alice):
-    alice.is_staff = True
-    alice.save()
-    client.force_login(alice)
-    assert 'href="/admin/"' in client.get("/").text
 
 
 @pytest.mark.parametrize("path", ["/static/gatehouse.css", "/static/admin/css/base.css"])
