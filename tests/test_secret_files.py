@@ -108,16 +108,19 @@ ISSUERS=authorization_server,okta
 OKTA_DOMAIN=acme.okta.com
 ORDER_HISTORY_OKTA_CLIENT_ID=0oa1
 OKTA_CLIENT_SECRET=secret-of-okta
+METRICS_TOKEN=secret-of-prometheus
 AUTH0_DOMAIN=acme.auth0.com
 BILLING_OKTA_CLIENT_SECRET=of-another-resource-server
 """
 
 
-def test_a_resource_server_gets_the_variables_of_its_issuers(platform, complete, change):
+def test_a_resource_server_gets_the_variables_of_its_issuers_and_metrics(
+    platform, complete, change
+):
     change(r"\Z", ISSUERS)
     complete()
     assert secret(platform, "ORDER_HISTORY_ISSUERS.env") == "".join(
-        ISSUERS.splitlines(keepends=True)[:4]
+        ISSUERS.splitlines(keepends=True)[:5]
     )
 
 

@@ -42,26 +42,39 @@ def test_it_can_only_be_read():
     assert Client().post("/metrics").status_code == 405
 
 
-@pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.1.2.3", "172.18.0.1", "192.168.0.9", "::1", "::ffff:10.0.0.1"]
-)
-def test_private_addresses_may_see_it(address):
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "::1", "1.2.3.4", ""])
+def test_by_default_it_is_hidden(configure, address):
+    configure(METRICS_NETWORKS=())
+    assert metrics(address).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "::1", "::ffff:10.0.0.1"])
+def test_permitted_networks_may_see_it(address):
     assert metrics(address).status_code == 200
 
 
-@pytest.mark.parametrize("address", ["1.2.3.4", "172.32.0.1", "2001:db8::1", "::ffff:1.2.3.4", ""])
+@pytest.mark.parametrize("address", ["1.2.3.4", "11.0.0.1", "2001:db8::1", "::ffff:1.2.3.4", ""])
 def test_others_may_not(address):
     assert metrics(address).status_code == 404
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"]
+)
 def test_what_a_proxy_forwards_may_not(header):
     assert metrics(**{header: "127.0.0.1"}).status_code == 404
 
 
-def test_the_networks_are_a_setting(configure):
-    configure(METRICS_NETWORKS=["1.2.3.0/24"])
-    assert [metrics(one).status_code for one in ("1.2.3.4", "127.0.0.1")] == [200, 404]
+@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-For": "1.2.3.4"}])
+def test_a_token_is_enough_at_any_address(configure, headers):
+    configure(METRICS_TOKEN="s3cret")
+    assert metrics("1.2.3.4", Authorization="Bearer s3cret", **headers).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["", "s3cret", "Bearer s3cre", "Bearer s3crét", "Bearer "])
+def test_no_address_is_enough_if_there_is_a_token(configure, header):
+    configure(METRICS_TOKEN="s3cret")
+    assert metrics(Authorization=header).status_code == 404
 
 
 def test_a_first_use_is_a_miss(alice, counted):

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+from cachetools import LRUCache
 from oauth_resource_server import TooManyInvalidTokens
-from oauth_resource_server.resilience import rate_limit
 from oauth_resource_server.resilience.rate_limit import InvalidTokenRateLimit, client_address
 
 
@@ -94,8 +94,8 @@ def test_the_error_has_the_seconds_to_wait(charged, limit):
     assert raised.value.retry_after == 1
 
 
-def test_the_number_of_addresses_is_bounded(charged, limit, monkeypatch):
-    monkeypatch.setattr(rate_limit, "MAX_ADDRESSES", 10)
+def test_the_number_of_addresses_is_bounded(charged, limit):
+    limit._full_at = LRUCache(10)
     for number in range(100):
         charged(f"{number}", 1)
     assert len(limit._full_at) == 10
@@ -107,6 +107,65 @@ def test_the_log_has_one_line_per_minute(charged, clock, caplog):
         charged("b", 500)
         clock.now += 31
     assert len(caplog.messages) == 2
+
+
+# The reserve. All senders are behind one address.
+
+
+def sends(limit, token, browser="Firefox"):
+    """Return the sender of `token`, and let the limit count it; it may raise."""
+    sender = limit.sender({"REMOTE_ADDR": "1.2.3.4", "HTTP_USER_AGENT": browser}, token)
+    limit.charge(sender.bucket)
+    return sender
+
+
+def exhaust(limit, token, browser="Firefox"):
+    """Send invalid tokens until the limit refuses one; return their number."""
+    for number in range(1000):
+        try:
+            sends(limit, token, browser)
+        except TooManyInvalidTokens:
+            return number
+    raise AssertionError("the limit refuses nothing")
+
+
+def test_a_sender_of_valid_tokens_keeps_a_reserve_beside_a_sender_of_garbage(limit):
+    limit.accept(sends(limit, "valid"))
+    exhaust(limit, "x" * 6000)
+    for _ in range(100):
+        limit.accept(sends(limit, "other"))
+
+
+@pytest.mark.parametrize(("token", "browser"), [("x" * 6000, "Firefox"), ("guess", "curl")])
+def test_other_tokens_and_programs_do_not_use_it(limit, token, browser):
+    limit.accept(sends(limit, "valid"))
+    exhaust(limit, "garbage")
+    assert exhaust(limit, token, browser) == 0
+
+
+def test_the_reserve_is_bounded(limit):
+    limit.accept(sends(limit, "valid"))
+    assert exhaust(limit, "guess") == 20
+
+
+def test_all_senders_of_valid_tokens_have_one_reserve(limit):
+    for browser in ("Firefox", "Chrome"):
+        limit.accept(sends(limit, "valid", browser))
+    assert [exhaust(limit, "guess", browser) for browser in ("Firefox", "Chrome")] == [20, 0]
+
+
+def test_jwts_of_any_length_are_of_one_form(limit):
+    limit.accept(sends(limit, "a.b.c"))
+    exhaust(limit, "x" * 6000)
+    limit.accept(sends(limit, "aa.bb.cc"))
+
+
+def test_the_reserve_ends(limit, clock):
+    limit.accept(sends(limit, "valid"))
+    clock.now += 3600
+    exhaust(limit, "x" * 6000)
+    with pytest.raises(TooManyInvalidTokens):
+        sends(limit, "other")
 
 
 # Client addresses.

@@ -90,12 +90,13 @@ def names_of_clients() -> re.Pattern[str]:
 
 
 def names_of_issuers(server: Service, values: dict[str, str]) -> re.Pattern[str]:
-    """Return a pattern for the variables that configure the issuers of `server`.
+    """Return a pattern for the variables of the issuers of `server`, and of its metrics.
 
     It excludes the options of the bundled authorization server, which stand in compose.yml.
     """
     others = [*filter(lambda name: name != "authorization_server", preset_names(server, values))]
-    names = ["ISSUERS", "ISSUERS_CONFIG", *(rf"{re.escape(env_prefix(one))}_\w+" for one in others)]
+    names = ["METRICS_TOKEN", "ISSUERS", "ISSUERS_CONFIG"]
+    names += [rf"{re.escape(env_prefix(one))}_\w+" for one in others]
     for table in issuer_tables(server, values):
         names += [re.escape(str(table[key])) for key in table if key.endswith("_variable")]
     return re.compile(rf"(?:{server.prefix}_)?(?:{'|'.join(names)})")

@@ -17,12 +17,13 @@ def post(url, body, **options):
     return requests.post(url, body, headers=headers, timeout=30, allow_redirects=False, **options)
 
 
-def exchange(url, headers, body=b"", method="POST"):
+def exchange(url, headers, body=b"", method="POST", source=""):
     """Send a request with exactly these headers; return the bytes of the response."""
     parts = urlsplit(url)
     line = f"{method} {parts.path or '/'} HTTP/1.1"
     lines = [line, f"Host: {parts.netloc}", "Connection: close", *headers]
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+    server, source_address = (parts.hostname, parts.port), (source, 0)
+    with socket.create_connection(server, 30, source_address) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         return connection.makefile("rb").read()
 
@@ -92,6 +93,18 @@ def test_unfinished_bodies_at_the_token_endpoint_hold_no_thread(stack, first, ge
             connection.sendall("\r\n".join([*lines, "", "five5"]).encode())
         token = stack.machine_token(f"{first['name']}:read")
         assert get(stack.api(first["name"]), token).status_code == 200
+
+
+def test_good_tokens_are_accepted_beside_garbage_from_the_same_address(stack, first):
+    def status(token):
+        url, headers = stack.api(first["name"]), [f"Authorization: Bearer {token}"]
+        # Of other tests' tokens none comes from this address.
+        return int(exchange(url, headers, method="GET", source="127.0.0.9").split()[1])
+
+    assert status(stack.machine_token(f"{first['name']}:read")) == 200
+    garbage = [status(f"garbage{number}") for number in range(100)]
+    new = [status(stack.machine_token(f"{first['name']}:read")) for _ in range(5)]
+    assert ({*garbage}, new) == ({401, 503}, [200] * 5)
 
 
 def test_a_device_stores_no_repeated_scopes(stack, first):

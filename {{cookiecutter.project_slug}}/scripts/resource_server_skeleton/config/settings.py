@@ -79,6 +79,7 @@ LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
 _COOKIE = f"{'__Host-' if PRODUCTION else ''}{PREFIX.lower()}"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_COOKIE}_session", f"{_COOKIE}_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = [r"^metrics$"]  # Prometheus asks in the private network, without TLS.
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 # The documentation page opens the sign-in page of the authorization server in a pop-up, and waits
@@ -139,6 +140,9 @@ OAUTH_RESOURCE_SERVER = {
     "MAX_WAITING_THREADS": max(1, env.number("WEB_THREADS", 4, minimum=1) // 2),
     # Seconds for which a cached token is accepted longer while the authorization server is down.
     "STALE_IF_ERROR_SECONDS": env.number("RESOURCE_SERVER_STALE_IF_ERROR_SECONDS", 0),
+    # Without a token, only processes on this machine read /metrics, and in development only.
+    "METRICS_TOKEN": env.secret("METRICS_TOKEN") if env.text("METRICS_TOKEN", "") else "",
+    "METRICS_NETWORKS": [] if PRODUCTION else ["127.0.0.0/8", "::1/128"],
     "REQUEST_HEADERS": "service_kit.request_id.outgoing_headers",
 }
 

@@ -27,7 +27,7 @@ urlpatterns = [
     # Where "Authorize" on that page comes back to.
     path("api/docs/oauth2-redirect.html", SpectacularSwaggerOauthRedirectView.as_view()),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
-    path("metrics", metrics.view, name="metrics"),  # For METRICS_NETWORKS only.
+    path("metrics", metrics.view, name="metrics"),  # Needs METRICS_TOKEN in production.
 ]
 if not settings.PRODUCTION:  # People type these addresses.
     to_documentation = RedirectView.as_view(pattern_name="docs")

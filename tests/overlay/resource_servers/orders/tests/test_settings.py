@@ -36,10 +36,43 @@ def test_a_list_without_its_slash_is_found(anonymous, db):
     assert (response.status_code, response["Location"]) == (301, "/api/items/")
 
 
+# A scrape, as it comes from a proxy on this machine that adds no header. Prints the status.
+SCRAPE = """
+import django
+django.setup()
+from django.test import Client
+headers = {"Authorization": "Bearer a-token-of-32-characters-or-more-0123"}
+print(Client(SERVER_NAME="orders.example.com", headers=headers).get("/metrics").status_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("token", "status"), [("", "404"), ("a-token-of-32-characters-or-more-0123", "200")]
+)
+def test_the_metrics_need_a_token_in_production(token, status):
+    process = run(
+        *("-c", SCRAPE),
+        ENVIRONMENT="production",
+        METRICS_TOKEN=token,
+        AUTHORIZATION_SERVER_URL="https://as.example.com",
+        **{f"{settings.PREFIX}_URL": "https://orders.example.com"},
+    )
+    assert process.stdout.split() == [status], process.stderr
+
+
+def test_a_metrics_token_that_is_easy_to_guess_is_refused():
+    assert "METRICS_TOKEN" in check(METRICS_TOKEN="prometheus").stderr
+
+
 def check(**variables):
     """Run ``manage.py check`` with additional environment variables."""
+    return run("manage.py", "check", **variables)
+
+
+def run(*arguments, **variables):
+    """Run Python with additional environment variables."""
     return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, *arguments],
         cwd=BASE_DIR,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | variables,
         capture_output=True,

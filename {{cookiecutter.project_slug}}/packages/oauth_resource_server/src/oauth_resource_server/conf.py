@@ -17,10 +17,6 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 T = TypeVar("T")
-PRIVATE_NETWORKS = (
-    *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
-    *("::1/128", "fc00::/7"),
-)
 _singletons: list[PerProcess[Any]] = []
 
 
@@ -112,7 +108,8 @@ class Conf:
     breaker_max_delay: float = _setting("BREAKER_MAX_DELAY_SECONDS", 2, between=(0.01, 60))
     inactive_rate: float = _setting("INVALID_TOKEN_RATE", 10, between=(0.01, 10_000))
     inactive_burst: int = _setting("INVALID_TOKEN_BURST", 20, between=(1, 10_000))
-    metrics_networks: Sequence[str] = _setting("METRICS_NETWORKS", PRIVATE_NETWORKS)
+    metrics_networks: Sequence[str] = _setting("METRICS_NETWORKS", ())
+    metrics_token: str = _setting("METRICS_TOKEN", "", secret=True)
     users: str = _setting("USERS", "create")
     user_factory: str | None = _setting("USER_FACTORY", None)
     request_headers: str | None = _setting("REQUEST_HEADERS", None)

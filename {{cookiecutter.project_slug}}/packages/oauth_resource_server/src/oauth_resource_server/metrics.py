@@ -9,13 +9,14 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 import prometheus_client
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
 from oauth_resource_server.conf import conf
 
 CLOSED, HALF_OPEN, OPEN = 0, 1, 2
-FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
+FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 _hits = Counter(
     "oauth_resource_server_cache_hits",
@@ -79,9 +80,9 @@ revocation_contact = Gauge(
 def view(request: HttpRequest) -> HttpResponse:
     """Return all metrics of the process in the text format of Prometheus.
 
-    Answers 404 to addresses outside ``METRICS_NETWORKS`` (default: loopback and private networks),
-    and to forwarded requests, because requests from the Internet arrive through a proxy. With
-    ``PROMETHEUS_MULTIPROC_DIR`` the metrics are those of all worker processes.
+    Answers 404 unless the request has ``METRICS_TOKEN`` as its bearer token. Without that setting,
+    it must come from ``METRICS_NETWORKS`` (none by default) and through no proxy that says so.
+    With ``PROMETHEUS_MULTIPROC_DIR`` the metrics are those of all worker processes.
     """
     if not _is_allowed(request):
         raise Http404
@@ -94,7 +95,9 @@ def view(request: HttpRequest) -> HttpResponse:
 
 
 def _is_allowed(request: HttpRequest) -> bool:
-    if any(header in request.META for header in FORWARDING_HEADERS):
+    if token := conf().metrics_token:
+        return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}")
+    if any(name.startswith(FORWARDING_HEADERS) for name in request.META):
         return False
     try:
         address = ip_address(request.META.get("REMOTE_ADDR", ""))

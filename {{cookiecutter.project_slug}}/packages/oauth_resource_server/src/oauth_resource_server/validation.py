@@ -17,7 +17,7 @@ from oauth_resource_server.issuers.introspection import authorization
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.route import Issuers, Route, configured_issuers
 from oauth_resource_server.resilience.bulkhead import PATIENCE_SECONDS, Bulkhead
-from oauth_resource_server.resilience.rate_limit import InvalidTokenRateLimit, client_address
+from oauth_resource_server.resilience.rate_limit import InvalidTokenRateLimit, Sender
 from oauth_resource_server.resilience.single_flight import SingleFlight
 from oauth_resource_server.revocation.matcher import RevocationMatcher
 from oauth_resource_server.revocation.receiver import Receiver
@@ -129,10 +129,10 @@ def _validate_uncached(
     if state.local_cache.is_inactive(key):
         metrics.inactive_hits.inc()
         return None
-    address = client_address(meta)
+    sender = state.rate_limit.sender(meta, token)
     # Waiting for the question of another request is free.
     if key not in state.flights:
-        state.rate_limit.check(address)
+        state.rate_limit.check(sender.bucket)
     route = state.issuers.route(token, key)
     if not route.issuers:
         return None  # No trusted issuer can have issued it.
@@ -140,7 +140,7 @@ def _validate_uncached(
     patience = 2 * PATIENCE_SECONDS if key in state.flights else PATIENCE_SECONDS
     try:
         with state.bulkhead.slot(route.issuer_name, patience):
-            return state.flights(key, partial(_find, state, key, token, route, address))
+            return state.flights(key, partial(_find, state, key, token, route, sender))
     except AuthorizationServerUnavailable:
         stale = state.local_cache.get_stale(key) if may_be_stale else None
         if stale is None:
@@ -150,7 +150,7 @@ def _validate_uncached(
 
 
 def _find(
-    state: ProcessState, key: bytes, token: str, route: Route, address: str
+    state: ProcessState, key: bytes, token: str, route: Route, sender: Sender
 ) -> AccessToken | None:
     """Look the token up again, then in the shared cache, then ask its issuer."""
     # Another flight may have ended between the first look-up and the start of this one.
@@ -171,7 +171,7 @@ def _find(
     metrics.misses.inc()
     # A token that is revoked while the response is on its way lives no longer for that.
     asked = time.time()
-    access_token = _ask(state, key, token, route, address)
+    access_token = _ask(state, key, token, route, sender)
     if access_token is None:
         state.local_cache.put_inactive(key, asked + conf().inactive_caching_seconds)
         return None
@@ -200,21 +200,21 @@ def _remember(
 
 
 def _ask(
-    state: ProcessState, key: bytes, token: str, route: Route, address: str
+    state: ProcessState, key: bytes, token: str, route: Route, sender: Sender
 ) -> AccessToken | None:
-    """Ask the issuer. Only a valid token or an outage gives `address` its charge back."""
+    """Ask the issuer. Only a valid token or an outage gives `sender` its charge back."""
     # Charged first, so that concurrent requests cannot exceed the limit.
-    state.rate_limit.charge(address)
+    state.rate_limit.charge(sender.bucket)
     try:
         access_token = state.issuers.validate(route, token, key)
     except AuthorizationServerUnavailable:
-        state.rate_limit.refund(address)
+        state.rate_limit.refund(sender.bucket)
         raise
     # Checked here, also views that never read the user refuse a deactivated one, and a cached
     # token costs no query. A deactivation takes effect as fast as a revocation.
     if access_token is None or is_refused(access_token):
         return None
-    state.rate_limit.refund(address)
+    state.rate_limit.accept(sender)
     return access_token
 
 

@@ -2,29 +2,40 @@
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
 from math import ceil, inf
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
+from cachetools import LRUCache, TTLCache
 from rest_framework.settings import api_settings
 
 from oauth_resource_server.errors import TooManyInvalidTokens
 
 MAX_ADDRESSES = 10_000
+RESERVE_SECONDS = 3600
 LOG_INTERVAL_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
 
+class Sender(NamedTuple):
+    """The sender of a token: the bucket that is charged, and a hash of what distinguishes it."""
+
+    bucket: str
+    traits: int
+
+
 class InvalidTokenRateLimit:
-    """Token bucket per client address.
+    """Token bucket per client address, and a second one as a reserve for senders of valid tokens.
 
     Every introspection is charged, and the charge of a valid token is refunded. When the bucket is
     empty, uncached tokens of the address are not introspected. They may be valid, so the answer is
     503 and not 401. Cached tokens and other addresses are not affected.
+
+    Behind one address there may be others than the sender of invalid tokens. The reserve is for
+    tokens of the form and the User-Agent of a token that was valid within `RESERVE_SECONDS`.
 
     `rate` is invalid tokens per second. `Bulkhead` alone bounds many addresses together.
     """
@@ -37,36 +48,47 @@ class InvalidTokenRateLimit:
         self._timer = timer
         self._lock = Lock()
         self._log_at = -inf
-        # Per address, the time at which its bucket will be full again.
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        # The time at which a bucket will be full again.
+        self._full_at: LRUCache[str, float] = LRUCache(MAX_ADDRESSES)
+        self._valid: TTLCache[int, bool] = TTLCache(MAX_ADDRESSES, RESERVE_SECONDS, timer)
 
-    def check(self, address: str) -> None:
+    def sender(self, meta: Mapping[str, Any], token: str) -> Sender:
+        """Return the sender of `token` in a request with `meta`."""
+        address, form = client_address(meta), "JWT" if token.count(".") == 2 else len(token)
+        traits = hash((address, form, meta.get("HTTP_USER_AGENT")))
+        with self._lock:
+            return Sender(f"{address} reserve" if traits in self._valid else address, traits)
+
+    def accept(self, sender: Sender) -> None:
+        """Undo a charge, because the token is valid."""
+        self.refund(sender.bucket)
+        with self._lock:
+            self._valid[sender.traits] = True
+
+    def check(self, bucket: str) -> None:
         """Raise `TooManyInvalidTokens` if the bucket is empty."""
         with self._lock:
-            self._after_charge(address)
+            self._after_charge(bucket)
 
-    def charge(self, address: str) -> None:
+    def charge(self, bucket: str) -> None:
         """Take one token out of the bucket; raise `TooManyInvalidTokens` if it is empty."""
         with self._lock:
-            self._full_at[address] = self._after_charge(address)
-            self._full_at.move_to_end(address)
-            if len(self._full_at) > MAX_ADDRESSES:
-                self._full_at.popitem(last=False)
+            self._full_at[bucket] = self._after_charge(bucket)
 
-    def refund(self, address: str) -> None:
+    def refund(self, bucket: str) -> None:
         with self._lock:
-            if address in self._full_at:
-                self._full_at[address] -= self._interval
+            if bucket in self._full_at:
+                self._full_at[bucket] -= self._interval
 
-    def _after_charge(self, address: str) -> float:
+    def _after_charge(self, bucket: str) -> float:
         now = self._timer()
-        full_at = max(now, self._full_at.get(address, now)) + self._interval
+        full_at = max(now, self._full_at.get(bucket, now)) + self._interval
         excess = full_at - now - self._depth
         if excess <= 1e-9:  # Rounding errors do not count.
             return full_at
         if now >= self._log_at:
             self._log_at = now + LOG_INTERVAL_SECONDS
-            log.warning("Too many invalid tokens from %s, and possibly others.", address)
+            log.warning("Too many invalid tokens from %s, and possibly others.", bucket)
         raise TooManyInvalidTokens(
             "Too many invalid tokens from one address", retry_after=ceil(excess)
         )
