@@ -64,6 +64,24 @@ def test_after_an_outage_a_place_is_one_but_nobody_waits_for_it(room):
         assert is_turned_away(room)
 
 
+def test_it_stalls_while_nothing_moves(room, full):
+    assert room.stalls
+
+
+def test_it_does_not_stall_without_a_wait(room):
+    with room.slot():
+        assert not room.stalls
+
+
+def test_it_stalls_after_an_outage_until_the_next_answer(room):
+    with pytest.raises(AuthorizationServerUnavailable), room.slot():
+        raise AuthorizationServerUnavailable("down")
+    stalled = room.stalls
+    with room.slot():
+        pass
+    assert (stalled, room.stalls) == (True, False)
+
+
 def test_places_are_free_again(room, full):
     full.close()
     assert not is_turned_away(room)

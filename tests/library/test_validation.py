@@ -22,7 +22,12 @@ from oauth_resource_server import (
 from oauth_resource_server.conf import conf, reset_process_state
 from oauth_resource_server.issuers import route
 from oauth_resource_server.issuers.route import Issuers
-from oauth_resource_server.validation import MAX_TOKEN_LENGTH, process_state, validate
+from oauth_resource_server.validation import (
+    MAX_TOKEN_LENGTH,
+    is_held_up,
+    process_state,
+    validate,
+)
 
 from .fake_issuer import FakeIssuer
 from .jwts import jwt
@@ -228,6 +233,45 @@ def test_a_stale_token_that_became_inactive_is_not_used(issuer, configure, clock
     issuer.answers["a"] = AuthorizationServerUnavailable("down")
     with pytest.raises(AuthorizationServerUnavailable):
         validate("a", may_be_stale=True)
+
+
+def bearer(token):
+    return {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+
+
+@pytest.fixture
+def outage(issuer):
+    """Every token but `known` (active) and `unknown` (inactive) meets an outage."""
+    issuer.answers = {"known": active(exp=None), "a": AuthorizationServerUnavailable("down")}
+    for token in ("known", "unknown", "a"):
+        with suppress(AuthorizationServerUnavailable):
+            validate(token)
+
+
+@pytest.mark.usefixtures("outage")
+def test_a_token_that_is_not_cached_is_held_up_in_an_outage():
+    assert is_held_up(bearer("a"))
+
+
+@pytest.mark.usefixtures("outage")
+@pytest.mark.parametrize("meta", [{}, bearer("known"), bearer("unknown"), bearer("")], ids=str)
+def test_other_requests_are_not_held_up_in_an_outage(meta):
+    assert not is_held_up(meta)
+
+
+def test_a_stale_token_is_not_held_up(validate_in_an_outage):
+    validate_in_an_outage(60)
+    assert not is_held_up(bearer("a"))
+
+
+def test_no_request_is_held_up_without_an_outage(issuer):
+    validate("a")
+    assert not is_held_up(bearer("b"))
+
+
+def test_nothing_is_held_up_nor_made_before_the_first_token():
+    reset_process_state()
+    assert (is_held_up(bearer("a")), process_state.made) == (False, None)
 
 
 # The rate limit of an address.

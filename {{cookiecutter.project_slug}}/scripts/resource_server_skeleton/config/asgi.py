@@ -14,12 +14,14 @@ django = get_wsgi_application()
 # Only now is Django set up.
 from django.urls import reverse  # noqa: E402
 
+from oauth_resource_server.validation import is_held_up  # noqa: E402
 from service_kit.health import LIVE, READY, Health  # noqa: E402
 
 bridge = WSGIBridge(
     django,
     threads=env.number("WEB_THREADS", 4, minimum=1),
     max_body=2**20,  # bytes; the proxy has the same limit
+    is_held_up=is_held_up,
 )
 # Clients find the metadata even while all threads are busy. It needs no database.
 metadata = WSGIBridge(django, threads=1, max_body=0)

@@ -4,7 +4,18 @@ import asyncio
 import threading
 
 import pytest
-from service_kit.wsgi_bridge import Client, ClientGone, Line, Refused, Threads, read_body
+from service_kit import wsgi_bridge
+from service_kit.wsgi_bridge import (
+    HOLD_SECONDS,
+    PACE_SECONDS,
+    Client,
+    ClientGone,
+    Line,
+    Refused,
+    Threads,
+    WSGIBridge,
+    read_body,
+)
 
 
 async def never():
@@ -145,3 +156,63 @@ def test_a_body_that_ends_early_is_not_returned():
 
     with pytest.raises(ClientGone):
         asyncio.run(read_body(receive, [(b"content-length", b"50")], 100, 60))
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The seconds that requests wait, which take no time: the clock stands still."""
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    monkeypatch.setattr(wsgi_bridge, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return waits
+
+
+def held(path, requests, receive=never):
+    """Return the statuses of some requests to a bridge that holds requests to /held."""
+    statuses = []
+
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [b""]
+
+    async def send(message):
+        statuses.append(message.get("status"))
+
+    async def scenario():
+        bridge = WSGIBridge(
+            application,
+            threads=1,
+            max_body=0,
+            is_held_up=lambda environ: environ["PATH_INFO"] == "/held",
+        )
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        for _ in range(requests):
+            await bridge(scope | {"http_version": "1.1", "scheme": "http"}, receive, send)
+
+    asyncio.run(scenario())
+    return [status for status in statuses if status]
+
+
+def test_requests_that_are_held_up_take_turns(waits):
+    assert held("/held", 3) == [200, 200, 200]
+    assert waits == pytest.approx([PACE_SECONDS, 2 * PACE_SECONDS])
+
+
+def test_no_request_is_held_up_for_longer(waits):
+    held("/held", 100)
+    assert max(waits) == pytest.approx(HOLD_SECONDS)
+
+
+def test_a_request_that_is_not_held_up_waits_for_none(waits):
+    assert (held("/other", 3), waits) == ([200, 200, 200], [])
+
+
+def test_a_request_that_is_held_up_is_not_run_without_its_client(monkeypatch):
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    assert held("/held", 2, gone) == [200]

@@ -29,20 +29,20 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._made: T | None = None
+        self.made: T | None = None  # Until the first call.
         self._lock = Lock()
         _singletons.append(self)
 
     def __call__(self) -> T:
-        if (made := self._made) is not None:
+        if (made := self.made) is not None:
             return made
         with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
+            if self.made is None:
+                self.made = self._make()
+            return self.made
 
     def forget(self) -> None:
-        self._made = None
+        self.made = None
         self._lock = Lock()
 
 

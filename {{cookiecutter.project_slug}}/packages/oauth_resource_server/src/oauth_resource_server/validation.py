@@ -93,6 +93,19 @@ def is_well_formed(token: str) -> bool:
     return len(token) <= MAX_TOKEN_LENGTH and B64TOKEN.fullmatch(token) is not None
 
 
+def is_held_up(meta: Mapping[str, Any]) -> bool:
+    """Return whether a request with this ``META`` needs an issuer while one does not answer.
+
+    It waits for nothing, and may be called in an event loop.
+    """
+    scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
+    state = process_state.made
+    if state is None or not state.bulkhead.stalls or scheme.lower() != "bearer" or not token:
+        return False
+    key, cache = sha256(token.strip().encode()).digest(), state.local_cache
+    return not (cache.get(key) or cache.get_stale(key) or cache.is_inactive(key))
+
+
 def validate(
     token: str, *, meta: Mapping[str, Any] | None = None, may_be_stale: bool = False
 ) -> AccessToken | None:

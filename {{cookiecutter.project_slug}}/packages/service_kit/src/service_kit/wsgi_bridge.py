@@ -20,6 +20,7 @@ from functools import partial
 from io import BytesIO
 from queue import SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
@@ -40,6 +41,8 @@ SEND_SECONDS = 60.0  # for a client to take one piece of a response
 MAX_WAITING = 256  # requests in the line for a thread
 WAIT_SECONDS = 5.0  # for a request in that line
 SWEEP_SECONDS = 0.05  # between two looks at the line
+# Seconds between two requests that are held up, and the most that one of them is held.
+PACE_SECONDS, HOLD_SECONDS = 0.01, 0.5
 PIECE_SIZE = 64 * 1024  # bytes of a file
 
 
@@ -461,6 +464,8 @@ class WSGIBridge:
         body_seconds: Seconds for a whole body.
         max_waiting: The number of requests that may wait for a thread.
         wait_seconds: Seconds for which one may wait.
+        is_held_up: Whether a request, of which it gets the headers, can hardly be answered at the
+            moment. Such requests take a thread at intervals, because their clients ask again.
     """
 
     def __init__(
@@ -469,6 +474,7 @@ class WSGIBridge:
         *,
         threads: int,
         max_body: int,
+        is_held_up: Callable[[Mapping[str, Any]], bool] = lambda environ: False,
         body_seconds: float = BODY_SECONDS,
         max_waiting: int = MAX_WAITING,
         wait_seconds: float = WAIT_SECONDS,
@@ -478,6 +484,7 @@ class WSGIBridge:
         self.threads = Threads(threads)
         # Each thread has one more request at hand, and need not wait for the event loop.
         self.line = Line(2 * threads, max_waiting, wait_seconds)
+        self.is_held_up, self.last_turn = is_held_up, 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -487,6 +494,8 @@ class WSGIBridge:
             environ = environ_of(scope)
             body = await read_body(receive, scope["headers"], self.max_body, self.body_seconds)
             environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(len(body)), BytesIO(body)
+            if self.is_held_up(environ):
+                await self.hold(client)
             await self.line.enter(client)
             answer = await self.threads.submit(
                 partial(run, self.application, environ), self.line.leave
@@ -502,6 +511,20 @@ class WSGIBridge:
             pass
         finally:
             client.forget()
+
+    async def hold(self, client: Client) -> None:
+        """Wait for PACE_SECONDS after the last one that was held, but no longer than HOLD_SECONDS.
+
+        Raises:
+            ClientGone: The client hung up.
+        """
+        now = monotonic()
+        self.last_turn = min(max(now, self.last_turn + PACE_SECONDS), now + HOLD_SECONDS)
+        if self.last_turn > now:
+            client.is_gone()
+            await asyncio.sleep(self.last_turn - now)
+            if client.is_gone():
+                raise ClientGone
 
     async def stream(self, answer: Answer, client: Client, send: Send) -> None:
         """Send the pieces of a response as they come, while the client takes them."""

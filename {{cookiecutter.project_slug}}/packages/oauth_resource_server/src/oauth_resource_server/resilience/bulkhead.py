@@ -55,6 +55,13 @@ class Bulkhead:
         self._inside = 0
         self._queues: dict[str, _Queue] = {}
 
+    @property
+    def stalls(self) -> bool:
+        """Whether the last request of an issuer met an outage, or waits for long."""
+        early = time.monotonic() - PATIENCE_SECONDS
+        queues = list(self._queues.values())
+        return any(one.stalls or (one.inside and one.moved_at < early) for one in queues)
+
     @contextmanager
     def slot(self, issuer: str = "", patience: float = PATIENCE_SECONDS) -> Iterator[None]:
         """Take a slot, and set the deadline of everything in the block.
