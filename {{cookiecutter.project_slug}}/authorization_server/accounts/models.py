@@ -7,6 +7,7 @@ import time
 import uuid
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.auth.signals import user_logged_in
@@ -108,7 +109,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 self.revoke_everything()
 
     def revoke_everything(self) -> int:
-        """Delete the access tokens, ID tokens and codes, and revoke the refresh tokens.
+        """Delete access tokens, ID tokens, codes and consents, and revoke refresh tokens.
 
         Return the number of access tokens.
         """
@@ -118,7 +119,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             oauth2.AccessToken.objects.filter(user=self),
             oauth2.RefreshToken.objects.filter(user=self),
         )
-        others = (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant)
+        consent = apps.get_model("oauth", "Consent")
+        others = (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant, consent)
         deleted = [model.objects.filter(user=self).delete()[0] for model in others]
         if access + refresh + sum(deleted):
             consent_withdrawn.send(User, user=self)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
@@ -26,6 +27,16 @@ CHOICES = {
     # HS256 would need the client secret in clear.
     "algorithm": (Application.NO_ALGORITHM, Application.RS256_ALGORITHM),
 }
+
+
+def is_claimed(redirect_uri: str) -> bool:
+    """Return whether only the client itself can get a code that is sent to `redirect_uri`.
+
+    Any program can use the client_id of a public client, and on the device of a user also a
+    loopback address or a private scheme (RFC 8252 section 8.6).
+    """
+    uri = urlsplit(redirect_uri)
+    return uri.scheme == "https" and uri.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 class ClientTable(Table, frozen=True, kw_only=True):
@@ -74,9 +85,13 @@ class ClientTable(Table, frozen=True, kw_only=True):
         check(is_valid, "client_type", "'confidential' for client-credentials", self.client_type)
         is_valid = is_code or not self.algorithm
         check(is_valid, "algorithm", "none unless authorization-code", self.algorithm)
-        # Any program can use the client_id of a public client (RFC 8252 section 8.6).
-        is_valid = self.is_confidential or not self.skip_authorization
-        check(is_valid, "skip_authorization", "false for a public client", True)
+        is_assured = self.is_confidential or all(map(is_claimed, self.redirect_uris))
+        is_valid = (is_code and is_assured) or not self.skip_authorization
+        expected = (
+            "false unless authorization-code, and for a public client with a redirect_uri "
+            "that is not https or on the device of a user"
+        )
+        check(is_valid, "skip_authorization", expected, True)
 
     @property
     def is_confidential(self) -> bool:

@@ -54,6 +54,7 @@ CONTACT_EMAIL = PROJECT.get("contact_email", "")
 INSTALLED_APPS = [
     "accounts",
     "client_registry",
+    "oauth",
     "revocation_events",
     "oauth2_provider",
     "corsheaders",

@@ -14,6 +14,7 @@ from oauth2_provider import views as oauth2
 from config.home import home
 from introspection.endpoint import introspect
 from oauth import endpoints
+from oauth.applications import applications
 
 
 def project(request: HttpRequest) -> dict[str, str]:
@@ -53,6 +54,7 @@ handler500 = "service_kit.database.server_error"
 
 urlpatterns = [
     path("", home, name="home"),
+    path("applications/", applications, name="applications"),
     path("accounts/login/", LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

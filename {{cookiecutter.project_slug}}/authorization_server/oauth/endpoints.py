@@ -45,7 +45,9 @@ from accounts.events import note
 from accounts.models import AUTH_TIME, User
 from accounts.rate_limits import Bucket, RateLimited, client_address
 from client_registry.credentials import CLIENT_ID
+from client_registry.declarations import is_claimed
 from client_registry.models import active_registration
+from oauth.models import Consent
 from oauth.requests import FORM, basic_credentials, refuse
 from oauth.validator import family_of
 
@@ -77,8 +79,30 @@ class AuthorizationView(views.AuthorizationView):
         parameters.pop("approval_prompt", None)
         if self.prompt & {"login", "select_account"}:  # which has been done
             del parameters["prompt"]
-        request.GET = parameters  # type: ignore[assignment]
-        return super().get(request, *args, **kwargs)
+        prompt, request.GET = self.prompt, parameters  # type: ignore[assignment]
+        response = super().get(request, *args, **kwargs)
+        if response.status_code != 200:
+            return response
+        if "consent" not in prompt and self.is_remembered():
+            form = self.form_class(self.get_initial() | {"allow": True})
+            return self.form_valid(form) if form.is_valid() else response
+        return self.consent_required() if "none" in prompt else response
+
+    def is_remembered(self) -> bool:
+        """Return whether the user has allowed this client these scopes before (decision 55)."""
+        request, application = self.oauth2_data, self.oauth2_data["application"]
+        is_public = application.client_type == Application.CLIENT_PUBLIC
+        if is_public and not is_claimed(request["redirect_uri"]):
+            return False
+        consent = Consent.objects.filter(user=self.request.user, application=application).first()
+        return consent is not None and consent.covers(request["scopes"])
+
+    def consent_required(self) -> HttpResponse:
+        """Return the error of ``prompt=none`` where the page would be shown."""
+        request = self.oauth2_data
+        error = ConsentRequired(state=request["state"])
+        error.redirect_uri = request["redirect_uri"]
+        return self.error_response(OAuthToolkitError(error), request["application"])
 
     def must_sign_in(self) -> bool:
         """Return whether there is no session, or none that is young enough for the request."""
@@ -119,17 +143,6 @@ class AuthorizationView(views.AuthorizationView):
         parameters = self.request.GET.copy()
         parameters["login_after"] = str(int(time.time() * 1000))
         return redirect_to_login(f"{self.request.path}?{parameters.urlencode()}")
-
-    def error_response(
-        self, error: OAuthToolkitError, application: Application | None, **kwargs: Any
-    ) -> HttpResponse:
-        """Say login_required where oauthlib, which knows no session, says consent_required."""
-        if isinstance(error.oauthlib_error, ConsentRequired) and (
-            self.must_sign_in() or self.is_another_person()
-        ):
-            error.oauthlib_error.error = LoginRequired.error
-            error.oauthlib_error.description = LoginRequired.description
-        return super().error_response(error, application, **kwargs)
 
     def create_authorization_response(
         self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool

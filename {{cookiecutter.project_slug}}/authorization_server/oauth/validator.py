@@ -37,6 +37,7 @@ from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import resource_servers
 from client_registry.models import active_registration
+from oauth.models import Consent
 from oauth.requests import basic_credentials, problem_with_values
 
 # By device code. One poll more than the interval allows, for jitter on the way.
@@ -282,9 +283,13 @@ class RegisteredClientValidator(OAuth2Validator):
     def _save_bearer_token(
         self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any
     ) -> None:
-        """Repeat the checks of user and scopes, which may have changed since the grant."""
+        """Repeat the checks of user, consent and scopes, which may have changed since the grant."""
         if request.grant_type != "client_credentials" and not is_active_user(request.user):
             raise errors.InvalidGrantError("The user is not active.", request=request)
+        if request.grant_type != "client_credentials":
+            consent = Consent.objects.filter(user=request.user, application=request.client)
+            if not consent.update(last_used=timezone.now()):
+                raise errors.InvalidGrantError("The consent was withdrawn.", request=request)
         # A refresh may repeat scopes, which oauthlib does not hand to `validate_scopes`.
         scopes = unique(token.get("scope", "").split())
         token["scope"] = " ".join(scopes)
@@ -380,12 +385,10 @@ class RegisteredClientValidator(OAuth2Validator):
         return claims | ({AUTH_TIME: int(stored)} if stored else {}), expires
 
     def validate_silent_login(self, request: Request) -> bool:
-        """Accept ``prompt=none``: the view checks the session and answers login_required."""
+        """Accept ``prompt=none``: the view checks session and consent, which oauthlib lacks."""
         return True
 
-    def validate_silent_authorization(self, request: Request) -> bool:
-        """Return whether the client needs no consent; False results in consent_required."""
-        return bool(request.client.skip_authorization)
+    validate_silent_authorization = validate_silent_login
 
     def _get_key_for_token(self, token: str) -> jwk.JWKSet | None:
         """Return the keys to verify an ID token, None if it is malformed.

@@ -164,9 +164,22 @@ BAD = {
         "algorithm: expected none unless authorization-code",
     ),
     "HS256": ([("RS256", "HS256")], "algorithm: expected '' or 'RS256', got 'HS256'"),
-    "a public client without consent": (
-        [PUBLIC, ("title", "skip_authorization = true\ntitle")],
-        "skip_authorization: expected false for a public client",
+    **{
+        f"a public client without consent at {uri}": (
+            [PUBLIC, ("title", "skip_authorization = true\ntitle"), ('"https://shop', f'"{uri}')],
+            "skip_authorization: expected false unless authorization-code, and for a public",
+        )
+        for uri in (
+            *("https://localhost/?", "http://127.0.0.1/?", "https://[::1]/?", "com.example.app:/"),
+            'https://shop.example.com/", "http://localhost:8000/?',
+        )
+    },
+    "a machine without consent": (
+        [
+            *(MACHINE, NO_URI, ('["openid", "orders:*"]', '["orders:*"]')),
+            *(('algorithm = "RS256"', ""), ("title", "skip_authorization = true\ntitle")),
+        ],
+        "skip_authorization: expected false unless authorization-code",
     ),
     **{
         f"the origin {origin}": (
@@ -197,6 +210,12 @@ def test_a_declaration_is_refused(read, changes, problem):
     assert message.startswith("clients.toml")
     assert problem in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("change", [("x", "x"), PUBLIC])
+def test_a_client_with_addresses_of_its_own_may_need_no_consent(read, change):
+    text = CLIENT.replace(*change).replace("title", "skip_authorization = true\ntitle", 1)
+    assert read(text)["shop"].skip_authorization
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

@@ -1,0 +1,80 @@
+"""What people have allowed clients. The toolkit stores it with each code and token only."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from oauth2_provider.models import (
+    AccessToken,
+    Application,
+    DeviceGrant,
+    Grant,
+    IDToken,
+    RefreshToken,
+)
+
+from accounts.events import note
+from accounts.models import revoke
+
+
+class Consent(models.Model):
+    """The access of a client to the account of a user. Without this row, it gets no tokens."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    application = models.ForeignKey("oauth2_provider.Application", models.CASCADE)
+    scopes = models.JSONField(default=list)
+    #: False: the client was declared to need no consent.
+    was_asked = models.BooleanField(default=True)
+    given = models.DateTimeField(auto_now_add=True)
+    #: When the client got its last token: an introspection writes nothing.
+    last_used = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "application"], name="one_consent"),)
+
+    def __str__(self) -> str:
+        return f"{self.application} for {self.user}"
+
+    def covers(self, scopes: Collection[str]) -> bool:
+        """Return whether the user has been asked about all of `scopes`."""
+        return self.was_asked and set(scopes).issubset(self.scopes)
+
+    @transaction.atomic
+    def withdraw(self) -> None:
+        """Delete the row and what the client has of the user; resource servers learn of it.
+
+        The row comes first: a request of the client that is storing tokens holds it.
+        """
+        mine = {"user": self.user, "application": self.application}
+        self.delete()
+        revoke(AccessToken.objects.filter(**mine), RefreshToken.objects.filter(**mine))
+        for model in (IDToken, Grant):
+            model.objects.filter(**mine).delete()
+        client_id = self.application.client_id
+        DeviceGrant.objects.filter(user=self.user, client_id=client_id).delete()
+        note("consent-withdrawn", user=self.user.pk, client=client_id)
+
+
+def remember(user: Any, application: Application, scope: str) -> None:
+    """Add the scopes of a code to the consent."""
+    consent, _ = Consent.objects.get_or_create(user=user, application=application)
+    was_asked = not application.skip_authorization
+    before = consent.scopes if consent.was_asked == was_asked else []
+    consent.scopes, consent.was_asked = sorted({*before, *scope.split()}), was_asked
+    consent.save()
+
+
+@receiver(post_save, sender=Grant)
+def on_code(instance: Grant, created: bool, **kwargs: Any) -> None:
+    if created:
+        remember(instance.user, instance.application, instance.scope)
+
+
+@receiver(post_save, sender=DeviceGrant)
+def on_device(instance: DeviceGrant, update_fields: Any, **kwargs: Any) -> None:
+    if update_fields == {"status"} and instance.status == DeviceGrant.AUTHORIZED:
+        application = Application.objects.get(client_id=instance.client_id)
+        remember(instance.user, application, instance.scope)
