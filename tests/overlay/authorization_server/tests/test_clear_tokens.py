@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
 from revocation_events.management.commands import clear_tokens
@@ -85,6 +85,17 @@ def test_expired_sessions_are_deleted(browser):
 def test_a_session_that_lives_is_kept(browser):
     call_command("clear_tokens")
     assert browser.authorize().status_code == 200
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+def test_a_second_run_at_the_same_time_deletes_nothing(registered):
+    machine_token(scope="orders:read")
+    AccessToken.objects.update(expires=YESTERDAY)
+    with clear_tokens.alone() as is_alone:
+        call_command("clear_tokens")
+        assert (is_alone, AccessToken.objects.count()) == (True, 1)
+    call_command("clear_tokens")
+    assert not AccessToken.objects.exists()
 
 
 def test_one_line_says_so(registered, caplog):

@@ -1,10 +1,12 @@
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, clear_expired
@@ -12,6 +14,8 @@ from oauth2_provider.settings import oauth2_settings
 
 from accounts.models import RateLimit
 from revocation_events.models import Event
+
+LOCK = 0x636C656172  # any number that nothing else locks
 
 logger = logging.getLogger("clear_tokens")
 
@@ -23,10 +27,34 @@ class Command(BaseCommand):
         start = time.monotonic()
         # SIGTERM may end it anywhere: a batch is one transaction.
         try:
-            delete_expired()
+            with alone() as is_alone:
+                if not is_alone:
+                    logger.info("another process deletes what has expired")
+                    return
+                delete_expired()
         except DatabaseError as error:
             raise CommandError(f"The database failed: {' '.join(str(error).split())}") from error
         logger.info("deleted what has expired in %.1f s", time.monotonic() - start)
+
+
+@contextmanager
+def alone() -> Iterator[bool]:
+    """Yield whether no other process runs this block. Two could lock each other's rows (deadlock).
+
+    SQLite has one writer. On PostgreSQL the lock belongs to a transaction on a connection of its
+    own: a pooler does not share it, and it ends with the process.
+    """
+    if connection.vendor != "postgresql":
+        yield True
+        return
+    holder = connection.copy()
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+            yield cursor.fetchone()[0]
+    finally:
+        holder.close()
 
 
 def delete_expired() -> None:
