@@ -20,6 +20,7 @@ from service_kit.wsgi_bridge import Threads
 QUERY = """
 SELECT asking.client_secret, caller.resource_server,
        token.scope, CAST(token.resource AS text), {expires}, {created}, application.client_id,
+       CAST(registration.scopes AS text),
        CASE WHEN registration.is_active AND (token.user_id IS NULL OR owner.is_active)
             THEN 1 ELSE 0 END,
        token.user_id, owner.email{claims}

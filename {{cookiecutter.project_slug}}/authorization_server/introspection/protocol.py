@@ -22,6 +22,7 @@ from client_registry.claims import claims_for
 from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import ResourceServer, resource_servers
+from client_registry.scopes import matches
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 # Bytes. A resource server accepts tokens of 16,000 characters, three bytes each when encoded.
@@ -53,7 +54,8 @@ class Question(NamedTuple):
 class Row(NamedTuple):
     """What the database knows of a caller and a token; without a token, None or 0 from `scope` on.
 
-    Times are Unix seconds, `user_id` is a UUID in one of its spellings, and `resource` is JSON.
+    Times are Unix seconds, `user_id` is a UUID in one of its spellings; `resource` and
+    `client_scopes`, the patterns of what the client may request, are JSON.
     `is_active` is 1 if neither the owner nor the client of the token is deactivated.
     """
 
@@ -64,6 +66,7 @@ class Row(NamedTuple):
     expires: str
     created: str
     client_id: str
+    client_scopes: str
     is_active: str | int
     user_id: Any
     username: str | None
@@ -204,7 +207,11 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
     # None: unknown. 0: its owner or its client is deactivated.
     if row.scope is None or int(row.is_active) != 1 or int(row.expires) <= time.time():
         return INACTIVE
-    scopes = [scope for scope in row.scope.split() if scope in server.scopes]
+    scopes = [
+        scope
+        for scope in row.scope.split()
+        if scope in server.scopes and may_have(row.client_scopes, scope)
+    ]
     # RFC 8707; empty, it allows every resource server.
     resources = msgspec.json.decode(row.resource)
     if not scopes or (resources and server.audience not in resources):
@@ -224,3 +231,9 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
         "iss": settings.AUTHORIZATION_SERVER_URL,
         **subject,
     }
+
+
+@lru_cache(maxsize=10_000)
+def may_have(client_scopes: str, scope: str) -> bool:
+    """Return whether a client may request a scope that a token of it has; it may have lost it."""
+    return matches(scope, msgspec.json.decode(client_scopes))

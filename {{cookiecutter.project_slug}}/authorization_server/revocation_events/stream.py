@@ -2,10 +2,12 @@
 
 A position is what a receiver has seen: ``epoch.process.number.horizon``. The process that wrote it
 goes on after `number`. Any other process, or the same after a restart, repeats the events of
-transactions from `horizon` on: a repeated event does no harm, and a lost one would.
+transactions from `horizon` on: a repeated event does no harm, and a lost one would. The epoch of a
+resource server changes with its manifest as well: it then has to forget what it remembers.
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import random
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 
 from django.db import Error, connection
 
+from client_registry.manifests import resource_servers
 from revocation_events.models import Epoch, Event
 from revocation_events.raising import CHANNEL
 
@@ -26,6 +29,7 @@ KEPT = 20_000  # events in memory; a receiver that is further behind has to begi
 LOOK_SECONDS = 0.2  # between two looks at the table
 POSTGRESQL_LOOK_SECONDS = 1.0  # it also wakes the reader
 MAX_BACKOFF = 5.0
+READY_SECONDS = 5.0  # after the last look; without one, nothing is vouched for
 # Transactions by which another process may have read further than this one.
 AHEAD = {"postgresql": 10_000}
 
@@ -89,6 +93,7 @@ class Stream:
     def __init__(self) -> None:
         self.process = secrets.token_hex(8)
         self.epoch = ""  # until the table has been read
+        self.read_at = float("-inf")
         self.number = 0
         self.horizon = 0
         self.complete_from = 0  # the first transaction of which every event is in memory
@@ -107,8 +112,8 @@ class Stream:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the table has been read: a position from before would miss events."""
-        return bool(self.epoch)
+        """Whether the table has been read lately: otherwise an answer could miss events."""
+        return time.monotonic() - self.read_at < READY_SECONDS
 
     def next_change(self) -> asyncio.Future[None]:
         """Return a future that is done when there are more events."""
@@ -125,8 +130,9 @@ class Stream:
 
     def news(self, position: Position | None, name: str, limit: int) -> News:
         """Return what happened since `position` for a resource server, at most `limit` events."""
-        now = Position(self.epoch, self.process, self.number, self.horizon)
-        if position is None or not self.can_continue(position):
+        epoch = f"{self.epoch}-{digest_of_manifest(name)}"
+        now = Position(epoch, self.process, self.number, self.horizon)
+        if position is None or position.epoch != epoch or not self.can_continue(position):
             return News([], now, reset=True)
         found = self.after(position)
         events = [entry for entry in found if name in entry.resource_servers]
@@ -134,17 +140,13 @@ class Stream:
             return News(events, now)
         events = events[:limit]
         # Another process must not skip what is left.
-        position = Position(self.epoch, self.process, events[-1].number, position.horizon)
+        position = Position(epoch, self.process, events[-1].number, position.horizon)
         return News(events, position, more=True)
 
     def can_continue(self, position: Position) -> bool:
         """Return whether every event since `position` is in memory."""
         ahead = position.horizon - self.horizon
-        return (
-            position.epoch == self.epoch
-            and position.horizon >= self.complete_from
-            and ahead <= AHEAD.get(connection.vendor, 0)
-        )
+        return position.horizon >= self.complete_from and ahead <= AHEAD.get(connection.vendor, 0)
 
     def after(self, position: Position) -> list[Entry]:
         """Return the events since `position`, and where it is of another process, some again."""
@@ -196,6 +198,7 @@ class Stream:
         if fresh:
             self.keep(fresh)
         self.horizon, self.epoch = horizon, epoch
+        self.read_at = time.monotonic()
         if (fresh or is_first) and self.loop and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.wake)
 
@@ -221,6 +224,16 @@ class Stream:
                 self.complete_from = max(self.complete_from, kept.popleft().transaction + 1)
         self.kept = kept
         self.number = number
+
+
+def digest_of_manifest(name: str) -> str:
+    """Return what changes with the scopes and the audience of a resource server.
+
+    A scope or an audience that is taken away ends no token, but what is remembered of tokens.
+    """
+    server = resource_servers()[name]
+    text = "\n".join([server.audience, *sorted(server.scopes)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def epoch_of_the_database() -> str:

@@ -1,6 +1,8 @@
 """What a process keeps of the events, and how a receiver goes on after a position."""
 
+import msgspec
 import pytest
+from client_registry.manifests import resource_servers
 from revocation_events import stream as module
 from revocation_events.models import Event
 from revocation_events.raising import raise_event
@@ -92,6 +94,21 @@ def test_another_process_repeats_what_was_delivered_in_part_only(stream, started
 def test_a_position_of_another_database_begins_anew(stream):
     position = position_of(stream)._replace(epoch="another")
     assert stream.news(position, "orders", 10).reset
+
+
+@pytest.mark.parametrize(
+    "change", [{"scopes": {"orders:read": "Read"}}, {"audience": "https://other.example.com"}]
+)
+def test_a_manifest_that_lost_something_begins_anew(stream, monkeypatch, change):
+    """Answers from before may have the scope or the audience."""
+    positions = {name: stream.news(None, name, 10).position for name in ("orders", "inventory")}
+    servers = dict(resource_servers())
+    servers["orders"] = msgspec.structs.replace(servers["orders"], **change)
+    monkeypatch.setattr(module, "resource_servers", lambda: servers)
+    assert [stream.news(position, name, 10).reset for name, position in positions.items()] == [
+        True,
+        False,
+    ]
 
 
 def test_a_position_from_the_future_begins_anew(stream):

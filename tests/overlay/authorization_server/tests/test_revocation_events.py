@@ -164,6 +164,14 @@ def test_a_client_that_lost_its_scopes():
     assert ("client", "demo-machine", ["inventory", "orders"]) in dead()
 
 
+def test_a_client_that_lost_a_scope_lost_it_in_its_tokens():
+    lost, kept = machine_token(scope="orders:read"), machine_token(scope="inventory:read")
+    registration = RegisteredClient.objects.get(name="demo-machine")
+    registration.scopes = ["inventory:*"]
+    registration.save()
+    assert (is_active(lost), is_active(kept, "inventory")) == (False, True)
+
+
 def test_a_rotated_secret(monkeypatch):
     monkeypatch.setenv("DEMO_MACHINE_CLIENT_SECRET", secrets.token_urlsafe(48))
     call_command("ensure_clients", stdout=io.StringIO())
