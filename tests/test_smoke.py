@@ -20,7 +20,7 @@ SECRET = "the-secret-of-the-demo-machine-0123456789"
 TOKEN = "an-access-token-"
 BASIC = "Basic " + base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
 # Lines of the report with two resource servers.
-LINES = 29
+LINES = 31
 MODES = "read", "write"
 WITHOUT_RETRIES = """
 import sys
@@ -32,6 +32,10 @@ smoke.main()
 
 # A request, a text in its answer, the replacement, and the last line of the report.
 WRONG_ANSWERS = {
+    "reports of revocations that do not arrive": (
+        *("GET /orders/health/ready", '"ok"', '"unreachable"'),
+        "orders: reports of revocations",
+    ),
     "metadata of another issuer": ("GET /.well-known/", "http:", "https:", "discovery (RFC 8414)"),
     "a token of another type": ("POST /o/token/", "Bearer", "MAC", "token for all scopes"),
     "a token without an end": ("POST /o/token/", "expires_in", "x", "token for all scopes"),
@@ -91,7 +95,9 @@ class Platform:
         """Return the answer of the contract."""
         if target.path.endswith("/health/ready"):
             self.unready -= 1
-            return (503 if self.unready >= 0 else 200), "", {}
+            is_resource_server = target.path != "/health/ready"
+            states = {"revocations": "ok"} if is_resource_server else {}
+            return (503 if self.unready >= 0 else 200), "", states
         if target.path.startswith(("/o/", "/.well-known/")):
             return self.authorization_server(target.path, headers, parse_qs(body))
         name, path = target.path.removeprefix("/").split("/api/")

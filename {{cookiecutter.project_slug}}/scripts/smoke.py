@@ -30,7 +30,10 @@ def main() -> None:
             sys.exit("There is no resource server: run `make resource-server name=orders`, say.")
         for service, url in smoke.urls.items():
             what, url = f"{service.name}: ready", f"{url}/health/ready"
-            smoke.ask(what, "GET", url, {}, within=READY_SECONDS, status=200)
+            states = smoke.ask(what, "GET", url, {}, within=READY_SECONDS, status=200)
+            if "revocations" in states:
+                what = f"{service.name}: reports of revocations"
+                smoke.ask(what, "GET", url, {}, within=READY_SECONDS, status=200, revocations="ok")
         if smoke.servers:
             try_platform(smoke)
         for server in smoke.all_servers:
