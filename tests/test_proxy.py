@@ -131,9 +131,10 @@ def test_the_probes_are_not_published(send, service, path):
     assert (status, b'"path"' in body) == (404, False)
 
 
+@pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6Detrics", "/metrics?x=1"])
-def test_the_metrics_are_not_published(send, path):
-    status, body = send("orders", path)
+def test_the_metrics_are_not_published(send, service, path):
+    status, body = send(service, path)
     assert (status, b'"path"' in body) == (404, False)
 
 

@@ -41,6 +41,7 @@ FILES = {
     service: names | ISSUERS.get(service.removesuffix("-migrate"), set())
     for service, names in (OWN | ONCE).items()
 }
+FILES[AUTHORIZATION_SERVER] = OWN[AUTHORIZATION_SERVER] | {"metrics.env"}  # empty likewise
 
 
 @pytest.fixture(scope="session")

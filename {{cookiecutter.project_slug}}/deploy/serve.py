@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 IS_DEVELOPMENT = os.environ.get("ENVIRONMENT") == "development"
@@ -58,6 +59,14 @@ asgi_lifespan = "off"
 loglevel = "warning"
 # Not `reload`, which misses changes: service_kit.worker watches these files, in development only.
 reload_extra_files = watched() if IS_DEVELOPMENT else []
+
+
+def child_exit(server: object, worker: Any) -> None:
+    """Remove the gauges of a process that has ended."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def main() -> None:

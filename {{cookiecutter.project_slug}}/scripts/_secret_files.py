@@ -30,6 +30,7 @@ from _project import (
 
 FOLDER = ROOT / ".secrets"
 FOLDER_MODE, FILE_MODE = 0o700, 0o644
+METRICS = re.compile("METRICS_TOKEN")  # of the authorization server
 ADMINISTRATORS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
 # What follows the prefix of a service in the names of its secrets.
 SECRET = re.compile(r"_(?:\w*_)?(?:KEY|PASSWORD|SECRET|TOKEN)|_(?:DATABASE|CACHE)_URL")
@@ -67,6 +68,7 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
         names = names_of_issuers(server, values)
         yield f"{server.prefix}_ISSUERS.env", "".join(lines_of(env, names))
     yield "clients.env", "".join(lines_of(env, names_of_clients()))
+    yield "metrics.env", "".join(lines_of(env, METRICS))
 
 
 def of_service(
@@ -115,6 +117,7 @@ def own_environment(
     # The longest prefix first: ORDER_HISTORY_SECRET_KEY is not of the service `order`.
     services = sorted([AUTHORIZATION_SERVER, *servers], key=lambda one: -len(one.prefix))
     issuers = [(server, names_of_issuers(server, values)) for server in servers]
+    issuers.append((AUTHORIZATION_SERVER, METRICS))
 
     def is_own(variable: str) -> bool:
         name = variable.removesuffix("_FILE")

@@ -13,6 +13,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant
 
+from accounts import metrics
 from accounts.models import User, consent_withdrawn
 from accounts.rate_limits import sender
 from service_kit.request_id import current_meta
@@ -25,6 +26,7 @@ def note(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
 
     In production the fields are members of the JSON object as well.
     """
+    metrics.security_events.labels(event).inc()
     values = {"address": sender(current_meta()), **fields}
     shown = {name: one_word(value) for name, value in values.items()}
     text = " ".join(f"{name}={value}" for name, value in shown.items())

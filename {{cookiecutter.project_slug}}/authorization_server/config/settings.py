@@ -118,6 +118,8 @@ STORAGES = {
 }
 
 LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
+# Without a token, only processes on this machine read /metrics, and in development only.
+METRICS_TOKEN = env.secret("METRICS_TOKEN") if env.text("METRICS_TOKEN", "") else ""
 
 # ---- People --------------------------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/auth/customizing/
@@ -152,7 +154,7 @@ SESSION_COOKIE_NAME = f"{_PREFIX}authorization_server_session"
 CSRF_COOKIE_NAME = f"{_PREFIX}authorization_server_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
 # A private network may have no TLS, and a redirect would make an introspection a GET.
-SECURE_REDIRECT_EXEMPT = [r"^o/introspect/$"]
+SECURE_REDIRECT_EXEMPT = [r"^o/introspect/$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 # Safe only behind a proxy that overwrites X-Forwarded-Proto and X-Forwarded-For.

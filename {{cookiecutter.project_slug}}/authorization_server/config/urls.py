@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import include, path
 from oauth2_provider import views as oauth2
 
+from accounts import metrics
 from config.home import home
 from introspection.endpoint import introspect
 from oauth import endpoints
@@ -58,6 +59,7 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("metrics", metrics.view, name="metrics"),  # Needs METRICS_TOKEN in production.
     path("o/", include((oauth2_patterns, "oauth2_provider"))),
     path(".well-known/oauth-authorization-server", endpoints.ServerMetadataView.as_view()),
     path(".well-known/openid-configuration", endpoints.OpenIDConfigurationView.as_view()),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,6 +11,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts import metrics
 from accounts.events import note
 from introspection.lookup import InThreads, Unavailable, look_up
 from introspection.protocol import (
@@ -37,6 +39,8 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
 )
 BODY_SECONDS = 5.0  # for a whole body, which resource servers send in one piece
+# Looked up once: it takes as long as counting.
+metric_of = cache(metrics.introspections.labels)
 LOG_INTERVAL = 1  # seconds between two refusals in the log
 # Of a caller and a token that do not exist, by the way of all others.
 PROBE = Question(Credentials(BASIC, ""), "")
@@ -110,7 +114,8 @@ class Endpoint:
         """Return the response to one request. `read` returns a body of at most so many bytes."""
         credentials = check_head(scope["method"], host_of(scope, headers), headers)
         question = Question(credentials, parse_token(await read(MAX_BODY_SIZE)))
-        return as_json(200, judge(question, await self.look_up(question)))
+        start = monotonic()
+        return respond_to(question, await self.look_up(question), start)
 
     async def state(self) -> dict[str, str]:
         """Return whether introspections are answered, and open the connection for the first one."""
@@ -133,11 +138,21 @@ def introspect(request: HttpRequest) -> HttpResponse:
     try:
         credentials = check_head(request.method or "", host, headers)
         question = Question(credentials, parse_token(request.body))
-        response = as_json(200, judge(question, look_up(question)))
+        start = monotonic()
+        response = respond_to(question, look_up(question), start)
     except Exception as error:
         response = as_error(error, headers)
     names = {name.decode(): value.decode() for name, value in response.headers}
     return HttpResponse(response.body, status=response.status, headers=names)
+
+
+def respond_to(question: Question, row: Row | None, start: float) -> Response:
+    """Return the response to a question that was asked at `start`, and count it."""
+    content = judge(question, row)
+    caller = row.resource_server if row else ""
+    outcome = "active" if content["active"] else "inactive"
+    metric_of(caller, outcome).observe(monotonic() - start)
+    return as_json(200, content)
 
 
 def joined(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -166,7 +181,9 @@ def meta_of(scope: Scope, headers: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 def as_json(status: int, content: Mapping[str, Any], *headers: tuple[str, str]) -> Response:
-    """Return a JSON response that no cache stores."""
+    """Return a JSON response that no cache stores; count one of an error."""
+    if status >= 400:
+        metrics.errors.labels(str(status)).inc()
     body = msgspec.json.encode(content)
     fields = [*HEADERS, (b"content-length", b"%d" % len(body))]
     fields += [(name.encode(), value.encode()) for name, value in headers]

@@ -41,6 +41,7 @@ from oauth2_provider.views.device import DeviceGrantForm
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
+from accounts import metrics
 from accounts.events import note
 from accounts.models import AUTH_TIME, User
 from accounts.rate_limits import Bucket, RateLimited, client_address
@@ -193,7 +194,9 @@ class ClientEndpoint:
         """
         if request.method == "POST" and request.content_type != FORM:
             return refuse(f"The content type is not {FORM}.")
+        start = time.monotonic()
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        metrics.observe_client_request(request, response, time.monotonic() - start)
         response["Content-Type"] = "application/json"
         response["Cache-Control"] = "no-store"
         if response.status_code == 401:

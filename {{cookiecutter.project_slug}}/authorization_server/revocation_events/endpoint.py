@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
+from accounts import metrics
 from client_registry.manifests import ResourceServer
 from introspection.endpoint import Endpoint, Read, Response, as_json, host_of
 from introspection.protocol import (
@@ -112,6 +113,7 @@ class Events(Endpoint):
                 is_over = poll.return_immediately or self.is_stopping or monotonic() >= ends
                 if news.events or news.reset or is_over:
                     change.cancel()
+                    metrics.events_delivered.labels(server.name).inc(len(news.events))
                     return as_json(200, as_members(news))
                 position = news.position
             await asyncio.wait([change], timeout=max(0.0, ends - monotonic()))
@@ -132,6 +134,9 @@ def as_members(news: News) -> dict[str, Any]:
     def values(kind: Event.Kind) -> list[str]:
         return list(dict.fromkeys(event.value for event in news.events if event.kind == kind))
 
+    delay = max((seconds_since(event.created) for event in news.events), default=0)
+    if news.events:
+        metrics.event_age.observe(delay)
     return {
         "position": str(news.position),
         "live": LIVE_SECONDS,
@@ -139,7 +144,7 @@ def as_members(news: News) -> dict[str, Any]:
         "clients": values(Event.Kind.CLIENT),
         "reset": news.reset or has_reset(news),
         "moreAvailable": news.more,
-        "delay": max((seconds_since(event.created) for event in news.events), default=0),
+        "delay": delay,
     }
 
 

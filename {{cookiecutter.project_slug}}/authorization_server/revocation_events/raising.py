@@ -18,6 +18,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 from oauth2_provider.settings import oauth2_settings
 
+from accounts import metrics
 from client_registry.manifests import resource_servers
 from client_registry.models import RegisteredClient
 from client_registry.scopes import matches
@@ -62,6 +63,7 @@ def raise_event(kind: Event.Kind, value: str, names: list[str], expires: Any = N
         transaction=CurrentTransaction(),
         expires=expires or timezone.now() + lifetime,
     )
+    transaction.on_commit(metrics.events_raised.labels(kind).inc)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {CHANNEL}")

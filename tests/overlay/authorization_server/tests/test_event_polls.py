@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from client_registry.hashers import MachineSecretHasher
 from django.utils import timezone
 from introspection.protocol import Row
+from prometheus_client import REGISTRY
 from revocation_events import endpoint as module
 from revocation_events.endpoint import Events
 from revocation_events.models import Event
-from revocation_events.stream import Entry, Stream
+from revocation_events.stream import READY_SECONDS, Entry, Stream
 from tests.flows import basic
 
 SECRET = "the-secret-of-orders"
@@ -21,7 +23,7 @@ class KnownStream(Stream):
 
     def __init__(self):
         super().__init__()
-        self.epoch = "test"
+        self.epoch, self.read_at = "test", float("inf")
 
     def start(self):
         pass
@@ -44,7 +46,7 @@ class Introspection:
         self.lookups += 1
         stored = MachineSecretHasher().encode(SECRET, "salt")
         is_orders = question.credentials.key == "orders-introspection"
-        return Row(stored, "orders", *[None] * 8) if is_orders else None
+        return Row(stored, "orders", *[None] * 9) if is_orders else None
 
 
 @pytest.fixture
@@ -111,6 +113,20 @@ def test_a_burst_is_one_answer(events, stream):
     assert (len(answer["tokens"]), answer["moreAvailable"]) == (1000, False)
 
 
+def test_delivered_events_are_counted(events, stream):
+    labels = {"resource_server": "orders"}
+    name = "authorization_server_revocation_events_delivered_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0
+
+    async def run():
+        position = await position_of(events)
+        stream.add("a", "b")
+        await poll(events, position=position)
+
+    asyncio.run(run())
+    assert REGISTRY.get_sample_value(name, labels) - before == 2
+
+
 def test_a_slow_reader_gets_everything_in_parts(events, stream):
     async def run():
         position, found = await position_of(events), []
@@ -172,8 +188,9 @@ def test_a_wrong_secret_is_refused_although_the_right_one_was_accepted(events):
     assert asyncio.run(run())[0] == 401
 
 
-def test_until_the_table_has_been_read_the_answer_is_503(events, stream, monkeypatch):
-    """A position from before would miss events."""
+@pytest.mark.parametrize("ago", [float("inf"), READY_SECONDS])
+def test_without_a_look_at_the_table_the_answer_is_503(events, stream, monkeypatch, ago):
+    """Before the first look, and while the database is away, an answer could miss events."""
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
-    stream.epoch = ""
+    stream.read_at = time.monotonic() - ago
     assert asyncio.run(poll(events))[0] == 503
