@@ -55,6 +55,7 @@ def test_the_example_has_the_variables_that_the_scripts_read(example):
     names = (
         *("AUTHORIZATION_SERVER_URL", "DEMO_USERNAME", "DEMO_PASSWORD", "DEMO_MACHINE_CLIENT_ID"),
         *("DEMO_MACHINE_CLIENT_SECRET", "DEMO_BROWSER_CLIENT_ID", "DEMO_DEVICE_CLIENT_ID"),
+        "PLAYGROUND_CLIENT_ID",
     )
     assert [name for name in names if name not in example] == []
 

@@ -15,6 +15,7 @@ from service_kit.env import ORIGIN
 
 # In `redirect_uris` and `allowed_origins`, for the public address of each resource server.
 EACH = "{resource_server}"
+OWN = "{authorization_server}"  # likewise, for that of this server
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 ENVIRONMENTS = ("development", "production")
 CHOICES = {
@@ -147,10 +148,10 @@ def read_declarations(
 
 
 def for_each(uris: Iterable[str], servers: Mapping[str, ResourceServer]) -> tuple[str, ...]:
-    """Return `uris`; those with EACH once for each resource server, with its address."""
+    """Return `uris` with addresses; those with EACH once for each resource server."""
     addresses = [*filter(None, (server.address for server in servers.values()))]
     return tuple(
-        uri.replace(EACH, address)
+        uri.replace(EACH, address).replace(OWN, settings.AUTHORIZATION_SERVER_URL)
         for uri in uris
         for address in (addresses if EACH in uri else [""])
     )

@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_wsgi_application()
 
 # Only now is Django set up.
+from django.apps import apps  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from introspection.endpoint import Endpoint  # noqa: E402
@@ -42,3 +43,7 @@ application = Routes(
     },
     bridge,
 )
+if apps.is_installed("playground"):
+    from playground.outage import InterruptibleRoutes
+
+    application = InterruptibleRoutes(application.paths, bridge)

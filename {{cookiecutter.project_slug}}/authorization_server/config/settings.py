@@ -97,6 +97,8 @@ TEMPLATES = [
     }
 ]
 ROOT_URLCONF = "config.urls"
+if not PRODUCTION:  # It can keep the resource servers waiting, and refuses to start in production.
+    INSTALLED_APPS.append("playground")
 DATABASES = {
     "default": env.database(
         "AUTHORIZATION_SERVER_DATABASE_URL", DATA_DIR / "authorization_server.sqlite3"

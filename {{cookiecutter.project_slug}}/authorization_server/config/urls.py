@@ -4,6 +4,7 @@ Of django-oauth-toolkit there are the endpoints for clients and the pages for pe
 them. Its pages to register applications are left out: clients are declared.
 """
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
@@ -64,3 +65,5 @@ urlpatterns = [
     path(".well-known/oauth-authorization-server", endpoints.ServerMetadataView.as_view()),
     path(".well-known/openid-configuration", endpoints.OpenIDConfigurationView.as_view()),
 ]
+if apps.is_installed("playground"):
+    urlpatterns.append(path("playground/", include("playground.urls")))

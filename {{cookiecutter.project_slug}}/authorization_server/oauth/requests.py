@@ -186,7 +186,7 @@ def page_headers(
         response = get_response(request)
         # Django's own error pages in development have styles and scripts inline.
         if not (settings.DEBUG and response.status_code in (404, 500)):
-            response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         if request.path_info.startswith(OPENED_BY_CLIENTS):
             # Django's default, `same-origin`, on a page or on a redirect to it, closes a pop-up for
             # the page that opened it, and the client's callback page there has no opener.

@@ -151,7 +151,12 @@ OAUTH_RESOURCE_SERVER = {
 
 # Their scripts may call this API and read its responses. No cookie is needed, and none is allowed.
 CORS_ALLOWED_ORIGINS = env.origins(f"{PREFIX}_ALLOWED_ORIGINS", https_only=PRODUCTION)
-CORS_EXPOSE_HEADERS = ["Retry-After", "WWW-Authenticate", "X-Request-ID"]
+CORS_EXPOSE_HEADERS = ["Retry-After", "Server-Timing", "WWW-Authenticate", "X-Request-ID"]
+if not PRODUCTION:
+    # The playground calls this API, and shows whether an introspection was needed.
+    CORS_ALLOWED_ORIGINS.append(AUTHORIZATION_SERVER_URL)
+    MIDDLEWARE.insert(1, "service_kit.timing.ServerTimingMiddleware")
+    OAUTH_RESOURCE_SERVER["REQUEST_HEADERS"] = "service_kit.timing.outgoing_headers"
 
 # ---- API -----------------------------------------------------------------------------------------
 # https://www.django-rest-framework.org/api-guide/settings/

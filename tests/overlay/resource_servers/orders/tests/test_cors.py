@@ -1,5 +1,9 @@
 """Scripts of web pages call the API if their origin is listed (CORS)."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.conf import settings
 
@@ -27,8 +31,27 @@ def allowed(response):
     return response.headers.get("Access-Control-Allow-Origin")
 
 
-def test_no_origin_is_listed_by_default():
-    assert settings.CORS_ALLOWED_ORIGINS == []
+def test_the_only_origin_by_default_is_that_of_the_playground():
+    assert settings.CORS_ALLOWED_ORIGINS == [settings.AUTHORIZATION_SERVER_URL]
+
+
+def test_production_lists_no_origin_and_tells_no_page_its_source():
+    names = "s.CORS_ALLOWED_ORIGINS, 'timing' in str(s.MIDDLEWARE), s.OAUTH_RESOURCE_SERVER"
+    process = subprocess.run(
+        [sys.executable, "-c", f"from config import settings as s; print({names})"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"ENVIRONMENT": "production"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert process.stdout.startswith("[] False "), process.stderr
+    assert "service_kit.timing" not in process.stdout
+
+
+def test_the_playground_can_read_where_an_answer_came_from(alice):
+    response = alice.get("/api/whoami/", headers={"Origin": settings.AUTHORIZATION_SERVER_URL})
+    assert "total;dur=" in response.headers["Server-Timing"]
+    assert "Server-Timing" in response.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.usefixtures("_listed")

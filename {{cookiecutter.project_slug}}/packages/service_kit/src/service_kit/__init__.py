@@ -3,6 +3,7 @@
     env          typed settings from the environment and ``.env``
     logging      one value for LOGGING
     request_id   one identifier per request, in every log line and in requests to other services
+    timing       where an answer came from, for web pages in development
     health       ``/health/live`` and ``/health/ready``
     database     503 while the database is away
     wsgi_bridge  Django in threads, behind an ASGI server
