@@ -97,7 +97,8 @@ def test_clients_env_has_the_variables_of_ensure_clients(platform):
     assert names == [
         *("DEMO_USERNAME", "DEMO_PASSWORD"),
         *("DEMO_MACHINE_CLIENT_ID", "DEMO_MACHINE_CLIENT_SECRET"),
-        *("DEMO_BROWSER_CLIENT_ID", "PLAYGROUND_CLIENT_ID", "DEMO_DEVICE_CLIENT_ID"),
+        *("DEMO_BROWSER_CLIENT_ID", "API_DOCS_CLIENT_ID", "PLAYGROUND_CLIENT_ID"),
+        "DEMO_DEVICE_CLIENT_ID",
         "ORDER_HISTORY_INTROSPECTION_CLIENT_ID",
         "ORDER_HISTORY_INTROSPECTION_CLIENT_SECRET",
     ]

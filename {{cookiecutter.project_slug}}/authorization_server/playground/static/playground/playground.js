@@ -126,7 +126,8 @@ const attribute = (step, name) => field(step, "www-authenticate").match(new RegE
 // Set what is drawn. An API says by Server-Timing whether it has asked (service_kit.timing).
 function judge(step) {
   const wait = field(step, "retry-after"), timing = field(step, "server-timing");
-  step.answer = step.status ? `${step.status} ${attribute(step, "error")}${wait && `Retry-After: ${wait}`}` : "no answer";
+  const detail = attribute(step, "error") || (wait && `Retry-After: ${wait}`);
+  step.answer = step.status ? `${step.status} ${detail}`.trim() : "no answer";
   step.kind = step.status >= 500 || !step.status ? "wait" : step.status >= 400 ? "bad" : "good";
   step.inside = Math.round(timing.match(/total;dur=([\d.]+)/)?.[1]);
   step.source = timing.match(/\b(introspection|cache)\b/)?.[0] ?? "";
@@ -334,6 +335,7 @@ async function run(action) {
     await action();
   } catch (error) {
     $("why").textContent = error instanceof Problem ? error.message : `The playground failed: ${error}`;
+    render();
   }
   setBusy(false);
   focused.focus({ preventScroll: true });
