@@ -20,6 +20,8 @@ from stack import copy_template
 # The tests import files of the template. A compiled file beside them would become part of the
 # projects that are generated from there.
 sys.dont_write_bytecode = True
+# Folders are compared; test_git.py makes repositories.
+os.environ["GATEHOUSE_GIT"] = "false"
 
 # `make test-library` runs tests/library; test_project.py runs tests/overlay in a generated project.
 collect_ignore = ["library", "overlay"]

@@ -11,16 +11,6 @@ class StockView(APIView):
     def get(self, request: Request) -> Response:
         return Response({"stock": 7})
 '''
-CLIENT = """
-# A web shop, added by the owner of the project.
-[web-shop]
-title = "Web shop"
-grant_type = "authorization-code"
-client_type = "confidential"
-scopes = ["openid", "orders:read", "orders:refund"]
-redirect_uris = ["https://shop.example.com/callback"]
-"""
-CLIENT_VARIABLES = "\nWEB_SHOP_CLIENT_ID=web-shop\nWEB_SHOP_CLIENT_SECRET=change-me\n"
 
 
 def edit(path, pattern, replacement):
@@ -59,12 +49,6 @@ def add_scope(project):
     """Add a scope to the resource server orders."""
     manifest = project / "resource_servers" / "orders" / "resource_server.toml"
     edit(manifest, r'^("orders:write" = .*)$', r'\1\n"orders:refund" = "Refund your orders"')
-
-
-def add_client(project):
-    """Declare a confidential client, and its two variables."""
-    append(project / "authorization_server" / "clients.toml", CLIENT)
-    append(project / ".env.example", CLIENT_VARIABLES)
 
 
 def add_setting(service, line):

@@ -186,6 +186,14 @@ def test_a_port_that_is_used_is_skipped(add, bare_project, file):
     assert value_of(bare_project, "ORDERS_PORT") == "8003"
 
 
+def test_the_port_follows_those_of_the_other_resource_servers(add, bare_project):
+    add("orders", "inventory")
+    with (bare_project / ".env").open("a", encoding="utf-8") as env:
+        env.write("ORDERS_PORT=9001\nINVENTORY_PORT=9002\n")
+    add("billing")
+    assert value_of(bare_project, "BILLING_URL") == "http://localhost:9003"
+
+
 def test_the_port_is_the_next_one_after_the_authorization_server(add, bare_project):
     with (bare_project / ".env").open("a", encoding="utf-8") as env:
         env.write("AUTHORIZATION_SERVER_PORT=9000\n")
@@ -349,7 +357,9 @@ def test_the_first_of_two_resource_servers_can_be_removed_and_added_again(add, b
     before = contents_of(bare_project)
     undo(bare_project, "orders")
     add("orders")
+    # Its port follows that of the other one.
     after = contents_of(bare_project)
+    after[".env.example"] = after[".env.example"].replace(b"8003", b"8001")
     changed = [name for name in before if sorted(before[name]) != sorted(after[name])]
     assert changed == []
 

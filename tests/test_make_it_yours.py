@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from owner import add_client, add_endpoint, add_field, add_scope, add_setting, edit
+from owner import add_endpoint, add_field, add_scope, add_setting, edit
 from stack import make, use_free_ports
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ def project(bake):
     add_endpoint(project)
     add_field(project)
     add_scope(project)
-    add_client(project)
+    make(project, "client", "name=web-shop", check=True)
     make(project, "resource-server", "name=billing", check=True)
     authorization_server = project / "authorization_server"
     add_setting(authorization_server, 'OAUTH2_PROVIDER["ACCESS_TOKEN_EXPIRE_SECONDS"] = 1800')

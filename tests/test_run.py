@@ -5,6 +5,7 @@ The services are replaced by small programs; test_project.py runs the real ones.
 
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -149,23 +150,37 @@ def steps_in(log, folder):
 
 def test_the_authorization_server_is_prepared_in_order(running, log):
     steps, _ = steps_in(log, "authorization_server")
-    assert steps == ["ensure_signing_key", "migrate", "ensure_clients", "ensure_demo_user"]
+    assert steps == [
+        *("ensure_signing_key", "migrate", "makemigrations", "ensure_clients", "ensure_demo_user")
+    ]
 
 
 def test_the_steps_of_a_service_run_in_one_process(running, log):
     entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     processes = [variables["pid"] for where, _, variables in entries if where != "orders"]
-    assert (len(processes), len(set(processes))) == (4, 1)
+    assert (len(processes), len(set(processes))) == (5, 1)
 
 
 def test_each_resource_server_is_migrated(running, log):
-    assert steps_in(log, "orders")[0] == ["migrate"]
+    assert steps_in(log, "orders")[0] == ["migrate", "makemigrations"]
+
+
+def test_a_missing_migration_is_reported_with_the_command_that_makes_it(start, platform, ports):
+    (platform / "resource_servers" / "orders" / "fails-makemigrations").touch()
+    process = start()
+    wait_until(lambda: all(map(answers, ports.values())))
+    process.terminate()
+    output = process.communicate(timeout=WAIT_SECONDS)[0]
+    assert [line for line in output.splitlines() if "migration" in line] == [
+        f"A model has changed, but has no migration: run `{sys.executable} "
+        "resource_servers/orders/manage.py makemigrations`, then `make run`."
+    ]
 
 
 def test_each_step_is_printed_without_its_output(running):
     running.terminate()
     output = running.communicate(timeout=WAIT_SECONDS)[0]
-    steps = "orders: migrate --no-input\n", ", ensure_clients, ensure_demo_user\n"
+    steps = "orders: migrate\n", ", ensure_clients, ensure_demo_user\n"
     assert [step for step in steps if step not in output] == []
     assert "output of a successful step" not in output
 
@@ -179,9 +194,9 @@ def test_the_addresses_are_printed_when_every_service_answers(start, platform, p
     lines = []
     for line in start().stdout:
         lines.append(line.strip())
-        if "Ctrl-C stops everything" in line:
+        if lines[-1].startswith("Ctrl-C"):
             break
-    first = min(i for i, line in enumerate(lines) if f"{urls[0]}/accounts/login/" in line)
+    first = min(i for i, line in enumerate(lines) if f"{urls[0]}/" in line)
     starts = [i for i, line in enumerate(lines) if line.endswith("starts")]
     assert (len(starts), max(starts) < first) == (2, True)
     assert f"{urls[1]}/api/docs/" in "\n".join(lines)
@@ -210,7 +225,51 @@ def test_ctrl_c_while_preparing_prints_no_traceback(start, platform, log):
     wait_until(lambda: log.exists() and "authorization_server" in log.read_text(encoding="utf-8"))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output = process.communicate(timeout=WAIT_SECONDS)[0]
-    assert (process.returncode, "Traceback" in output) == (130, False)
+    assert (process.returncode, "Traceback" in output) == (0, False)
+
+
+@pytest.fixture
+def in_terminal(platform, clean_environment):
+    """Return a function that runs a command in a shell with a terminal, and returns its output.
+
+    It presses Ctrl-C as soon as `awaited` is printed.
+    """
+
+    def in_terminal(command, awaited, **variables):
+        process, terminal = pty.fork()
+        if process == 0:
+            os.chdir(platform)
+            environment = clean_environment | {"PS1": ""} | variables
+            shell = ["bash", "--norc", "-ic", f"{command}; echo code=$?"]
+            os.execvpe(shell[0], shell, environment)
+        output = b""
+        with suppress(OSError):  # the end of the output
+            while piece := os.read(terminal, 4096):
+                output += piece
+                if awaited.encode() in output:
+                    os.write(terminal, b"\x03")
+                    awaited = "\0"
+        os.waitpid(process, 0)
+        os.close(terminal)
+        return output.decode()
+
+    return in_terminal
+
+
+@pytest.mark.parametrize("awaited", ["Preparing 2 services", "Ctrl-C"])
+def test_make_is_silent_about_ctrl_c(in_terminal, platform, log, awaited):
+    (platform / "Makefile").write_text(f"run:\n\t@{sys.executable} -B scripts/run.py\n", "utf-8")
+    output = in_terminal("make run", awaited, LOG=str(log))
+    after = output.rpartition("^C")[2]
+    assert after.rstrip().endswith("code=0")
+    assert [word for word in ("Error", "Interrupt", "Traceback") if word in after] == []
+
+
+def test_names_of_services_have_colors_in_a_terminal(in_terminal, platform, log):
+    (platform / "Procfile").write_text("a: echo said\n", encoding="utf-8")
+    command = f"{sys.executable} -B scripts/run.py"
+    assert "\x1b[36ma |\x1b[0m said" in in_terminal(command, "\0", LOG=str(log))
+    assert " a | said" in in_terminal(command, "\0", LOG=str(log), NO_COLOR="1")
 
 
 @pytest.mark.parametrize(("command", "code"), [("exit 7", 7), ("exit 0", 1)])
@@ -326,7 +385,8 @@ def test_resource_servers_are_added_to_a_project_whose_hooks_were_refused(
     prefixes = "AUTHORIZATION_SERVER", "ORDERS", "INVENTORY"
     free = addresses({prefix: free_port() for prefix in prefixes})
     run_script(bare_project, "run", LOG=str(log), **free)
-    assert (steps_in(log, "orders")[0], steps_in(log, "inventory")[0]) == (["migrate"], ["migrate"])
+    found = [steps_in(log, folder)[0] for folder in ("orders", "inventory")]
+    assert found == [["migrate", "makemigrations"]] * 2
 
 
 # --- Secrets of each process ----------------------------------------------------------------------

@@ -57,6 +57,9 @@ forwarded_allow_ips = forwarder_headers = ""
 control_socket_disable = True
 asgi_lifespan = "off"
 loglevel = "warning"
+if IS_DEVELOPMENT:
+    logger_class = "service_kit.worker.Logger"
+    os.environ.setdefault("WEB_ACCESS_LOG", "true")
 # Not `reload`, which misses changes: service_kit.worker watches these files, in development only.
 reload_extra_files = watched() if IS_DEVELOPMENT else []
 

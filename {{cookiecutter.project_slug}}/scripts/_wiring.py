@@ -19,6 +19,7 @@ from _project import (
     env_prefix,
     read_text,
     replace_text,
+    resource_servers,
     variables,
 )
 
@@ -150,20 +151,21 @@ def end_of_block(lines: list[str], start: int) -> int:
 def with_variables(text: str, name: str, env: dict[str, str]) -> str:
     """Return an .env.example with the variables of the resource server `name`.
 
-    Its port is the first above the one of the authorization server that no other service has, in
-    this file or in `.env`.
+    Its port is the first free one after those of the other resource servers, in this file and in
+    `.env`, or after the one of the authorization server.
     """
     present = variables(text)
     prefix = env_prefix(name)
     taken = {port for taken in (present, env) for port in ports(taken, but=f"{prefix}_PORT")}
-    base = (present | env).get(f"{AUTHORIZATION_SERVER.prefix}_PORT", "")
-    first = int(base) + 1 if base.isdecimal() else FIRST_PORT
-    free = next(port for port in map(str, count(first)) if port not in taken)
+    others = resource_servers() or [AUTHORIZATION_SERVER]
+    used = [(present | env).get(f"{other.prefix}_PORT", "") for other in others]
+    last = max((int(port) for port in used if port.isdecimal()), default=FIRST_PORT - 1)
+    free = next(port for port in map(str, count(last + 1)) if port not in taken)
     part = VARIABLES.format(
         heading=f"# === Resource server: {name} ",
         name=name,
         prefix=prefix,
-        port=present.get(f"{prefix}_PORT", free),
+        port=(env | present).get(f"{prefix}_PORT", free),
     )
     missing = [lines for variable, _, lines in assignments(part) if variable not in present]
     return ended(text) + "".join(missing) if missing else text

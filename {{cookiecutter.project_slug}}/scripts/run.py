@@ -17,8 +17,9 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -40,15 +41,20 @@ from _project import (
 from _secret_files import own_environment
 
 # The commands of manage.py that prepare a service, in order.
-RESOURCE_SERVER_STEPS = ["migrate --no-input"]
+# The second one fails if a model has changed without a migration.
+CHECK = "makemigrations --check --dry-run --no-input"
+RESOURCE_SERVER_STEPS = ["migrate --no-input", CHECK]
 AUTHORIZATION_SERVER_STEPS = [
     "ensure_signing_key",
     "migrate --no-input",
+    CHECK,
     "ensure_clients",
     "ensure_demo_user",
 ]
 PROCESS = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
-INTERRUPTED = 130
+# Of the names of services, in a terminal: https://no-color.org/
+COLORS = (36, 33, 35, 32, 34) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ()
+START = time.monotonic()
 # A server of another scheme or host is a proxy in front, which may have another port.
 LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?::([0-9]+))?/?")
 
@@ -64,10 +70,34 @@ def main() -> None:
     services = [AUTHORIZATION_SERVER, *resource_servers()]
     variables = environment_of_services()
     check_ports(services, variables)
-    prepare(services, variables)
-    # A second time, because preparing took a while and a server may share a port that is in use.
-    check_ports(services, variables)
-    sys.exit(start(services, variables))
+    with foreground():
+        print(f"Preparing {len(services)} services ...", flush=True)
+        prepare(services, variables)
+        # A second time, because preparing took a while, and a server may share a port in use.
+        check_ports(services, variables)
+        sys.exit(start(services, variables))
+
+
+@contextmanager
+def foreground() -> Iterator[None]:
+    """Take the terminal, so that Ctrl-C interrupts this process and not make, which reports it."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+        before = os.tcgetpgrp(terminal)
+    except OSError:
+        before = 0
+    if before != os.getpgrp() or before == os.getpid():
+        yield
+        return
+    # Stopped by Ctrl-Z, nothing could continue this process: make would wait for it.
+    for number in (signal.SIGTTOU, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(terminal, os.getpgrp())
+    try:
+        yield
+    finally:
+        os.tcsetpgrp(terminal, before)
 
 
 def environment_of_services() -> dict[str, str]:
@@ -165,7 +195,8 @@ def run_steps(service: Service, variables: dict[str, str]) -> tuple[str, str] | 
     )
     if not done.returncode:
         took = f"{time.monotonic() - start:5.1f} s"
-        print(f"{took}  {service.name}: {', '.join(steps)}", flush=True)
+        names = ", ".join(step.partition(" ")[0] for step in steps if step != CHECK)
+        print(f"{took}  {service.name}: {names}", done.stdout, sep="\n", end="", flush=True)
         return None
     # See `manage`. It may also have ended without running a step.
     step = steps[done.returncode - 1] if 0 < done.returncode <= len(steps) else steps[0]
@@ -176,7 +207,8 @@ def manage(steps: list[str]) -> int:
     """Run steps of the service in this folder, in this process: Django starts once for all.
 
     Returns:
-        0, or the number of the step that failed, from 1 on. Only its output is printed.
+        0, or the number of the step that failed, from 1 on. Only its output is printed, or the
+        command that makes a missing migration.
     """
     # An eighth less CPU: nearly everything lives as long as this short process.
     gc.set_threshold(100_000)
@@ -188,7 +220,11 @@ def manage(steps: list[str]) -> int:
         sys.argv = ["manage.py", *step.split()]
         with redirect_stdout(output), redirect_stderr(output):
             code = exit_code_of("manage.py")
-        if code:
+        if code and step == CHECK:
+            program = Path(sys.executable), Path.cwd() / "manage.py"
+            command = " ".join([*map(shown, program), "makemigrations"])
+            print(f"A model has changed, but has no migration: run `{command}`, then `make run`.")
+        elif code:
             print(output.getvalue(), flush=True)
             return number
     return 0
@@ -216,7 +252,8 @@ def start(services: list[Service], variables: dict[str, str]) -> int:
     # The process that has ended and its exit code, or "" and ours after a signal.
     events: SimpleQueue[tuple[str, int]] = SimpleQueue()
     signal.signal(signal.SIGINT, lambda *_: events.put(("", 0)))
-    signal.signal(signal.SIGTERM, lambda *_: events.put(("", 128 + signal.SIGTERM)))
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, lambda number, _: events.put(("", 128 + number)))
     commands = dict(PROCESS.findall(read_text(ROOT / "Procfile")))
     width = max(map(len, commands), default=0)
     processes = {
@@ -224,8 +261,8 @@ def start(services: list[Service], variables: dict[str, str]) -> int:
         for name, command in commands.items()
     }
     relays = [
-        Thread(target=relay, args=(name, width, process, events), daemon=True)
-        for name, process in processes.items()
+        Thread(target=relay, args=(name, label(name, n, width), process, events), daemon=True)
+        for n, (name, process) in enumerate(processes.items())
     ]
     for thread in [*relays, Thread(target=announce, args=(services, variables), daemon=True)]:
         thread.start()
@@ -254,12 +291,18 @@ def launch(command: str, variables: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
+def label(name: str, number: int, width: int) -> str:
+    """Return the name of a process as its lines have it."""
+    text = f"{name:<{width}} |"
+    return f"\x1b[{COLORS[number % len(COLORS)]}m{text}\x1b[0m" if COLORS else text
+
+
 def relay(
-    name: str, width: int, process: subprocess.Popen[str], events: SimpleQueue[tuple[str, int]]
+    name: str, label: str, process: subprocess.Popen[str], events: SimpleQueue[tuple[str, int]]
 ) -> None:
     """Print the lines of a process with the time, which services do not write, until it ends."""
     for line in process.stdout or ():
-        text = f"{time.strftime('%H:%M:%S')} {name:<{width}} | {line.rstrip()}\n"
+        text = f"{time.strftime('%H:%M:%S')} {label} {line.rstrip()}\n"
         # In one piece, because other threads print too.
         print(text, end="", flush=True)
     events.put((name, process.wait()))
@@ -298,15 +341,22 @@ def announce(services: list[Service], variables: dict[str, str]) -> None:
     """Print the addresses of the services once all of them answer."""
     while not all(answers(int(variables[f"{service.prefix}_PORT"])) for service in services):
         time.sleep(0.1)
-    pages = {AUTHORIZATION_SERVER: "/accounts/login/"}
-    width = max(len(service.name) for service in services)
-    lines = ["", "Every service answers:", ""]
-    for service in services:
-        url = variables.get(f"{service.prefix}_URL", "")
-        lines.append(f"  {service.name:<{width}}  {url}{pages.get(service, '/api/docs/')}")
-    lines += ["", f"Log in with DEMO_USERNAME and DEMO_PASSWORD from {shown(env_file())}."]
-    lines += ["`make smoke` in another terminal runs the smoke flow. Ctrl-C stops everything.", ""]
-    print("\n".join(lines), flush=True)
+    urls = {one: variables.get(f"{one.prefix}_URL", "") for one in services}
+    issuer = urls.pop(AUTHORIZATION_SERVER)
+    rows = [(AUTHORIZATION_SERVER.name, f"{issuer}/")]
+    if (AUTHORIZATION_SERVER.folder / "playground").is_dir():
+        rows.append(("playground", f"{issuer}/playground/"))
+    rows += [(service.name, f"{url}/api/docs/") for service, url in urls.items()]
+    if variables.get("ENVIRONMENT") == "development":
+        account = variables.get("DEMO_USERNAME", "DEMO_USERNAME")
+        rows.append(("demo account", f"{account}, with DEMO_PASSWORD from {shown(env_file())}"))
+    rows += [
+        ("next", '`make smoke` in another terminal; "Make it yours" in README.md'),
+        ("Ctrl-C", "stops everything"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {text}" for name, text in rows]
+    print(f"\nReady in {time.monotonic() - START:.1f} s.\n", *lines, "", sep="\n", flush=True)
 
 
 def answers(port: int) -> bool:
@@ -324,4 +374,4 @@ if __name__ == "__main__":
             sys.exit(manage(steps))
         main()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(130 if sys.argv[1:] else 0)

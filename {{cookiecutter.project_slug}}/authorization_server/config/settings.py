@@ -3,6 +3,7 @@
 ENVIRONMENT unset means production. docs/settings.md lists every variable.
 """
 
+import secrets
 import sys
 import tomllib
 from pathlib import Path
@@ -251,6 +252,10 @@ OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
         f"{AUTHORIZATION_SERVER_URL}/o/device/?user_code={{user_code}}"
     ),
     "OAUTH_PRE_TOKEN_VALIDATION": [],
+    # RFC 8628 section 6.1: no vowel, so no word, and no characters that look alike.
+    "OAUTH_DEVICE_USER_CODE_GENERATOR": lambda: "".join(
+        secrets.choice("BCDFGHJKLMNPQRSTVWXZ") for _ in range(8)
+    ),
     # OpenID Connect.
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": AUTHORIZATION_SERVER_URL,

@@ -7,6 +7,7 @@ WSGI, behind the bridge:
     /stream            two pieces; the second one when the gate is open
     /endless           pieces of 64 KiB until its client is gone
     /write             a body that is written by `write()`
+    /refuse/REASON     a refusal
     /late              a generator that calls `start_response` when it is iterated
     /raise, /break     an exception before the response, and within a stream
 
@@ -100,6 +101,20 @@ def break_off(environ, start_response):
     return Closing(pieces())
 
 
+REFUSALS = {
+    "challenge": ("401 Unauthorized", {"WWW-Authenticate": 'Bearer error="invalid_token"'}, b""),
+    "no_token": ("401 Unauthorized", {"WWW-Authenticate": "Bearer"}, b""),
+    "json": ("401 Unauthorized", {"WWW-Authenticate": "Basic"}, b'{"error": "invalid_client"}'),
+    "redirect": ("302 Found", {"Location": "https://app/?error=access_denied&state=a"}, b""),
+}
+
+
+def refuse(environ, start_response):
+    status, headers, body = REFUSALS[environ["PATH_INFO"].rpartition("/")[2]]
+    start_response(status, list(headers.items()))
+    return [body]
+
+
 PATHS = {
     "/echo": echo,
     "/wait": wait,
@@ -114,7 +129,9 @@ PATHS = {
 
 def wsgi(environ, start_response):
     counts["requests"] += 1
-    return PATHS.get(environ["PATH_INFO"], echo)(environ, start_response)
+    path = environ["PATH_INFO"]
+    default = refuse if path.startswith("/refuse/") else echo
+    return PATHS.get(path, default)(environ, start_response)
 
 
 bridge = WSGIBridge(

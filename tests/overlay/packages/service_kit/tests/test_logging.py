@@ -63,11 +63,14 @@ def test_development_writes_lines_for_people(configure):
     assert log() == "WARNING shop [-]: hello\n"
 
 
-@pytest.mark.parametrize("json", [True, False])
-def test_an_error_response_is_logged_with_its_identifier_and_without_its_query(
-    configure, client, json
-):
-    log = configure(json=json)
+def test_development_leaves_refusals_to_the_access_log(configure, client):
+    log = configure(json=False)
+    client.get("/unknown", secure=True)
+    assert log() == ""
+
+
+def test_an_error_response_is_logged_with_its_identifier_and_without_its_query(configure, client):
+    log = configure()
     client.get(
         "/unknown", {"access_token": "hidden"}, secure=True, headers={"X-Request-ID": "from-orders"}
     )

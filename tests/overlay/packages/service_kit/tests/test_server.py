@@ -536,5 +536,28 @@ def test_a_wrong_setting_ends_the_service_with_one_sentence(start, tmp_path):
 def test_the_access_log_has_no_query(start):
     with start(WEB_ACCESS_LOG="true") as server:
         server.get("/echo?token=secret", "User-Agent: a")
-        until(lambda: '127.0.0.1 "GET /echo" 200 ' in server.log.read_text())
+        until(lambda: "GET /echo 200 " in server.log.read_text())
         assert "secret" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/refuse/challenge", "GET /refuse/challenge 401 invalid_token "),
+        ("/refuse/no_token", "GET /refuse/no_token 401 no token "),
+        ("/refuse/json", "GET /refuse/json 401 invalid_client "),
+        ("/refuse/redirect", "GET /refuse/redirect 302 access_denied "),
+    ],
+)
+def test_a_refusal_has_its_reason_in_the_access_log(start, path, line):
+    with start(WEB_ACCESS_LOG="true") as server:
+        server.get(path)
+        until(lambda: line in server.log.read_text())
+
+
+def test_probes_that_succeed_are_not_in_the_access_log(start):
+    with start(WEB_ACCESS_LOG="true") as server:
+        server.get("/health/live")
+        server.get("/echo")
+        until(lambda: "GET /echo" in server.log.read_text())
+        assert "/health/live" not in server.log.read_text()

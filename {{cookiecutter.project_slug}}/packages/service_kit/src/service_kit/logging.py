@@ -60,6 +60,8 @@ def logging_config(level: str, *, json: bool) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], **libraries},
+            # For people, service_kit.worker writes one line for each request, refused or not.
+            "django.request": {"level": level if json or level == "CRITICAL" else "ERROR"},
             # Security events, at every level.
             "security": {"level": "INFO"},
             "oauth2_provider": libraries,

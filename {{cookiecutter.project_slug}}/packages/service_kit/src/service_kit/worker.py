@@ -6,24 +6,36 @@ that are overridden here are no public API: gunicorn is pinned, and raw sockets 
 """
 
 import asyncio
+import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from glob import glob
+from pathlib import Path
 from threading import Thread
 from time import monotonic
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from gunicorn import glogging
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.errors import AppImportError
 from gunicorn.workers import gasgi
 
+from service_kit import env
+
 HEAD_SECONDS = 10.0  # for the head of the first request of a connection
 POLL_SECONDS = 1.0  # between two looks at the files that are watched
 IGNORED = ("__pycache__", "node_modules")
+QUIET = ("/health/", "/o/events/", "/static/")  # probes, polls and files: logged when they fail
+# The code of an error: in a challenge (RFC 6750), in a redirect or in JSON (RFC 6749).
+EXPLAINING = (b"www-authenticate", b"location")
+ERROR = re.compile(rb'\berror"?[=:] ?"?([a-z_]+)')
+
+log = logging.getLogger(__name__)
 
 
 class Protocol(ASGIProtocol):  # type: ignore[misc]
@@ -134,6 +146,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
             Watcher(watched, self.restart).start()
         try:
             self.asgi = self.app.wsgi()
+            is_logged = env.flag("WEB_ACCESS_LOG")
         except Exception as error:
             is_explained = isinstance(error, ImproperlyConfigured)
             sentence = f"{error} (manage.py check --traceback shows where.)"
@@ -145,8 +158,11 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
                 raise AppImportError(sentence) from None
             raise
         self.application = self.asgi
-        if os.environ.get("WEB_ACCESS_LOG"):
+        if is_logged:
             self.asgi = AccessLog(self.asgi)
+        # Before the first start, `make run` looks.
+        if watched and self.age > self.cfg.workers:
+            Thread(target=report_missing_migration, daemon=True).start()
 
     def restart(self) -> None:
         """End gracefully, from any thread: gunicorn starts another process."""
@@ -183,10 +199,31 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         await super()._shutdown()
 
 
+class Logger(glogging.Logger):  # type: ignore[misc]
+    """gunicorn's, for development: `make run` writes the time of each line."""
+
+    error_fmt = "%(levelname)s gunicorn: %(message)s"
+
+
+def report_missing_migration() -> None:
+    """Log which command the models or the database need, before a request fails with 500."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    checks = {"makemigrations": ["--check", "--dry-run", "--no-input"], "migrate": ["--check"]}
+    for command, options in checks.items():
+        try:
+            call_command(command, *options, verbosity=0)
+        except SystemExit:
+            manage = Path.cwd() / "manage.py"
+            log.warning("A migration is missing: run `%s %s %s`.", sys.executable, manage, command)
+    connections.close_all()
+
+
 class AccessLog:
     """Write a line for each response, without the query, which may hold a token.
 
-    gunicorn's own costs as much as an introspection.
+    A refusal has its reason. gunicorn's own log costs as much as an introspection.
     """
 
     def __init__(self, application: Any) -> None:
@@ -197,21 +234,27 @@ class AccessLog:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        status, start = "-", monotonic()
+        status, reason, start = 0, "", monotonic()
 
         async def noting(message: Any) -> None:
-            nonlocal status
+            nonlocal status, reason
+            said = message.get("body", b"")[:1000]
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, headers = message["status"], message["headers"]
+                said = b" ".join(value for name, value in headers if name.lower() in EXPLAINING)
+                # RFC 6750 section 3.1: a request without a token gets no code.
+                reason = " no token" if status == 401 else ""
+            if status >= 300 and (match := ERROR.search(said)):
+                reason = f" {match[1].decode()}"
             await send(message)
 
         try:
             await self.application(scope, receive, noting)
         finally:
-            client = (scope.get("client") or ("-",))[0]
             path = scope["raw_path"].decode("latin-1")
-            milliseconds = (monotonic() - start) * 1000
-            sys.stdout.write(
-                f'{client} "{scope["method"]} {path}" {status} {milliseconds:.1f} ms\n'
-            )
-            sys.stdout.flush()
+            if not (path.startswith(QUIET) and 0 < status < 400):
+                milliseconds = (monotonic() - start) * 1000
+                sys.stdout.write(
+                    f"{scope['method']} {path} {status or '-'}{reason} {milliseconds:.1f} ms\n"
+                )
+                sys.stdout.flush()
