@@ -1,0 +1,45 @@
+"""A view that returns an ``HttpResponse`` refuses requests as the API does ."""
+
+import pytest
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import path
+from oauth2_provider.contrib.rest_framework import TokenHasScope
+from oauth_resource_server.testing import access_token
+from rest_framework.views import APIView
+
+
+class ReportView(APIView):
+    permission_classes = (TokenHasScope,)
+    required_scopes = (settings.OAUTH2_PROVIDER["READ_SCOPE"],)
+
+    def get(self, request):
+        return HttpResponse(f"of {request.auth.sub}", content_type="application/pdf")
+
+
+urlpatterns = [path("report/", ReportView.as_view())]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+
+def test_the_view_sees_the_token(reader):
+    response = reader.get("/report/", headers={"Accept": "*/*"})
+    assert (response["Content-Type"], response.content) == ("application/pdf", b"of alice")
+
+
+def test_no_token_is_challenged(anonymous):
+    response = anonymous.get("/report/")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith('Bearer realm="')
+
+
+def test_a_missing_scope_is_named(api_client_for):
+    response = api_client_for(access_token(sub="alice", scope="other")).get("/report/")
+    assert response.status_code == 403
+    assert 'error="insufficient_scope"' in response["WWW-Authenticate"]
+
+
+def test_an_outage_is_no_fault_of_the_client(reader, authorization_server):
+    authorization_server.unavailable()
+    response = reader.get("/report/")
+    assert response.status_code == 503
+    assert "Retry-After" in response
