@@ -15,7 +15,7 @@ PAGES = [
 ]
 # Files that a service, a tool or the reader creates, and files of other projects.
 NOT_IN_GIT = re.compile(
-    r"/etc/.*|(\.secrets|\.venv|\.uv|backups|build|deploy/issuers|var)/.*|\.env|.*resource_servers/billing.*"
+    r"/etc/.*|(\.secrets|\.venv|\.uv|backups|build|deploy/issuers|var)/.*|\.env|deploy/stack\.yml|.*resource_servers/billing.*"
 )
 FILE = re.compile(r"`([\w.{}/-]+\.(?:py|toml|ya?ml|md|sh|conf|json|lock|sql|html|css))`")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
