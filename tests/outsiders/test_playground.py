@@ -285,6 +285,29 @@ def test_no_width_scrolls_sideways(page, width):
     assert sizes[0] == sizes[1]
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(chromium, node_modules, address, env, theme):
+    # axe is a script that the policy of the page does not allow.
+    context = chromium.new_context(color_scheme=theme, bypass_csp=True)
+    context.set_default_timeout(TIMEOUT)
+    page = opened(context, address)
+    found = violations(page, node_modules)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    log_in(page, env)
+    page.wait_for_url(address)
+    ends(page)
+    press(page, "scope")
+    found += violations(page, node_modules)
+    context.close()
+    assert found == []
+
+
+def violations(page, node_modules):
+    """Return the names of the rules of axe that the page breaks."""
+    page.evaluate((node_modules / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8"))
+    return page.evaluate("axe.run().then(({violations}) => violations.map(({id}) => id))")
+
+
 def test_requests_go_to_the_services_only(page, origins, env):
     assert origins == {
         env[f"{name}_URL"] for name in ("AUTHORIZATION_SERVER", "ORDERS", "INVENTORY")

@@ -188,8 +188,8 @@ function chooseOperation() {
 
 async function send() {
   const operation = currentOperation();
+  begin(operation ? `${operation.method} ${operation.path}` : "Request");
   if (!operation) throw new Problem($("about").textContent);
-  begin(`${operation.method} ${operation.path}`);
   const token = session && await usable();
   explain(await call({ ...operation, path: $("path").value, body: operation.body && $("body").value }, token));
 }
