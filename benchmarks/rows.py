@@ -29,6 +29,7 @@ CLIENT = "orders-introspection"
 FIRST_USES = 200
 MANY_TOKENS = 100_000
 DISTINCT_TOKENS = 1_000_000
+CACHING_SECONDS = 60  # the default of a resource server
 
 
 class Bench(ExitStack):
@@ -87,7 +88,7 @@ class Bench(ExitStack):
             "resource_servers/orders",
             **{
                 "AUTHORIZATION_SERVER_INTERNAL_URL": authorization_server,
-                "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": "60",
+                "RESOURCE_SERVER_TOKEN_CACHING_SECONDS": str(CACHING_SECONDS),
             }
             | variables,
         )

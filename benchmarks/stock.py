@@ -71,3 +71,17 @@ def b2(bench):
             # A request takes half a second: with more connections, most would time out.
             value = load.throughput(stock + INTROSPECT, script=script, connections=2, seconds=6)
             yield value / base
+
+
+def b9(bench):
+    """Seconds for which the toolkit accepts a revoked token: its default caching time.
+
+    It stores an answer until then, or until `exp`, and no revocation reaches it.
+    """
+    code = (
+        "from django.conf import settings; settings.configure(); "
+        "from oauth2_provider.settings import DEFAULTS; "
+        "print(DEFAULTS['RESOURCE_SERVER_TOKEN_CACHING_SECONDS'])"
+    )
+    command = [bench.project.bin / "python", "-c", code]
+    yield float(processes.run_for_output(*command))
