@@ -4,12 +4,17 @@ The stack reports revocations; its tokens would live 600 seconds in the caches.
 """
 
 import os
+import shutil
 import signal
+import sys
+from contextlib import ExitStack
 
 import pytest
 import requests
 from _project import env_prefix
-from conftest import get_once, until
+from conftest import MANIFESTS, ROOT, get_once, until
+from deaths import DEATHS, Django, Victim
+from infrastructure import Server
 
 LIVE = {"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": "3600"}
 
@@ -22,6 +27,71 @@ def both(resource_server):
         for server in (one, other):
             until(lambda server=server: is_live(server))
         yield one, other
+
+
+@pytest.fixture(scope="module")
+def processes(stack, tmp_path_factory):
+    """Start two more processes of two resource servers, as `both`."""
+    folders = [f"resource_servers/{one['name']}" for one in MANIFESTS[:2]] * 2
+    with ExitStack() as running:
+        servers = [
+            Server(stack, folder, tmp_path_factory.mktemp("server") / "log", **LIVE)
+            for folder in folders
+        ]
+        for server in servers:
+            running.enter_context(server)
+        for server in servers:
+            until(lambda server=server: is_live(server))
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def django(stack):
+    """Return Django in the environment of the authorization server."""
+    folder, variables = ROOT / "authorization_server", stack.environment | stack.env
+    with Django(sys.executable, cwd=folder, env=variables) as django:
+        yield django
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_a_token_ends_in_every_process(stack, processes, django, death):
+    victim = Victim(stack.url, django, " ".join(f"{one['name']}:read" for one in MANIFESTS[:2]))
+    for server in processes:
+        until(lambda server=server: whoami(server, victim.token) == 200)
+    death.happens(victim)
+    try:
+        for server in processes:
+            until(lambda server=server: whoami(server, victim.token) == 401)
+    finally:
+        victim.run(death.undo)
+
+
+@pytest.mark.parametrize("change", [("read", "look"), ("audience", "https://other.example.com")])
+def test_a_token_ends_with_a_scope_or_an_audience_of_the_manifest(
+    stack, first, resource_server, tmp_path, change
+):
+    """The authorization server is started again, as after each change of a manifest."""
+    folder = tmp_path / "resource_servers"
+    shutil.copytree(ROOT / "resource_servers", folder)
+    manifest = folder / first["name"] / "resource_server.toml"
+    issuer = Server(
+        stack, "authorization_server", tmp_path / "issuer", RESOURCE_SERVERS_DIR=str(folder)
+    )
+    name, value = first["name"], change[1]
+    token = stack.machine_token(f"{name}:read", resource=stack.api(name, ""))
+    with issuer, resource_server(AUTHORIZATION_SERVER_INTERNAL_URL=issuer.url, **LIVE) as server:
+        until(lambda: is_live(server))
+        until(lambda: whoami(server, token) == 200)
+        issuer.stop()
+        text = manifest.read_text(encoding="utf-8")
+        if change[0] == "audience":
+            text = f'audience = "{value}"\n{text}'
+        else:
+            text = text.replace(f"{name}:read", f"{name}:{value}")
+        manifest.write_text(text, encoding="utf-8")
+        issuer.launch()
+        issuer.wait()
+        until(lambda: whoami(server, token) == 401)
 
 
 def is_live(server):
