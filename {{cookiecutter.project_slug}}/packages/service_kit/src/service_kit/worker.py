@@ -6,6 +6,7 @@ that are overridden here are no public API: gunicorn is pinned, and raw sockets 
 """
 
 import asyncio
+import gc
 import logging
 import os
 import re
@@ -21,6 +22,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn import glogging
+from gunicorn.asgi import protocol as gunicorn_protocol
+from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.errors import AppImportError
 from gunicorn.workers import gasgi
@@ -36,6 +39,23 @@ EXPLAINING = (b"www-authenticate", b"location")
 ERROR = re.compile(rb'\berror"?[=:] ?"?([a-z_]+)')
 
 log = logging.getLogger(__name__)
+
+
+class Parser(PythonProtocol):  # type: ignore[misc]
+    """gunicorn's parser in Python, which looks at each byte by itself: at a JWT for 15 µs."""
+
+    is_method = re.compile(rb"[!$%&'*+.^_`|~0-9A-Z-]{3,20}").fullmatch
+    is_token = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 section 5.6.2
+    find_control = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+
+    def _is_valid_method(self, method: bytes) -> bool:
+        return self.is_method(method) is not None
+
+    def _is_valid_token(self, data: bytes) -> bool:
+        return self.is_token(data) is not None
+
+    def _has_invalid_header_chars(self, value: bytes) -> bool:
+        return self.find_control(value) is not None
 
 
 class Protocol(ASGIProtocol):  # type: ignore[misc]
@@ -84,6 +104,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
 # The cache of what gunicorn_h1c offers belongs to the class on which this is called.
 ASGIProtocol._check_h1c_protocol_available()
 gasgi.ASGIProtocol = Protocol
+gunicorn_protocol.PythonProtocol = Parser
 
 
 class Watcher(Thread):
@@ -157,6 +178,8 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
             if is_explained:
                 raise AppImportError(sentence) from None
             raise
+        # What has been imported lives as long as the process: no collection looks at it again.
+        gc.freeze()
         self.application = self.asgi
         if is_logged:
             self.asgi = AccessLog(self.asgi)
