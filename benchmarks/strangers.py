@@ -84,7 +84,7 @@ async def login(stranger):
         token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
         stranger.csrf = cookie.decode(), token.decode()
     cookie, token = stranger.csrf
-    form = {"username": f"stranger-{next(NUMBERS)}@example.com", "password": "wrong"}
+    form = {"login": f"stranger-{next(NUMBERS)}@example.com", "password": "wrong"}
     body = urlencode(form | {"csrfmiddlewaretoken": token}).encode()
     await stranger.send("POST", "/accounts/login/", FORM | {"Cookie": cookie}, body)
 

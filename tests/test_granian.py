@@ -50,7 +50,7 @@ def test_a_cookie_of_another_site_does_not_hide_the_others(url):
     with urllib.request.urlopen(request, timeout=30) as page:
         cookie = page.headers["Set-Cookie"].partition(";")[0]
         token = page.read().decode().partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    form = f"csrfmiddlewaretoken={token}&username=a%40example.com&password=wrong".encode()
+    form = f"csrfmiddlewaretoken={token}&login=a%40example.com&password=wrong".encode()
     request = urllib.request.Request(f"{url}/accounts/login/", form)
     request.add_header("Cookie", f"city=Zürich; {cookie}")
     with urllib.request.urlopen(request, timeout=30) as page:

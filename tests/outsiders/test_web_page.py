@@ -173,9 +173,9 @@ def test_the_api_documentation_is_readable_in_the_dark(chromium, env):
     page.close()
 
 
-def test_the_administration_site_keeps_the_policy(context, env, messages):
+def test_the_login_page_keeps_the_policy(context, env, messages):
     context.on("console", lambda message: messages.append(message.text))
     page = context.new_page()
     page.goto(f"{env['AUTHORIZATION_SERVER_URL']}/admin/login/")
-    page.get_by_role("button", name="Log in").wait_for()
+    page.get_by_role("button", name="Sign in").wait_for()
     assert [text for text in messages if "Content Security Policy" in text] == []

@@ -1,7 +1,7 @@
 // A person at a browser: keeps cookies, signs in, and answers the pages of the authorization server.
 export class Person {
   constructor({ username, password }) {
-    this.fields = { username, password };
+    this.fields = { login: username, password };
     this.cookies = new Map();
   }
 

@@ -6,20 +6,25 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import requests
 
 
-class Form(HTMLParser):
-    """The last form of a page, with the fields that it would send."""
+class Forms(HTMLParser):
+    """The forms of a page: action, and the fields that each would send."""
 
     def __init__(self, html):
         super().__init__()
-        self.action, self.fields = "", {}
+        self.forms = []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         attribute = dict(attributes)
         if tag == "form":
-            self.action, self.fields = attribute.get("action") or "", {}
+            self.forms.append((attribute.get("action") or "", {}))
         elif tag == "input" and attribute.get("name"):
-            self.fields[attribute["name"]] = attribute.get("value") or ""
+            self.forms[-1][1][attribute["name"]] = attribute.get("value") or ""
+
+    def with_fields(self, names):
+        """Return the last form with some of these fields, or the last form."""
+        having = [form for form in self.forms if form[1].keys() & names]
+        return [*self.forms, *having][-1]
 
 
 class Browser:
@@ -35,9 +40,9 @@ class Browser:
 
     def submit(self, **values):
         """Send the form of the page, with some `values` filled in; return as `open` does."""
-        form = Form(self.page.text)
-        url = urljoin(self.page.url, form.action)
-        data = form.fields | values
+        action, fields = Forms(self.page.text).with_fields(values.keys())
+        url = urljoin(self.page.url, action)
+        data = fields | values
         headers = {"Referer": self.page.url}
         return self._follow(
             self.session.post(url, data=data, headers=headers, allow_redirects=False)
@@ -54,7 +59,7 @@ class Browser:
 
     def log_in(self, username, password):
         """Fill in the login page that is open; return as `open` does."""
-        return self.submit(username=username, password=password)
+        return self.submit(login=username, password=password)
 
 
 def parameters(url):

@@ -1,7 +1,16 @@
-"""Users on the administration site: Django's pages, with the e-mail address as the user name."""
+"""Users on the administration site: Django's pages, with the e-mail address as the user name.
+
+Their second factors and sessions are shown without secrets, and can be deleted only.
+"""
 
 from typing import Any
 
+from allauth.account import admin as _  # noqa: F401  (it registers its pages)
+from allauth.account.models import EmailAddress
+from allauth.mfa import admin as _mfa  # noqa: F401
+from allauth.mfa.models import Authenticator
+from allauth.usersessions import admin as _sessions  # noqa: F401
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
@@ -51,3 +60,40 @@ class UserAdmin(DjangoUserAdmin):
     add_fieldsets = (
         (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),
     )
+
+    def save_model(self, request: HttpRequest, user: User, form: Any, change: bool) -> None:
+        """Take an address that an administrator has typed as verified, and the only one."""
+        super().save_model(request, user, form, change)
+        if "email" in form.changed_data or not change:
+            user.verify_email()
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Pages that list and delete."""
+
+    search_fields = ("user__email",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+# The address is on the page of the user.
+admin.site.unregister([EmailAddress, Authenticator, UserSession])
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Second factors, to delete the one that somebody has lost. `data` has the secrets."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    fields = ("user", "type", "created_at", "last_used_at")
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    list_display = ("user", "ip", "user_agent", "created_at")
+    fields = ("user", "ip", "user_agent", "created_at")

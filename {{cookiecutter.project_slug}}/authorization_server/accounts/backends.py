@@ -1,14 +1,12 @@
-"""Sign-in by password: rate limits first, then at most two hashes at the same time.
+"""Sign-in by password, with rate limits before anything is hashed.
 
-All callers of ``django.contrib.auth.authenticate`` come here: both login pages, and every view that
-is added later. Delete this module when an account library with rate limits replaces the pages.
+All callers of ``django.contrib.auth.authenticate`` come here: the login page, the page that asks
+for the password again, and every view that is added later. The limits of django-allauth would let
+strangers lock an account, so `accounts.adapter` leaves passwords to these.
 """
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import BoundedSemaphore
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -26,13 +24,6 @@ ADDRESS = Bucket("sign-in: address", burst=60, seconds=5)
 # account, so that strangers cannot lock the owner out.
 ACCOUNT = Bucket("sign-in: account", burst=100, seconds=60)
 KNOWN_ADDRESS_SECONDS = 30 * 24 * 3600
-
-CONCURRENT_HASHES = 2  # per process: a hash takes a third of a second of CPU
-WAITING = 1  # request per process; more would take all threads of the server (WEB_THREADS)
-MAX_WAIT = 2  # seconds
-
-_hashing = BoundedSemaphore(CONCURRENT_HASHES)
-_places = BoundedSemaphore(CONCURRENT_HASHES + WAITING)
 
 
 class RateLimitedBackend(ModelBackend):
@@ -56,9 +47,8 @@ class RateLimitedBackend(ModelBackend):
         subjects = attempt_of(email.strip().lower(), client_address(request))
         take(subjects)
         try:
-            with hashing_slot():
-                user = super().authenticate(request, email, password)
-        except RateLimited:
+            user = super().authenticate(request, email, password)
+        except RateLimited:  # by the hasher
             give_back(subjects)
             raise
         if user:
@@ -102,29 +92,3 @@ def remember(pair: tuple[str, ...]) -> None:
     RateLimit.objects.update_or_create(
         key=key_of("known", *pair), defaults={"full_at": time.time() + KNOWN_ADDRESS_SECONDS}
     )
-
-
-@contextmanager
-def hashing_slot() -> Iterator[None]:
-    """Run the block when fewer than CONCURRENT_HASHES others run.
-
-    Raises:
-        RateLimited: another request is waiting already, or the wait takes longer than MAX_WAIT.
-    """
-    if not _places.acquire(blocking=False):
-        raise busy()
-    try:
-        if not _hashing.acquire(timeout=MAX_WAIT):
-            raise busy()
-        try:
-            yield
-        finally:
-            _hashing.release()
-    finally:
-        _places.release()
-
-
-def busy() -> RateLimited:
-    """Return the refusal for a server that hashes as many passwords as it may."""
-    message = "Many people are signing in at the moment. Try again in a few seconds."
-    return RateLimited(message, MAX_WAIT, status=503)

@@ -1,16 +1,19 @@
 """Security events: one line each, in the logger `security`. docs/operations.md lists them.
 
-Most are signals of Django and of the models of django-oauth-toolkit, so that no way to sign in or
-to get a token goes without its line. No event has a password, token, code or e-mail address.
+Most are signals of Django, of django-allauth and of the models of django-oauth-toolkit, so that no
+way to sign in or to get a token goes without its line. No event has a password, token, code or
+e-mail address.
 """
 
 import logging
 import re
 from typing import Any
 
+from allauth.account import signals as account
+from allauth.mfa import signals as mfa
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.db.models.signals import post_save
-from django.dispatch import receiver
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import Signal, receiver
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant
 
 from accounts import metrics
@@ -59,6 +62,32 @@ def note_failure(credentials: dict[str, Any], **kwargs: Any) -> None:
 def note_sign_out(user: User | None, **kwargs: Any) -> None:
     if user:
         note("sign-out", user=user.pk)
+
+
+def note_each(signal: Signal, event: str, level: int = logging.INFO) -> None:
+    """Note `event` for a signal with `user`, and with `authenticator` where there is one."""
+
+    def listener(user: User, authenticator: Any = None, **kwargs: Any) -> None:
+        factor = {"factor": authenticator.type} if authenticator else {}
+        note(event, level=level, user=user.pk, **factor)
+
+    signal.connect(listener, weak=False)
+
+
+note_each(account.user_signed_up, "sign-up")
+note_each(account.password_set, "password-changed")
+note_each(account.password_changed, "password-changed")
+note_each(account.password_reset, "password-reset")
+note_each(account.email_changed, "email-changed")
+note_each(mfa.authenticator_added, "factor-added")
+note_each(mfa.authenticator_removed, "factor-removed")
+note_each(mfa.authenticator_reset, "factor-changed")
+note_each(mfa.authentication_failed, "factor-refused", logging.WARNING)
+
+
+@receiver(post_delete, sender=User)
+def note_deletion(instance: User, **kwargs: Any) -> None:
+    note("account-deleted", user=instance.pk)
 
 
 @receiver(post_save, sender=Grant)

@@ -49,20 +49,33 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
     use_in_migrations = True
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a user. Without `password`, the user cannot sign in until one is set."""
+    def create_user(
+        self, email: str, password: str | None = None, *, verified: bool = False, **fields: Any
+    ) -> "User":
+        """Create a user.
+
+        Args:
+            email: The address to sign in with.
+            password: Without one, the user cannot sign in until one is set.
+            verified: Whether the address is known to be the user's. If not, a code is mailed to it
+                at the first sign-in.
+            fields: Of the model.
+        """
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=email, **fields)
         user.set_password(password)
         user.full_clean()
-        user.save(using=self._db)
+        with transaction.atomic(using=self._db):
+            user.save(using=self._db)
+            if verified:
+                user.verify_email()
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user with all permissions on the administration site."""
         fields |= {"is_staff": True, "is_superuser": True}
-        return self.create_user(email, password, **fields)
+        return self.create_user(email, password, verified=True, **fields)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -107,6 +120,20 @@ class User(AbstractBaseUser, PermissionsMixin):
             super().save(**kwargs)
             if ends:
                 self.revoke_everything()
+
+    def verify_email(self) -> None:
+        """Make the address of this user the only one that django-allauth knows, and verified."""
+        from allauth.account.models import EmailAddress  # It needs this model.
+
+        EmailAddress.objects.filter(user=self).delete()
+        EmailAddress.objects.create(user=self, email=self.email, verified=True, primary=True)
+
+    def end_sessions(self) -> None:
+        """End every session and token of this user."""
+        self.session_salt = get_random_string(16)
+        with transaction.atomic():
+            super().save(update_fields=["session_salt"])
+            self.revoke_everything()
 
     def revoke_everything(self) -> int:
         """Delete access tokens, ID tokens, codes and consents, and revoke refresh tokens.
@@ -177,3 +204,17 @@ class RateLimit(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class CacheEntry(models.Model):
+    """The table of the default cache, with the columns that Django's DatabaseCache asks for."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "cache entries"
+
+    def __str__(self) -> str:
+        return self.cache_key

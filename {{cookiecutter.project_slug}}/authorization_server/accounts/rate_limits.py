@@ -4,7 +4,7 @@ A key is a keyed hash: the table holds no e-mail address and no IP address.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -12,8 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Greatest
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from accounts.models import RateLimit
@@ -99,21 +98,3 @@ def client_address(request: HttpRequest | None) -> str:
         return IPv6Address(text).exploded[:19]
     except ValueError:
         return text
-
-
-class RateLimitMiddleware:
-    """Turn `RateLimited`, wherever a view raises it, into a page with 429 or 503."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, RateLimited):
-            return None
-        response = render(request, "429.html", {"message": exception}, status=exception.status)
-        response["Retry-After"] = str(exception.retry_after)
-        response["Cache-Control"] = "no-store"
-        return response

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from corsheaders.signals import check_request_enabled
 from django.conf import settings
@@ -9,6 +10,8 @@ from django.db import models, transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 
 class NoticedQuerySet(models.QuerySet[Any]):
@@ -62,6 +65,28 @@ def active_registration(application: object) -> RegisteredClient | None:
     """
     registration: RegisteredClient | None = getattr(application, "registration", None)
     return registration if registration and registration.is_active else None
+
+
+def requesting_application(request: HttpRequest) -> dict[str, Any]:
+    """Return, for templates, the application that a person is signing in to as `application`.
+
+    It is None unless the page comes back to an authorization request of an active client.
+    """
+    return {"application": SimpleLazyObject(lambda: application_of(request))}
+
+
+def application_of(request: HttpRequest) -> Any:
+    from oauth2_provider.models import Application
+
+    # At the second factor and the code, django-allauth keeps `next` in the session.
+    stage = request.session.get("account_login") or {}
+    values = request.GET.get("next"), request.POST.get("next"), stage.get("redirect_url")
+    url = urlsplit(next(filter(None, values), ""))
+    client_ids = parse_qs(url.query).get("client_id")
+    if url.path != reverse("oauth2_provider:authorize") or not client_ids:
+        return None
+    application = Application.objects.filter(client_id=client_ids[0]).first()
+    return application if active_registration(application) else None
 
 
 @receiver(check_request_enabled)

@@ -59,11 +59,16 @@ INSTALLED_APPS = [
     "revocation_events",
     "oauth2_provider",
     "corsheaders",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
@@ -80,7 +85,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.rate_limits.RateLimitMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.AccountsMiddleware",
 ]
 TEMPLATES = [
     {
@@ -93,6 +99,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.urls.project",
+                "client_registry.models.requesting_application",
             ],
         },
     }
@@ -105,6 +112,9 @@ DATABASES = {
         "AUTHORIZATION_SERVER_DATABASE_URL", DATA_DIR / "authorization_server.sqlite3"
     )
 }
+# Reading 1,000 fields, Django's limit, costs more than anything a stranger may ask for. The longest
+# form is that of a group, with a field for each permission.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 HEALTH_CHECKS = ["accounts.apps.signing_key_state"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
@@ -129,7 +139,7 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN") if env.text("METRICS_TOKEN", "") els
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.RateLimitedBackend"]
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -143,9 +153,64 @@ AUTH_PASSWORD_VALIDATORS = [
 # The first hasher is for people. Client secrets are random: a slow hash would protect nothing and
 # would cost half a second of CPU for each introspection.
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "accounts.hashers.PasswordHasher",
     "client_registry.hashers.MachineSecretHasher",
 ]
+
+# Whether people may make an account: `open`, `closed`, or `invitation` (manage.py invite).
+SIGN_UP = env.choice(
+    "SIGN_UP", *(("closed", "open") if PRODUCTION else ("open", "closed")), "invitation"
+)
+
+# Mail: to EMAIL_URL; in development, without one, to the log and to files in var/mail.
+MAIL_FOLDER = DATA_DIR / "mail"
+EMAIL_URL = env.text("EMAIL_URL", "")
+SENDS_MAIL = bool(EMAIL_URL) or not PRODUCTION
+if SIGN_UP != "closed" and not SENDS_MAIL:
+    raise ImproperlyConfigured(f"SIGN_UP={SIGN_UP} needs EMAIL_URL, to verify addresses.")
+vars().update(env.mail("EMAIL_URL", "accounts.mail.FileBackend", file_path=str(MAIL_FOLDER)))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", CONTACT_EMAIL or "webmaster@localhost")
+
+# Limits of django-allauth, and used one-time codes. In the database, which every process shares.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cacheentry",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
+# One request cannot learn what another user sees, and there is no cookie more.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# https://docs.allauth.org/en/latest/account/configuration.html
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = SENDS_MAIL
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{PROJECT_NAME}] "
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SESSION_REMEMBER = True
+# A client may ask to sign in again, also as another person (prompt=login).
+ACCOUNT_AUTHENTICATED_LOGIN_REDIRECTS = False
+ACCOUNT_RATE_LIMITS = {
+    "login": None,  # accounts.backends has the limits of passwords.
+    # Without a limit by account, by which strangers could keep its owner from it.
+    "reset_password": "20/m/ip",
+}
+USERSESSIONS_ADAPTER = "accounts.adapter.UserSessionsAdapter"
+
+# https://docs.allauth.org/en/latest/mfa/configuration.html
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = PROJECT_NAME
 
 # ---- Transport and cookies -----------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/security/

@@ -4,10 +4,12 @@ Of django-oauth-toolkit there are the endpoints for clients and the pages for pe
 them. Its pages to register applications are left out: clients are declared.
 """
 
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest
 from django.urls import include, path
 from oauth2_provider import views as oauth2
@@ -19,9 +21,14 @@ from oauth import endpoints
 from oauth.applications import applications
 
 
-def project(request: HttpRequest) -> dict[str, str]:
-    """Return the name of the project and the address to write to, "" without one."""
-    return {"project_name": settings.PROJECT_NAME, "contact_email": settings.CONTACT_EMAIL}
+def project(request: HttpRequest) -> dict[str, Any]:
+    """Return what the pages say about this server; the address to write to is "" without one."""
+    return {
+        "project_name": settings.PROJECT_NAME,
+        "contact_email": settings.CONTACT_EMAIL,
+        "sign_up": settings.SIGN_UP,
+        "sends_mail": settings.SENDS_MAIL,
+    }
 
 
 oauth2_patterns = [
@@ -52,13 +59,15 @@ oauth2_patterns = [
     path(".well-known/jwks.json", oauth2.JwksInfoView.as_view(), name="jwks-info"),
 ]
 
+# Administrators sign in by the same pages, with their second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
 handler500 = "service_kit.database.server_error"
 
 urlpatterns = [
     path("", home, name="home"),
     path("applications/", applications, name="applications"),
-    path("accounts/login/", LoginView.as_view(), name="login"),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("metrics", metrics.view, name="metrics"),  # Needs METRICS_TOKEN in production.
     path("o/", include((oauth2_patterns, "oauth2_provider"))),

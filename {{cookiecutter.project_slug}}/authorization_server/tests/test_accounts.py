@@ -16,11 +16,11 @@ PASSWORD = "correct horse battery staple"
 @pytest.fixture
 def carol(db):
     """Return a person who has a password."""
-    return User.objects.create_user("carol@example.com", PASSWORD)
+    return User.objects.create_user("carol@example.com", PASSWORD, verified=True)
 
 
 def sign_in(client, email, password=PASSWORD):
-    return client.post("/accounts/login/", {"username": email, "password": password})
+    return client.post("/accounts/login/", {"login": email, "password": password})
 
 
 def test_a_person_is_known_by_a_uuid(alice):
@@ -49,12 +49,12 @@ def test_somebody_who_was_deactivated_is_signed_out(client, carol):
 
 
 def test_after_signing_in_one_is_where_one_wanted_to_go(client, carol):
-    form = {"username": "carol@example.com", "password": PASSWORD, "next": "/o/device/"}
+    form = {"login": "carol@example.com", "password": PASSWORD, "next": "/o/device/"}
     assert client.post("/accounts/login/", form)["Location"] == "/o/device/"
 
 
 def test_nobody_is_sent_to_another_server_after_signing_in(client, carol):
-    form = {"username": "carol@example.com", "password": PASSWORD, "next": "https://a.example/"}
+    form = {"login": "carol@example.com", "password": PASSWORD, "next": "https://a.example/"}
     assert client.post("/accounts/login/", form)["Location"] == "/"
 
 
@@ -70,7 +70,7 @@ def test_cookies_have_names_of_their_own(client, carol):
 
 def test_signing_out_shows_a_page(client, alice):
     client.force_login(alice)
-    assert "You are signed out" in client.post("/accounts/logout/").text
+    assert "You are signed out" in client.post("/accounts/logout/", follow=True).text
 
 
 @pytest.mark.parametrize("email", ["alice@example.com", "ALICE@example.com"])

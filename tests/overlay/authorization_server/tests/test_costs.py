@@ -10,6 +10,7 @@ import time
 from statistics import median
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from oauth.requests import MAX_BODY_SIZE
@@ -52,7 +53,9 @@ def example_of(pattern):
 PATHS = sorted({*addresses(get_resolver()), "/unknown"})
 # A JWT whose signature has to be verified before it is refused.
 HINT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJkZW1vLWJyb3dzZXIifQ." + "c" * 342
-FIELDS = b"&".join(b"field%d=%%41%d" % (number, number) for number in range(900))
+FIELDS = b"&".join(
+    b"field%d=%%41%d" % (number, number) for number in range(settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
+)
 LONG = b"scope=" + b"%20a" * 500 + b"&client_id=demo-device&token=" + b"%2F" * 16_000
 CLIENT = Client()  # one for all requests: a new one would load the middleware again
 CREDENTIALS = bearer("a" * 16_000) | {"Cookie": "authorization_server_session=" + "a" * 32}

@@ -121,7 +121,7 @@ def test_a_method_that_is_not_allowed_is_counted_by_its_status(counted):
 
 
 def test_a_sign_in_that_fails_is_counted(counted):
-    Client().post("/accounts/login/", {"username": "eve@example.com", "password": "wrong"})
+    Client().post("/accounts/login/", {"login": "eve@example.com", "password": "wrong"})
     assert counted("security_events_total", "sign-in-failed") == 1
 
 

@@ -3,11 +3,11 @@
 from threading import Event, Thread
 
 import pytest
-from accounts import backends, rate_limits
+from accounts import backends, hashers, rate_limits
 from accounts.models import RateLimit, User
 from accounts.rate_limits import Bucket
-from django.contrib.auth import hashers
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
 from django.test import Client
 from oauth import endpoints
@@ -15,7 +15,6 @@ from oauth2_provider.models import DeviceGrant
 from tests.flows import start_device
 
 PASSWORD = "correct horse battery staple"
-PAGES = ["/accounts/login/", "/admin/login/"]
 ACCOUNT_AND_ADDRESS = Bucket("account and address", burst=3, seconds=60)
 ADDRESS = Bucket("address", burst=5, seconds=5)
 ACCOUNT = Bucket("account", burst=5, seconds=60)
@@ -42,8 +41,8 @@ def hashed(monkeypatch):
         passwords.append(password)
         return f"pbkdf2_sha256$1${salt}${password}"
 
-    monkeypatch.setattr(hashers.PBKDF2PasswordHasher, "encode", encode)
-    monkeypatch.setattr(hashers.PBKDF2PasswordHasher, "harden_runtime", lambda *args: None)
+    monkeypatch.setattr(PBKDF2PasswordHasher, "encode", encode)
+    monkeypatch.setattr(PBKDF2PasswordHasher, "harden_runtime", lambda *args: None)
     return passwords
 
 
@@ -58,15 +57,15 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def carol(db, hashed, clock):
-    """Return a member of the staff who has a password."""
-    user = User.objects.create_user("carol@example.com", PASSWORD, is_staff=True)
+    """Return a person who has a password."""
+    user = User.objects.create_user("carol@example.com", PASSWORD, verified=True)
     hashed.clear()
     return user
 
 
-def sign_in(password=PASSWORD, page=PAGES[0], email="carol@example.com", address="192.0.2.1"):
-    form = {"username": email, "password": password}
-    return Client(REMOTE_ADDR=address).post(page, form)
+def sign_in(password=PASSWORD, email="carol@example.com", address="192.0.2.1"):
+    form = {"login": email, "password": password}
+    return Client(REMOTE_ADDR=address).post("/accounts/login/", form)
 
 
 def fail(times, **options):
@@ -74,20 +73,26 @@ def fail(times, **options):
         assert sign_in("wrong", **options).status_code == 200
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_too_many_failures_are_refused_before_a_hash(carol, hashed, page):
-    fail(ACCOUNT_AND_ADDRESS.burst, page=page)
+def test_too_many_failures_are_refused_before_a_hash(carol, hashed):
+    fail(ACCOUNT_AND_ADDRESS.burst)
     hashed.clear()
-    response = sign_in(page=page)
+    response = sign_in()
     assert response.status_code == 429
     assert "Too many attempts. Wait a minute, then try again." in response.text
     assert response["Retry-After"] == str(ACCOUNT_AND_ADDRESS.seconds)
     assert hashed == []
 
 
-def test_both_login_pages_share_the_limit(carol):
-    fail(ACCOUNT_AND_ADDRESS.burst, page=PAGES[0])
-    assert sign_in(page=PAGES[1]).status_code == 429
+def test_the_page_that_asks_again_shares_the_limit(carol):
+    client = Client(REMOTE_ADDR="192.0.2.1")
+    client.force_login(carol)
+    fail(ACCOUNT_AND_ADDRESS.burst)
+    response = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert response.status_code == 429
+
+
+def test_the_administration_site_has_no_login_form_of_its_own(client):
+    assert client.get("/admin/login/")["Location"].startswith("/accounts/login/")
 
 
 def test_the_limit_holds_for_an_account_that_does_not_exist(carol):
@@ -187,11 +192,11 @@ def test_full_buckets_are_deleted_by_clear_tokens(carol, clock):
 @pytest.fixture
 def busy():
     """Occupy the slots of all hashes that may run concurrently."""
-    entered = [Event() for _ in range(backends.CONCURRENT_HASHES)]
+    entered = [Event() for _ in range(hashers.CONCURRENT_HASHES)]
     finish = Event()
 
     def hold(event):
-        with backends.hashing_slot():
+        with hashers.hashing_slot():
             event.set()
             finish.wait(60)
 
@@ -205,25 +210,24 @@ def busy():
         thread.join()
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_third_hash_is_refused_when_its_wait_is_over(carol, busy, monkeypatch, page):
-    monkeypatch.setattr(backends, "MAX_WAIT", 0.01)
-    response = sign_in(page=page)
+def test_a_third_hash_is_refused_when_its_wait_is_over(carol, busy, monkeypatch):
+    monkeypatch.setattr(hashers, "MAX_WAIT", 0.01)
+    response = sign_in()
     assert response.status_code == 503
     assert "Many people are signing in at the moment." in response.text
     assert "Retry-After" in response
 
 
 def test_a_fourth_hash_does_not_wait(carol, busy):
-    assert backends._places.acquire(blocking=False)
+    assert hashers._places.acquire(blocking=False)
     try:
         assert sign_in().status_code == 503
     finally:
-        backends._places.release()
+        hashers._places.release()
 
 
 def test_an_attempt_that_finds_no_slot_is_not_counted(carol, busy, monkeypatch):
-    monkeypatch.setattr(backends, "MAX_WAIT", 0.01)
+    monkeypatch.setattr(hashers, "MAX_WAIT", 0.01)
     for _ in range(ACCOUNT_AND_ADDRESS.burst + 1):
         assert sign_in().status_code == 503
 
@@ -233,11 +237,11 @@ def test_a_slot_is_free_again_after_an_error(carol, monkeypatch):
         raise RuntimeError
 
     monkeypatch.setattr(ModelBackend, "authenticate", fail)
-    for _ in range(backends.CONCURRENT_HASHES + backends.WAITING):
+    for _ in range(hashers.CONCURRENT_HASHES + hashers.WAITING):
         with pytest.raises(RuntimeError):
             sign_in()
     monkeypatch.undo()
-    with backends.hashing_slot():
+    with hashers.hashing_slot():
         pass
 
 

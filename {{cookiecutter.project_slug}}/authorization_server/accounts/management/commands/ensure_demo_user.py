@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if user is None:
             try:
-                User.objects.create_user(email, password, name="Demo")
+                User.objects.create_user(email, password, verified=True, name="Demo")
             except ValidationError as error:
                 raise CommandError(f"DEMO_USERNAME: {' '.join(error.messages)}") from error
             return "created"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
@@ -34,6 +35,8 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
 }
+
+MAIL_TIMEOUT = 10  # seconds; a mail is sent while its page waits
 
 
 def read_env_file(default: Path) -> None:
@@ -231,4 +234,41 @@ def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any
         "LOCATION": url,
         "KEY_PREFIX": key_prefix,
         "OPTIONS": {"serializer": serializer, **timeouts},
+    }
+
+
+def mail(name: str, default: str, **options: Any) -> dict[str, Any]:
+    """Return the settings of mail for the URL in `name`; for the backend `default` if unset.
+
+    Args:
+        name: The variable. Its URL has a password, so no message shows it.
+        default: The dotted path of the backend without a URL.
+        options: Of that backend.
+    """
+    backend, url = default, text(name, "")
+    if url:
+        config = {}
+        if urlsplit(url).scheme in environ.Env.EMAIL_SCHEMES:
+            config = environ.Env.email_url_config(url)
+        if not config.get("EMAIL_HOST"):
+            raise ImproperlyConfigured(
+                f"{name}: expected the URL of a mail server, "
+                "such as smtp+tls://USER:PASSWORD@HOST:587."
+            )
+        backend = config["EMAIL_BACKEND"]
+        use_tls, use_ssl = (config.get(f"EMAIL_USE_{kind}", False) for kind in ("TLS", "SSL"))
+        options = {
+            "host": config["EMAIL_HOST"],
+            "port": config["EMAIL_PORT"] or (465 if use_ssl else 587 if use_tls else 25),
+            "username": config["EMAIL_HOST_USER"] or "",
+            "password": config["EMAIL_HOST_PASSWORD"] or "",
+            "use_tls": use_tls,
+            "use_ssl": use_ssl,
+            "timeout": MAIL_TIMEOUT,
+        }
+    if django.VERSION >= (6, 1):
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    names = {"username": "HOST_USER", "password": "HOST_PASSWORD"}
+    return {"EMAIL_BACKEND": backend} | {
+        f"EMAIL_{names.get(key, key.upper())}": value for key, value in options.items()
     }

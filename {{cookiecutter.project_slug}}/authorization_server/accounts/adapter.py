@@ -1,0 +1,105 @@
+"""What django-allauth does differently here. Each override has a test."""
+
+import time
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account import app_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import (
+    AUTHENTICATION_METHODS_SESSION_KEY as RECORDS,
+)
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+
+from accounts.models import User
+from accounts.rate_limits import sender
+
+
+class Site:
+    """The name and the host in mails; allauth would take the Host header."""
+
+    name = settings.PROJECT_NAME
+    domain = urlsplit(settings.AUTHORIZATION_SERVER_URL).netloc
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address as our own limits see it; 0.0.0.0 if it is unknown (Unix sockets)."""
+        try:
+            return str(ip_address(sender(request.META)))
+        except ValueError:
+            return "0.0.0.0"  # noqa: S104 (a value of a column, no address to listen at)
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SIGN_UP == "open")
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Leave the limits of passwords to `accounts.backends`."""
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Sign out whoever is signed in: the second factor is asked of anonymous sessions only.
+
+        The authentication records are kept, which Django would flush with the session of another
+        person. Somebody who signs in again keeps the rest of the session as well.
+        """
+        if request.user.is_authenticated:
+            prefix = "" if request.user.pk == user.pk else RECORDS
+            kept = {key: value for key, value in request.session.items() if key.startswith(prefix)}
+            request.session.flush()
+            for key, value in kept.items():
+                if not key.startswith("_auth_user_"):
+                    request.session[key] = value
+            request.user = AnonymousUser()
+        return super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Record the password after a sign-up as well, where allauth records nothing."""
+        if not get_authentication_records(request, user):
+            record_authentication(request, user, "password", email=user.email)
+        super().login(request, user)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Ask nobody again who has just signed in, also for the first time."""
+        records = get_authentication_records(context.request, context.request.user)
+        age = time.time() - records[-1]["at"] if records else float("inf")
+        if age < app_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        return bool(super().is_reauthentication_required(app=app, **kwargs))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Write the public name and address of this server, whatever the Host header says."""
+        links = {key: public(url) for key, url in context.items() if key.endswith("_url")}
+        super().send_mail(template_prefix, email, {"current_site": Site} | context | links)
+
+
+def public(url: str) -> str:
+    """Return `url` at the public address of this server."""
+    return settings.AUTHORIZATION_SERVER_URL + urlsplit(url)._replace(scheme="", netloc="").geturl()
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Bind passkeys to the public address; allauth would take the Host header."""
+        return {"id": Site.domain.partition(":")[0], "name": Site.name}
+
+
+class UserSessionsAdapter(DefaultUserSessionsAdapter):
+    def end_sessions(self, sessions: Any) -> None:
+        """End the tokens too, and sessions that allauth does not know."""
+        super().end_sessions(sessions)
+        request = context.request
+        request.user.end_sessions()
+        old_key = request.session.session_key
+        update_session_auth_hash(request, request.user)
+        current = UserSession.objects.filter(session_key=old_key)
+        current.update(session_key=request.session.session_key)
