@@ -285,6 +285,10 @@ if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]
 
 OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     "APPLICATION_ADMIN_CLASS": "client_registry.admin.ApplicationAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": "client_registry.admin.TokenAdmin",
+    "REFRESH_TOKEN_ADMIN_CLASS": "client_registry.admin.TokenAdmin",
+    "GRANT_ADMIN_CLASS": "client_registry.admin.IssuedAdmin",
+    "ID_TOKEN_ADMIN_CLASS": "client_registry.admin.IssuedAdmin",
     "OAUTH2_VALIDATOR_CLASS": "oauth.validator.RegisteredClientValidator",
     "SCOPES_BACKEND_CLASS": "client_registry.scopes.ManifestScopes",
     "CLIENT_SECRET_HASHER": "machine_sha256",

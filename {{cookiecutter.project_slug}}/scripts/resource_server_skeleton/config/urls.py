@@ -15,15 +15,10 @@ protected_resource_metadata = [
     path(".well-known/oauth-protected-resource", metadata.view, name="oauth-resource-metadata"),
 ]
 
-# The page is api/templates/api/docs.html.
-documentation = SpectacularSwaggerSplitView.as_view(
-    url_name="schema", template_name="api/docs.html"
-)
-
 urlpatterns = [
     path("api/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", documentation, name="docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # Where "Authorize" on that page comes back to.
     path("api/docs/oauth2-redirect.html", SpectacularSwaggerOauthRedirectView.as_view()),
     path("", include((protected_resource_metadata, "oauth2_provider"))),

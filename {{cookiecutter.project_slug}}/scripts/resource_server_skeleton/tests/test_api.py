@@ -89,16 +89,6 @@ def test_the_documentation_loads_nothing_from_another_host(anonymous):
     assert (response.status_code, "https://" in response.content.decode()) == (200, False)
 
 
-def test_the_documentation_signs_in_with_pkce(anonymous):
-    script = anonymous.get("/api/docs/?script=").content.decode()
-    assert '"usePkceWithAuthorizationCodeGrant": true' in script
-
-
-@pytest.mark.parametrize("path", ["/", "/api/"])
-def test_the_root_leads_to_the_documentation(anonymous, path):
-    assert anonymous.get(path).headers["Location"] == "/api/docs/"
-
-
 def test_the_metrics_count_introspection(anonymous):
     assert "oauth_resource_server_seconds" in anonymous.get("/metrics").content.decode()
 

@@ -20,6 +20,17 @@ def in_production(settings):
     settings.ROOT_URLCONF = urls
 
 
+@pytest.mark.parametrize("path", ["/", "/api/"])
+def test_the_root_leads_to_it_in_development(anonymous, path):
+    response = anonymous.get(path)
+    assert (response.status_code, response["Location"]) == (302, "/api/docs/")
+
+
+def test_it_signs_in_with_pkce(anonymous):
+    script = anonymous.get("/api/docs/?script=").content.decode()
+    assert '"usePkceWithAuthorizationCodeGrant": true' in script
+
+
 @pytest.mark.parametrize(("path", "status"), [("/", 404), ("/api/", 404), ("/api/docs/", 200)])
 def test_nothing_leads_to_it_in_production(in_production, anonymous, path, status):
     assert anonymous.get(path).status_code == status
