@@ -11,7 +11,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import CommandError, call_command
 from oauth_resource_server.doctor import connection
 
-from .jwts import key, key_set
+from .jwts import AUD, jwt, key, key_set
 from .web_server import WebServer, basic_of, self_signed
 
 PATH = "/o/introspect/"
@@ -27,10 +27,10 @@ SCOPES = ["orders:read", "orders:write", "inventory:read"]
 def run():
     """Return a function that runs the command, and returns its exit code and its lines."""
 
-    def run():
+    def run(**options):
         output = StringIO()
         try:
-            call_command("resource_server_doctor", stdout=output)
+            call_command("resource_server_doctor", stdout=output, **options)
         except CommandError as error:
             return error.returncode, output.getvalue().splitlines()
         return 0, output.getvalue().splitlines()
@@ -172,7 +172,14 @@ def test_plain_http_to_another_network_is_a_warning(server, run, configure, monk
 @pytest.mark.parametrize("audience", ["orders", "https://orders.example.com/#a"])
 def test_an_audience_that_no_token_can_have_is_a_problem(server, line, configure, audience):
     configure(AUDIENCE=audience)
-    assert line().startswith(f"problem  rules: the audience {audience!r}")
+    assert line().startswith(f"problem  rules: no token has the audience {audience!r}")
+
+
+def test_it_is_not_called_accepted(server, run, configure, monkeypatch):
+    monkeypatch.setenv("ORDERS_URL", "orders")
+    configure(AUDIENCE="orders")
+    [line] = [line for line in run()[1] if line[9:].startswith("rules:")]
+    assert line.endswith("Change ORDERS_URL in .env.")
 
 
 @pytest.mark.parametrize("seconds", [0, 3600])
@@ -547,6 +554,93 @@ def test_the_lines_of_several_issuers_begin_with_their_names(run, jwks):
 def test_a_mistake_in_an_entry_is_a_problem(line, configure):
     configure(ISSUERS=[{"preset": "okta"}])
     assert "option domain is missing" in line()
+
+
+# One token.
+
+
+@pytest.fixture
+def last(run, monkeypatch):
+    """Return a function that sends a token to the standard input, and returns the last line."""
+
+    def last(token):
+        monkeypatch.setattr("sys.stdin", StringIO(f"{token}\n"))
+        code, lines = run(token=True)
+        assert token == "" or token not in "".join(lines)
+        assert (code == 1) is any(line.startswith("problem") for line in lines)
+        return lines[-1]
+
+    return last
+
+
+@pytest.mark.django_db
+def test_a_token_that_is_accepted(last, server, jwks):
+    jwks()
+    line = last(jwt(iss=server.origin))
+    assert line == "ok       token: is accepted, of the client shop for 'orders:read'"
+
+
+@pytest.mark.parametrize(
+    ("signer", "header", "changes", "words"),
+    [
+        (key("two"), {"typ": "JWT"}, {"aud": "other"}, "signature does not verify"),
+        (None, {"typ": "JWT"}, {"aud": "other"}, "(the option `types`, or RFC9068_TYPES in .env)"),
+        (None, {}, {"aud": "other"}, "expected the audience https://orders.example.com, got"),
+        (None, {}, {"aud": "other"}, "Change ORDERS_URL in .env, or the request."),
+        (None, {}, {"exp": 1}, "it has expired"),
+        (None, {}, {"iss": "https://other.example.com"}, "issued: https://other.example.com."),
+    ],
+)
+def test_a_jwt_that_is_refused(
+    last, server, jwks, monkeypatch, caplog, signer, header, changes, words
+):
+    monkeypatch.setenv("ORDERS_URL", "https://orders.example.com")
+    jwks()
+    caplog.clear()
+    token = jwt(signer, {"kid": "one"} | header, **{"iss": server.origin} | changes)
+    line = last(token)
+    assert (line.startswith("problem  token: "), words in line) == (True, True), line
+    assert caplog.messages == []  # What is printed is not logged as well.
+
+
+@pytest.mark.django_db
+def test_the_option_types_accepts_another_type(last, server, jwks):
+    jwks(types="JWT")
+    assert last(jwt(header={"typ": "JWT"}, iss=server.origin)).startswith("ok       token:")
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("opaque", "authorization_server: a token is unknown, expired, revoked or for others."),
+        ("a b", "is malformed"),
+        ("", "is malformed"),
+        ("a.b.c", "a token is unknown"),
+        ("x" * 20_000, "is malformed"),
+    ],
+)
+def test_an_opaque_token_that_is_refused(server, last, token, words):
+    assert words in last(token)
+
+
+def test_an_active_token_for_another_audience_is_explained(server, last):
+    aud = "https://x.example.com"
+    answer = {"active": True, "sub": "alice", "client_id": "shop", "aud": aud, "iss": server.origin}
+    server.answers[PATH] = 200, {}, json.dumps(answer).encode()
+    assert "expected the audience https://orders.example.com, got" in last("genuine")
+
+
+@pytest.mark.django_db
+def test_an_active_token_of_a_deactivated_person_is_explained(server, last, configure):
+    configure(USERS="linked")
+    answer = {"active": True, "sub": "alice", "client_id": "shop", "aud": AUD, "iss": server.origin}
+    server.answers[PATH] = 200, {}, json.dumps(answer).encode()
+    assert "owner is deactivated, or linked to no user here" in last("genuine")
+
+
+def test_a_token_in_an_outage_cannot_be_checked(server, last):
+    server.stop()
+    assert last("unknown").startswith("problem  token: cannot be checked: No answer")
 
 
 # Output.

@@ -164,8 +164,9 @@ def test_an_authentic_token_of_another_type_is_a_warning_in_the_log(use, vendor,
     assert get(jwt(header={"typ": "JWT"})).status_code == 401
     (record,) = [one for one in caplog.records if "Refused" in one.getMessage()]
     assert record.levelname == "WARNING"
-    expected = "its `typ` is 'JWT', expected at+jwt or application/at+jwt (the option `types`)"
-    assert expected in record.getMessage()
+    message = record.getMessage()
+    assert "its `typ` is 'JWT', expected at+jwt or application/at+jwt (" in message
+    assert "(the option `types`, or RFC9068_TYPES in .env)" in message
 
 
 def test_a_forged_token_of_another_type_is_not(use, vendor, caplog):

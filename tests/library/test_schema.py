@@ -3,6 +3,7 @@
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
+from oauth_resource_server.rest_framework.schema import document_refusals
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +49,23 @@ def test_the_scopes_are_those_of_the_settings(scheme):
 )
 def test_an_operation_says_what_it_needs(schema, view, security):
     assert schema["paths"][f"/{view}/"]["get"]["security"] == security
+
+
+THROTTLE = ["oauth_resource_server.rest_framework.throttling.ClientRateThrottle"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "throttles", "statuses"),
+    [
+        ({}, [], "406"),
+        ({"security": []}, [], "400 401 403 406 503"),
+        ({"security": [], "parameters": [{"in": "query"}]}, [], "400 401 403 404 406 503"),
+        ({"security": [], "requestBody": {}}, [], "400 401 403 406 409 415 503"),
+        ({"security": []}, THROTTLE, "400 401 403 406 429 503"),
+    ],
+)
+def test_an_operation_has_the_refusals_that_can_happen(settings, operation, throttles, statuses):
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_CLASSES": throttles}
+    operation["responses"] = {}
+    document_refusals({"paths": {"/items/": {"get": operation}}})
+    assert [*operation["responses"]] == statuses.split()

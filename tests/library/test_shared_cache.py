@@ -9,7 +9,7 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from oauth_resource_server import AccessToken
 from oauth_resource_server.cache import shared
-from oauth_resource_server.cache.shared import VERSION, JSONSerializer, SharedCache
+from oauth_resource_server.cache.shared import VERSION, SharedCache
 from oauth_resource_server.validation import process_state
 
 NOW = 1_000_000
@@ -125,16 +125,6 @@ def test_garbage_is_a_miss(garbage):
     share()
     caches["default"].set(stored_key(), garbage)
     assert cache().get(KEY) is None
-
-
-def test_the_serializer_restores_values():
-    serializer = JSONSerializer()
-    assert serializer.loads(serializer.dumps(["a", 1, None])) == ["a", 1, None]
-
-
-def test_the_serializer_executes_nothing():
-    with pytest.raises(json.JSONDecodeError):
-        JSONSerializer().loads(b"cos\nsystem\n(S'true'\ntR.")
 
 
 # A failing cache server.

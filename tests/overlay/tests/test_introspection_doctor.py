@@ -14,10 +14,11 @@ WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"
 def doctor(stack, first):
     """Return a function that runs the command with some other variables."""
 
-    def doctor(**variables):
+    def doctor(*options, token="", **variables):
         for _ in range(5):
             done = subprocess.run(
-                [sys.executable, "manage.py", "resource_server_doctor"],
+                [sys.executable, "manage.py", "resource_server_doctor", *options],
+                input=token,
                 cwd=ROOT / "resource_servers" / first["name"],
                 env=stack.environment | variables,
                 capture_output=True,
@@ -53,6 +54,16 @@ def test_another_issuer_is_the_one_problem_and_its_line_is_named(doctor, stack):
     )
     found = ["AUTHORIZATION_SERVER_URL in .env" in line for line in problems(done)]
     assert (done.returncode, found) == (1, [True])
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_token_is_examined_and_not_printed(doctor, stack, first, second, accepted):
+    server = first if accepted else second
+    token = stack.machine_token(f"{server['name']}:read")
+    done = doctor("--token", token=f"{token}\n")
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("ok       token: " if accepted else "problem  token: "), done.stdout
+    assert token not in done.stdout + done.stderr
 
 
 def test_neither_secret_is_printed(doctor, first, stack):

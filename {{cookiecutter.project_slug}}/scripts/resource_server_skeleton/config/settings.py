@@ -98,7 +98,7 @@ INTERNAL_URL = env.base_url("AUTHORIZATION_SERVER_INTERNAL_URL", AUTHORIZATION_S
 TOKEN_CACHE = env.redis_cache(
     f"{PREFIX}_CACHE_URL",
     key_prefix=NAME,
-    serializer="oauth_resource_server.cache.shared.JSONSerializer",
+    serializer="django.core.signing.JSONSerializer",
 )
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if TOKEN_CACHE:

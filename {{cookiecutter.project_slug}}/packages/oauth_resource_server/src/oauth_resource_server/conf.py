@@ -63,7 +63,7 @@ if hasattr(os, "register_at_fork"):  # Not on Windows, which does not fork.
 
 
 def _setting(
-    name: str, default: Any, *, between: tuple[float, float] | None = None, secret: bool = False
+    name: str, default: Any, between: tuple[float, float] | None = None, *, secret: bool = False
 ) -> Any:
     """Return a field that is read from the setting `name`. E009 checks that it is `between`."""
     metadata = {"setting": name, "between": between}
@@ -80,34 +80,26 @@ class Conf:
     )
     bearer_token: str | None = _setting("RESOURCE_SERVER_AUTH_TOKEN", None, secret=True)
     # DOT's default of ten hours would accept a revoked token for that long.
-    caching_seconds: float = _setting(
-        "RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60, between=(0, 3600)
-    )
-    read_timeout: float = _setting(
-        "RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS", 2, between=(0.01, 60)
-    )
+    caching_seconds: float = _setting("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60, (0, 3600))
+    read_timeout: float = _setting("RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS", 2, (0.01, 60))
     issuer: str = _setting("ISSUER", "")
     audience: str = _setting("AUDIENCE", "")
     realm: str = _setting("REALM", "api")
-    connect_timeout: float = _setting("CONNECT_TIMEOUT_SECONDS", 1, between=(0.01, 60))
-    total_timeout: float = _setting("TOTAL_TIMEOUT_SECONDS", 3, between=(0.01, 60))
+    connect_timeout: float = _setting("CONNECT_TIMEOUT_SECONDS", 1, (0.01, 60))
+    total_timeout: float = _setting("TOTAL_TIMEOUT_SECONDS", 3, (0.01, 60))
     revocation_events_url: str = _setting("REVOCATION_EVENTS_URL", "")
-    caching_seconds_while_live: float = _setting(
-        "CACHING_SECONDS_WHILE_LIVE", 600, between=(0, 86_400)
-    )
-    inactive_caching_seconds: float = _setting("INACTIVE_CACHING_SECONDS", 5, between=(0, 5))
-    cache_max_entries: int = _setting("CACHE_MAX_ENTRIES", 100_000, between=(1, 10_000_000))
-    inactive_cache_max_entries: int = _setting(
-        "INACTIVE_CACHE_MAX_ENTRIES", 1_000, between=(1, 10_000_000)
-    )
+    caching_seconds_while_live: float = _setting("CACHING_SECONDS_WHILE_LIVE", 600, (0, 86_400))
+    inactive_caching_seconds: float = _setting("INACTIVE_CACHING_SECONDS", 5, (0, 5))
+    cache_max_entries: int = _setting("CACHE_MAX_ENTRIES", 100_000, (1, 10_000_000))
+    inactive_cache_max_entries: int = _setting("INACTIVE_CACHE_MAX_ENTRIES", 1_000, (1, 10_000_000))
     shared_cache: str | None = _setting("SHARED_CACHE", None)
-    stale_if_error: float = _setting("STALE_IF_ERROR_SECONDS", 0, between=(0, 86_400))
-    retry_after: int = _setting("RETRY_AFTER_SECONDS", 5, between=(1, 3600))
-    max_waiting_threads: int = _setting("MAX_WAITING_THREADS", 4, between=(1, 1000))
-    breaker_outages: int = _setting("BREAKER_OUTAGES", 5, between=(1, 1000))
-    breaker_max_delay: float = _setting("BREAKER_MAX_DELAY_SECONDS", 2, between=(0.01, 60))
-    inactive_rate: float = _setting("INVALID_TOKEN_RATE", 10, between=(0.01, 10_000))
-    inactive_burst: int = _setting("INVALID_TOKEN_BURST", 20, between=(1, 10_000))
+    stale_if_error: float = _setting("STALE_IF_ERROR_SECONDS", 0, (0, 86_400))
+    retry_after: int = _setting("RETRY_AFTER_SECONDS", 5, (1, 3600))
+    max_waiting_threads: int = _setting("MAX_WAITING_THREADS", 4, (1, 1000))
+    breaker_outages: int = _setting("BREAKER_OUTAGES", 5, (1, 1000))
+    breaker_max_delay: float = _setting("BREAKER_MAX_DELAY_SECONDS", 2, (0.01, 60))
+    inactive_rate: float = _setting("INVALID_TOKEN_RATE", 10, (0.01, 10_000))
+    inactive_burst: int = _setting("INVALID_TOKEN_BURST", 20, (1, 10_000))
     metrics_networks: Sequence[str] = _setting("METRICS_NETWORKS", ())
     metrics_token: str = _setting("METRICS_TOKEN", "", secret=True)
     users: str = _setting("USERS", "create")

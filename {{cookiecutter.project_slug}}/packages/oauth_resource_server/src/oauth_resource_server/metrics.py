@@ -1,11 +1,11 @@
 """Prometheus metrics of token validation, and the view that exposes them.
 
 Labels have few values, and never hold a token, a secret, or the name of a person or client. The
-label `issuer` is the name of an entry of the settings.
+label `issuer` is the name of an entry of the settings. REFERENCE.md explains each metric.
 """
 
 import os
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 import prometheus_client
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,37 +18,22 @@ from oauth_resource_server.conf import conf
 CLOSED, HALF_OPEN, OPEN = 0, 1, 2
 FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
 
-_hits = Counter(
-    "oauth_resource_server_cache_hits",
-    "Tokens that needed no introspection: cached in the process (active, inactive), in the shared "
-    "cache (shared), or used after their cache lifetime during an outage (stale)",
-    ["level"],
-)
+_hits = Counter("oauth_resource_server_cache_hits", "Tokens that were found in a cache", ["level"])
 # Looked up once: `labels` takes longer than `inc`, and every request counts an active hit.
 active_hits = _hits.labels("active")
 inactive_hits = _hits.labels("inactive")
 shared_hits = _hits.labels("shared")
 stale_hits = _hits.labels("stale")
 misses = Counter("oauth_resource_server_cache_misses", "Tokens that were not cached")
-shared_flights = Counter(
-    "oauth_resource_server_shared_flights",
-    "Requests that waited for the question of another request",
-)
-outcomes = Counter(
-    "oauth_resource_server_outcomes",
-    "Results of validating tokens that were not cached as active: active, inactive, or the name "
-    "of an error",
-    ["outcome"],
-)
+shared_flights = Counter("oauth_resource_server_shared_flights", "Requests that joined another")
+outcomes = Counter("oauth_resource_server_outcomes", "Results of uncached tokens", ["outcome"])
 seconds = Histogram(
     "oauth_resource_server_seconds",
     "Duration of introspection requests, failed ones included",
     ["issuer"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5),
 )
-key_set_fetches = Counter(
-    "oauth_resource_server_key_set_fetches", "Requests for the key set of an issuer", ["issuer"]
-)
+key_set_fetches = Counter("oauth_resource_server_key_set_fetches", "Fetched key sets", ["issuer"])
 breaker_state = Gauge(
     "oauth_resource_server_breaker_state",
     "Circuit breaker: 0 closed, 1 half-open, 2 open",
@@ -56,14 +41,8 @@ breaker_state = Gauge(
     multiprocess_mode="max",
 )
 
-revocations = Counter(
-    "oauth_resource_server_revocations",
-    "Revocations that the authorization server has reported: token, client or reset",
-    ["kind"],
-)
-evictions = Counter(
-    "oauth_resource_server_evictions", "Cached tokens that were dropped for a revocation"
-)
+revocations = Counter("oauth_resource_server_revocations", "Reported revocations", ["kind"])
+evictions = Counter("oauth_resource_server_evictions", "Cached tokens that were revoked")
 revocation_seconds = Histogram(
     "oauth_resource_server_revocation_seconds",
     "Seconds from a revocation to its delivery, of the oldest one in each response",
@@ -103,6 +82,5 @@ def _is_allowed(request: HttpRequest) -> bool:
         address = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    address = getattr(address, "ipv4_mapped", None) or address
     return any(address in ip_network(network) for network in conf().metrics_networks)

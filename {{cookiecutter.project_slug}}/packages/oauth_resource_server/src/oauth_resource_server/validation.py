@@ -1,5 +1,6 @@
 """Validate access tokens. Authentication, decorators and DOT's validator all call `validate`."""
 
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from oauth_resource_server.users import is_refused
 # authorization server of this project accepts at its introspection endpoint.
 MAX_TOKEN_LENGTH = 16_000  # characters
 B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,9 @@ def _validate_uncached(
         state.rate_limit.check(sender.bucket)
     route = state.issuers.route(token, key)
     if not route.issuers:
-        return None  # No trusted issuer can have issued it.
+        iss = route.jwt.iss if route.jwt else "it is opaque or malformed"
+        log.debug("Refused a token that no issuer of the settings can have issued: %s.", iss)
+        return None
     # Many threads with one token cost the authorization server one request.
     patience = 2 * PATIENCE_SECONDS if key in state.flights else PATIENCE_SECONDS
     try:
@@ -225,9 +230,11 @@ def _ask(
         raise
     # Checked here, also views that never read the user refuse a deactivated one, and a cached
     # token costs no query. A deactivation takes effect as fast as a revocation.
-    if access_token is None or is_refused(access_token):
-        return None
-    state.rate_limit.accept(sender)
+    if access_token is not None:
+        if is_refused(access_token):
+            log.debug("Refused a token whose owner is deactivated, or linked to no user here.")
+            return None
+        state.rate_limit.accept(sender)
     return access_token
 
 

@@ -19,19 +19,6 @@ LOG_INTERVAL_SECONDS = 60
 log = logging.getLogger(__name__)
 
 
-class JSONSerializer:
-    """For the ``serializer`` option of Django's Redis backend, whose default is pickle.
-
-    Data from the cache server is never executed.
-    """
-
-    def dumps(self, value: Any) -> bytes:
-        return json.dumps(value).encode()
-
-    def loads(self, data: bytes) -> Any:
-        return json.loads(data)
-
-
 class SharedCache:
     """Second level of the cache. A cache that fails counts as empty for `RETRY_SECONDS`.
 

@@ -43,11 +43,10 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 @PerProcess
 def _probes() -> dict[str, Callable[[], str]]:
-    def cached_probe(issuer: Issuer) -> Callable[[], str]:
-        states: TTLCache[object, str] = TTLCache(maxsize=1, ttl=KEPT_SECONDS)
-        return cached(states, lock=Lock())(partial(_state_of, issuer))
-
-    return {issuer.name: cached_probe(issuer) for issuer in configured_issuers().all}
+    return {
+        one.name: cached(TTLCache(1, KEPT_SECONDS), lock=Lock())(partial(_state_of, one))
+        for one in configured_issuers().all
+    }
 
 
 def _state_of(issuer: Issuer) -> str:

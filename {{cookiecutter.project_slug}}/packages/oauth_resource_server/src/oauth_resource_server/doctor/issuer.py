@@ -20,12 +20,14 @@ from oauth_resource_server.doctor.findings import (
     warning,
 )
 from oauth_resource_server.http.client import HTTPClient, json_object
+from oauth_resource_server.issuers.environment import variable_of
 from oauth_resource_server.issuers.introspection import authorization
 from oauth_resource_server.issuers.issuer import Issuer
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.settings import ANY_TYPE, IssuerSettings, parts_of
 
 LONG_SECONDS = 300
+AUDIENCE = "OAUTH_RESOURCE_SERVER['AUDIENCE'] (`audience` of resource_server.toml)"
 
 
 def examine_issuer(settings: IssuerSettings, conf: Conf) -> Iterator[Finding]:
@@ -55,15 +57,13 @@ def _rules(settings: IssuerSettings) -> Iterator[Finding]:
     text += f" by {settings.strategy}"
     if settings.strategy.verifies and settings.types != ANY_TYPE:
         text += f" with the header `typ` {' or '.join(filter(None, settings.types))}"
-    yield ok("rules", text)
     for audience in settings.audiences if settings.preset == BUNDLED else ():
         if not parts_of(audience).scheme or parts_of(audience).fragment:
-            yield problem(
-                "rules",
-                f"the audience {audience!r} is not an absolute URI without a fragment (RFC 8707 "
-                "section 2), so no token has it. Change OAUTH_RESOURCE_SERVER['AUDIENCE'] "
-                "(`audience` of resource_server.toml).",
-            )
+            text = f"no token has the audience {audience!r}, which is not an absolute URI without "
+            change = source_of(audience, settings, AUDIENCE)
+            yield problem("rules", f"{text}a fragment (RFC 8707 section 2). Change {change}.")
+            return
+    yield ok("rules", text)
 
 
 def _caching(settings: IssuerSettings, conf: Conf) -> Finding:
@@ -89,8 +89,9 @@ def _keys(issuer: Issuer) -> Finding:
         change = source_of(settings.jwks_url, settings, checks.URL)
         return problem("keys", f"{url}: {error}. Change {change}.")
     fitting = [key for key in keys if any(key.fits(key.kid, one) for one in settings.algorithms)]
+    option = f"`algorithms` ({variable_of(settings.preset, 'algorithms')} in .env)"
     text = f"{len(fitting)} of {len(keys)} at {url} are for {', '.join(settings.algorithms)}"
-    return ok("keys", text) if fitting else problem("keys", f"{text}. Change `algorithms`.")
+    return ok("keys", text) if fitting else problem("keys", f"{text}. Change {option}.")
 
 
 def _made_up_token(issuer: Issuer) -> Iterator[Finding]:
@@ -123,7 +124,7 @@ def _revocations(settings: IssuerSettings, conf: Conf) -> Finding:
         return warning("revocations", f"are not reported: {error}. The caching time above holds.")
     members = json_object(response.body) if response.status == 200 else None
     if not members or "position" not in members:
-        change = "OAUTH_RESOURCE_SERVER['REVOCATION_EVENTS_URL']"
+        change = source_of(url, settings, "OAUTH_RESOURCE_SERVER['REVOCATION_EVENTS_URL']")
         text = f"are not reported: status {response.status} at {shown(url)}. Change {change}."
         return warning("revocations", text)
     text = "are reported; while they are, a revoked token is refused within a second"

@@ -132,6 +132,8 @@ def _is_active(response: dict[str, Any], issuer: IssuerSettings) -> bool:
         raise errors.IntrospectionResponseInvalid(
             "`active` is not true or false", url=issuer.introspection_url, status=200
         )
+    if not active:
+        log.debug("%s: a token is unknown, expired, revoked or for others.", issuer.name)
     return active
 
 

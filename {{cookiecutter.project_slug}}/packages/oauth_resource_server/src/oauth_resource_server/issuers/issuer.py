@@ -7,14 +7,9 @@ from typing import Any
 from oauth_resource_server import metrics
 from oauth_resource_server.conf import Conf
 from oauth_resource_server.http.client import HTTPClient
-from oauth_resource_server.issuers import jwks
+from oauth_resource_server.issuers import introspection, jwks
 from oauth_resource_server.issuers.claims import timestamp, token_from_claims
-from oauth_resource_server.issuers.introspection import (
-    IntrospectionClient,
-    TokenInfoClient,
-    confirms,
-    judge_response,
-)
+from oauth_resource_server.issuers.introspection import IntrospectionClient, TokenInfoClient
 from oauth_resource_server.issuers.jwt import (
     TokenRefused,
     UnverifiedJWT,
@@ -62,11 +57,11 @@ class Issuer:
     def validate(self, token: str, jwt: UnverifiedJWT | None) -> AccessToken | None:
         """Return the access token; None if it is invalid. `jwt` is None for an opaque token."""
         if self.keys is None:
-            return judge_response(self.ask(token), self.settings)
+            return introspection.judge_response(self.ask(token), self.settings)
         access_token = None if jwt is None else self._verify(token, jwt, self.keys)
         if access_token is None or self.client is None:
             return access_token  # A JWT that does not verify is not introspected.
-        return access_token if confirms(self.ask(token), self.settings) else None
+        return access_token if introspection.confirms(self.ask(token), self.settings) else None
 
     def ask(self, token: str) -> dict[str, Any]:
         """Return the introspection response. The circuit breaker may prevent the request."""
@@ -82,7 +77,7 @@ class Issuer:
     def probe(self) -> None:
         """Use all that validation needs; raise a `TokenValidationError` if it does not work."""
         if self.client is not None:
-            judge_response(self.ask(PROBE_TOKEN), self.settings)
+            introspection.judge_response(self.ask(PROBE_TOKEN), self.settings)
         if self.keys is not None:
             self.keys.keys()
 

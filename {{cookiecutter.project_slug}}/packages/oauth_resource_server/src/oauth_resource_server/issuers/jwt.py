@@ -16,6 +16,7 @@ from jwcrypto.jws import JWS
 
 from oauth_resource_server.http.client import is_nested_too_deeply, json_object
 from oauth_resource_server.issuers.claims import timestamp
+from oauth_resource_server.issuers.environment import variable_of
 from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.issuers.token_checks import wrong_claim
 
@@ -83,7 +84,8 @@ def check_type(header: Mapping[str, Any], issuer: IssuerSettings) -> None:
     kind = header.get("typ", "")
     if not isinstance(kind, str) or kind.lower() not in issuer.types:
         expected = " or ".join(filter(None, issuer.types))
-        raise TokenRefused(f"its `typ` is {kind!r}, expected {expected} (the option `types`)")
+        option = f"the option `types`, or {variable_of(issuer.preset, 'types')} in .env"
+        raise TokenRefused(f"its `typ` is {kind!r}, expected {expected} ({option})")
 
 
 def check_signature(token: str, keys: Iterable[JWK], algorithm: str) -> None:

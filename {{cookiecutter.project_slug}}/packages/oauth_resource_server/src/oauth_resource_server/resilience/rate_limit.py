@@ -21,10 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class Sender(NamedTuple):
-    """The sender of a token: the bucket that is charged, and a hash of what distinguishes it."""
-
-    bucket: str
-    traits: int
+    bucket: str  # The one that is charged.
+    traits: int  # A hash of what distinguishes it from others.
 
 
 class InvalidTokenRateLimit:
@@ -56,8 +54,7 @@ class InvalidTokenRateLimit:
         """Return the sender of `token` in a request with `meta`."""
         address, form = client_address(meta), "JWT" if token.count(".") == 2 else len(token)
         traits = hash((address, form, meta.get("HTTP_USER_AGENT")))
-        with self._lock:
-            return Sender(f"{address} reserve" if traits in self._valid else address, traits)
+        return Sender(f"{address} reserve" if traits in self._valid else address, traits)
 
     def accept(self, sender: Sender) -> None:
         """Undo a charge, because the token is valid."""

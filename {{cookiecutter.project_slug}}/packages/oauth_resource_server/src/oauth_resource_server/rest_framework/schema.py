@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.contrib.django_oauth_toolkit import DjangoOAuthToolkitScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from oauth2_provider.scopes import get_scopes_backend
+from rest_framework.settings import api_settings
 
 from oauth_resource_server.conf import conf
 from oauth_resource_server.issuers.options import read_issuers
@@ -18,6 +19,7 @@ REFUSALS = {
     406: "The response can be JSON only.",
     409: "It conflicts with what is there.",
     415: "The body is not JSON.",
+    429: "There were too many requests; `Retry-After` says when to try again.",
     503: "The access token cannot be checked now; `Retry-After` says when to try again.",
 }
 
@@ -29,6 +31,7 @@ def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         parameters = operation.get("parameters", [])
         statuses = [400, 401, 403, 503] * ("security" in operation)
         statuses += [404] * bool(parameters) + [409, 415] * ("requestBody" in operation)
+        statuses += [429] * bool(api_settings.DEFAULT_THROTTLE_CLASSES)
         for status in sorted({*statuses, 406}):
             response = {"description": REFUSALS[status], "content": content}
             operation["responses"].setdefault(str(status), response)
