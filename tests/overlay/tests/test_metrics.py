@@ -1,0 +1,56 @@
+"""`/metrics` of a service with several processes."""
+
+import os
+import signal
+
+import pytest
+import requests
+from _project import env_prefix
+from conftest import until
+from infrastructure import Server
+
+REQUESTS = 20
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """Return the folder in which the processes of a service share their metrics."""
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def several(shared):
+    """Return the variables of a service with two processes."""
+    return {"WEB_CONCURRENCY": "2", "PROMETHEUS_MULTIPROC_DIR": str(shared)}
+
+
+def processes_in(folder, kind):
+    """Return the ids of the processes that have written a kind of metrics."""
+    return {int(path.stem.rpartition("_")[2]) for path in folder.glob(f"{kind}_*.db")}
+
+
+def test_the_authorization_server_counts_in_all_processes(stack, first, tmp_path, shared, several):
+    prefix = env_prefix(first["name"])
+    caller = [stack.env[f"{prefix}_INTROSPECTION_CLIENT_{part}"] for part in ("ID", "SECRET")]
+    with Server(stack, "authorization_server", tmp_path / "log", **several) as server:
+        until(lambda: len(processes_in(shared, "histogram")) == 2)
+        for _ in range(REQUESTS):
+            form = {"token": "unknown"}
+            requests.post(f"{server.url}/o/introspect/", form, auth=tuple(caller), timeout=30)
+        labels = f'outcome="inactive",resource_server="{first["name"]}"'
+        sample = f"authorization_server_introspection_seconds_count{{{labels}}} {REQUESTS}.0\n"
+        for _ in range(REQUESTS):
+            assert sample in requests.get(f"{server.url}/metrics", timeout=30).text
+
+
+def test_the_last_contact_of_a_process_that_was_killed_is_forgotten(
+    resource_server, shared, several
+):
+    with resource_server(**several) as server:
+        until(lambda: requests.get(f"{server.url}/health/ready", timeout=30).ok)
+        until(lambda: len(processes_in(shared, "gauge_livemin")) == 2)
+        killed = min(processes_in(shared, "gauge_livemin"))
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: killed not in processes_in(shared, "gauge_livemin"))
