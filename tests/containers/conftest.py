@@ -6,11 +6,15 @@ Every service runs before and after each test. A test that stops or breaks a ser
 
 import re
 import secrets
+import sys
 
 import pytest
 from compose import ADDED, FIRST, Stack
 from engine import reason_to_skip
-from stack import free_port, read_env, use_free_ports
+from stack import ROOT, free_port, read_env, use_free_ports
+
+# `deaths` and `browser` are the same for containers.
+sys.path.append(str(ROOT / "tests" / "overlay" / "tests"))
 
 
 @pytest.fixture(scope="session")

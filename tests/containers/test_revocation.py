@@ -4,104 +4,129 @@ Two resource servers with two processes each. The caching time is 600 seconds, a
 so long: without reports of revocations each of them fails.
 """
 
-import secrets
+from contextlib import contextmanager
 
 import pytest
-from compose import ADDED, AUTHORIZATION_SERVER, CACHING_SECONDS, FIRST, fetch, wait_until
+from compose import (
+    ADDED,
+    AUTHORIZATION_SERVER,
+    CACHING_SECONDS,
+    FIRST,
+    environment_without_make,
+    fetch,
+    wait_until,
+)
+from deaths import DEATHS, Django, Victim
+from engine import docker
 
 pytestmark = pytest.mark.slow
 # Connections are spread over the processes, so that this many reach each of them.
 REQUESTS = 12
-DJANGO = """
-import os
-from datetime import timedelta
+CACHING_VARIABLE = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
+# Seconds for which a token may be accepted without reports: long enough for a few requests.
+BOUND = "30"
 
-import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django.setup()
-
-from django.core.management import call_command
-from django.utils import timezone
-from oauth2_provider.models import AccessToken, Application
-
-from accounts.models import User
-from client_registry.models import RegisteredClient
-
-browser = Application.objects.get(client_id="demo-browser")
-"""
-ISSUE = """
-user = User.objects.create_user("{token}@example.com", "a long passphrase")
-AccessToken.objects.create(
-    user=user,
-    application=browser,
-    token="{token}",
-    scope="{scope}",
-    expires=timezone.now() + timedelta(minutes=10),
-)
-"""
-USER = 'user = User.objects.get(email="{token}@example.com".lower())\n'
-DEATHS = {
-    "the token is deleted": 'AccessToken.objects.get(token="{token}").delete()',
-    "the user is deactivated": USER + "user.is_active = False\nuser.save()",
-    "the user is deactivated by update()": "User.objects.filter("
-    'email="{token}@example.com".lower()).update(is_active=False)',
-    "the password is changed": USER + 'user.set_password("another passphrase")\nuser.save()',
-    "the user is deleted": USER + "user.delete()",
-    "the tokens of the user are revoked": (
-        'call_command("revoke_tokens", user="{token}@example.com")'
-    ),
-    "the tokens of the client are revoked": 'call_command("revoke_tokens", client="demo-browser")',
-    "all tokens are revoked": 'call_command("revoke_tokens", all=True)',
-}
+@contextmanager
+def caching_for(stack, seconds):
+    """Start the resource servers with another cache lifetime."""
+    before = stack.variables
+    stack.variables = before | {CACHING_VARIABLE: seconds}
+    stack.up("--no-deps", FIRST, ADDED)
+    yield stack
+    stack.variables = before
+    stack.up("--no-deps", FIRST, ADDED)
 
 
 @pytest.fixture(scope="module")
 def caching_stack(extended_stack):
     """Return the stack with a cache lifetime that is longer than these tests."""
-    name = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
-    extended_stack.variables[name] = CACHING_SECONDS
-    extended_stack.up("--no-deps", FIRST, ADDED)
-    yield extended_stack
-    del extended_stack.variables[name]
-    extended_stack.up("--no-deps", FIRST, ADDED)
+    with caching_for(extended_stack, CACHING_SECONDS) as stack:
+        yield stack
 
 
-@pytest.fixture
-def token(caching_stack):
-    """Return the header of a token of a new user, which each process has accepted."""
-    token = secrets.token_urlsafe(16).lower().replace("_", "-").strip("-")
-    scope = f"{FIRST}:read {ADDED}:read"
-    run(caching_stack, ISSUE.format(token=token, scope=scope))
-    headers = {"Authorization": f"Bearer {token}"}
-    for service in (FIRST, ADDED):
-        wait_until(lambda service=service: answers(caching_stack, service, headers) == {200})
-    return token, headers
+@contextmanager
+def django_in(stack, service):
+    """Run Django in the container of a service that has the database."""
+    command = ["docker", "compose", "exec", "--no-TTY", service, "python"]
+    variables = environment_without_make() | stack.variables
+    with Django(*command, cwd=stack.project, env=variables) as django:
+        yield django
 
 
-def run(stack, code):
-    """Run code in the container of the authorization server, with Django set up."""
-    stack.python(AUTHORIZATION_SERVER, DJANGO + code)
+@pytest.fixture(scope="module")
+def new_victim(extended_stack):
+    """Return a function that returns a victim whose token each process has accepted."""
+    # Not in the container of the authorization server, which tests restart and cut off.
+    with django_in(extended_stack, "clear-tokens") as django:
+
+        def new_victim():
+            url, scope = extended_stack.url(AUTHORIZATION_SERVER), f"{FIRST}:read {ADDED}:read"
+            victim = Victim(url, django, scope)
+            for service in (FIRST, ADDED):
+                expect(extended_stack, service, victim, 200)
+            return victim
+
+        yield new_victim
 
 
-def answers(stack, service, headers):
+def expect(stack, service, victim, status):
+    """Return when every process answers a victim's token with a status."""
+    wait_until(lambda: answers(stack, service, victim) == {status})
+
+
+def answers(stack, service, victim):
     """Return the statuses of requests over connections of their own."""
-    url = stack.url(service, "/api/whoami/")
+    url, headers = stack.url(service, "/api/whoami/"), {"Authorization": f"Bearer {victim.token}"}
     return {fetch("GET", url, headers).status for _ in range(REQUESTS)}
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-def test_a_token_ends_everywhere(caching_stack, token, death):
-    token, headers = token
-    run(caching_stack, death.format(token=token))
-    for service in (FIRST, ADDED):
-        wait_until(lambda service=service: answers(caching_stack, service, headers) == {401})
+def test_a_token_ends_everywhere(caching_stack, new_victim, death):
+    victim = new_victim()
+    death.happens(victim)
+    try:
+        for service in (FIRST, ADDED):
+            expect(caching_stack, service, victim, 401)
+    finally:
+        victim.run(death.undo)
 
 
-def test_a_token_that_ends_while_a_resource_server_is_paused_ends_after_it(caching_stack, token):
-    token, headers = token
+def test_a_token_that_ends_while_a_resource_server_is_paused_ends_after_it(
+    caching_stack, new_victim
+):
+    victim = new_victim()
     caching_stack.compose("pause", FIRST)
-    run(caching_stack, DEATHS["the token is deleted"].format(token=token))
+    DEATHS["the token is deleted"].happens(victim)
     caching_stack.compose("restart", AUTHORIZATION_SERVER)
     caching_stack.compose("unpause", FIRST)
-    wait_until(lambda: answers(caching_stack, FIRST, headers) == {401})
+    expect(caching_stack, FIRST, victim, 401)
+
+
+@contextmanager
+def cut_off(stack, service):
+    """Take a container off its networks: what is sent to it gets no answer, not even a reset."""
+    [container] = stack.containers(service)
+    networks = container["NetworkSettings"]["Networks"]
+    for network in networks:
+        docker("network", "disconnect", network, container["Id"])
+    try:
+        yield
+    finally:
+        for network, settings in networks.items():
+            aliases = [f"--alias={alias}" for alias in settings["Aliases"]]
+            docker("network", "connect", *aliases, network, container["Id"])
+
+
+def test_a_cut_network_leaves_the_caching_time_and_loses_no_revocation(extended_stack, new_victim):
+    """With reports, a token would be accepted for 600 seconds."""
+    with caching_for(extended_stack, BOUND) as stack:
+        dead, alive = new_victim(), new_victim()
+        with cut_off(stack, AUTHORIZATION_SERVER):
+            DEATHS["the token is deleted"].happens(dead)
+            assert answers(stack, FIRST, dead) == {200}
+            for service in (FIRST, ADDED):
+                expect(stack, service, dead, 503)
+        for service in (FIRST, ADDED):
+            expect(stack, service, dead, 401)
+            expect(stack, service, alive, 200)
