@@ -6,10 +6,11 @@ Labels have few values, and never hold a token, a secret, or the name of a perso
 import json
 import os
 from contextlib import suppress
-from time import monotonic
+from functools import partial
 
 import prometheus_client
 from django.conf import settings
+from django.core.cache import cache
 from django.db import Error, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
@@ -20,48 +21,21 @@ from oauth2_provider.settings import oauth2_settings
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
 FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
-BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-COUNT_SECONDS = 60.0
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
+COUNT_SECONDS = 60  # between two counts of the tokens: no index helps
 
-introspections = Histogram(
-    "authorization_server_introspection_seconds",
-    "Duration of introspections, by the resource server that asked and the outcome",
-    ["resource_server", "outcome"],
-    buckets=BUCKETS,
+seconds = partial(Histogram, namespace="authorization_server", buckets=BUCKETS)
+count = partial(Counter, namespace="authorization_server")
+introspections = seconds("introspection_seconds", "Introspections", ["resource_server", "outcome"])
+errors = count("resource_server_errors", "Errors in responses to resource servers", ["status"])
+client_requests = seconds(
+    "client_request_seconds", "Requests of clients", ["endpoint", "grant_type", "outcome"]
 )
-errors = Counter(
-    "authorization_server_resource_server_errors",
-    "Error responses to introspections and to polls for revocation events, by status",
-    ["status"],
-)
-client_requests = Histogram(
-    "authorization_server_client_request_seconds",
-    "Duration of requests of clients; `outcome` is ok, or the error code of the response",
-    ["endpoint", "grant_type", "outcome"],
-    buckets=BUCKETS,
-)
-security_events = Counter(
-    "authorization_server_security_events", "Lines of the logger `security`", ["event"]
-)
-tokens = Gauge(
-    "authorization_server_tokens",
-    "Access tokens that have not expired; NaN if counting them takes more than a second",
-    multiprocess_mode="mostrecent",
-)
-events_raised = Counter(
-    "authorization_server_revocation_events", "Revocation events, by what they name", ["kind"]
-)
-events_delivered = Counter(
-    "authorization_server_revocation_events_delivered",
-    "Revocation events in responses to polls, once for each process of a resource server",
-    ["resource_server"],
-)
-event_age = Histogram(
-    "authorization_server_revocation_event_age_seconds",
-    "Age of the oldest revocation event in a response",
-    buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60),
-)
-_counted_at = float("-inf")
+security_events = count("security_events", "Lines of the logger `security`", ["event"])
+events_raised = count("revocation_events", "Revocation events", ["kind"])
+events_delivered = count("revocation_events_delivered", "Reported ones", ["resource_server"])
+event_age = seconds("revocation_event_age_seconds", "Age of the oldest event in a response")
+tokens = Gauge("authorization_server_tokens", "Access tokens alive", multiprocess_mode="mostrecent")
 
 
 def observe_client_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
@@ -85,7 +59,7 @@ def view(request: HttpRequest) -> HttpResponse:
     """
     if not is_allowed(request):
         raise Http404
-    count_tokens()
+    tokens.set(cache.get_or_set("access_tokens", count_tokens, COUNT_SECONDS) or 0)
     registry = prometheus_client.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = prometheus_client.CollectorRegistry()
@@ -103,16 +77,10 @@ def is_allowed(request: HttpRequest) -> bool:
     return is_local and not is_forwarded and not settings.PRODUCTION
 
 
-def count_tokens() -> None:
-    """Count the tokens again, once a minute at most: no index helps."""
-    global _counted_at
-    if monotonic() - _counted_at < COUNT_SECONDS:
-        return
-    _counted_at = monotonic()
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute("SET LOCAL statement_timeout = 1000")
-            tokens.set(AccessToken.objects.filter(expires__gt=timezone.now()).count())
-    except Error:
-        tokens.set(float("nan"))
+def count_tokens() -> float:
+    """Return the number of tokens that have not expired, NaN if counting takes over a second."""
+    with suppress(Error), transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL statement_timeout = 1000")
+        return AccessToken.objects.filter(expires__gt=timezone.now()).count()
+    return float("nan")

@@ -1,7 +1,7 @@
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from django.contrib.sessions.models import Session
@@ -28,13 +28,12 @@ class Command(BaseCommand):
         # SIGTERM may end it anywhere: a batch is one transaction.
         try:
             with alone() as is_alone:
-                if not is_alone:
-                    logger.info("another process deletes what has expired")
-                    return
-                delete_expired()
+                if is_alone:
+                    delete_expired()
         except DatabaseError as error:
             raise CommandError(f"The database failed: {' '.join(str(error).split())}") from error
-        logger.info("deleted what has expired in %.1f s", time.monotonic() - start)
+        what = "deleted what has expired" if is_alone else "another process deletes: nothing done"
+        logger.info("%s in %.1f s", what, time.monotonic() - start)
 
 
 @contextmanager
@@ -47,14 +46,11 @@ def alone() -> Iterator[bool]:
     if connection.vendor != "postgresql":
         yield True
         return
-    holder = connection.copy()
-    try:
+    with closing(connection.copy()) as holder:
         holder.set_autocommit(False)
         with holder.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
             yield cursor.fetchone()[0]
-    finally:
-        holder.close()
 
 
 def delete_expired() -> None:
