@@ -89,6 +89,14 @@ def family_of(code: str) -> UUID:
     return UUID(bytes=hashlib.sha256(code.encode()).digest()[:16])
 
 
+def note_reuse(**fields: Any) -> None:
+    """Note that a code or a refresh token is used again, if there is a token with `fields`."""
+    used = RefreshToken.objects.filter(**fields).exclude(revoked=None).first()
+    if used:
+        client = used.application.client_id
+        note("token-reused", level=logging.WARNING, user=used.user_id, client=client)
+
+
 class RegisteredClientValidator(OAuth2Validator):
     """django-oauth-toolkit's OAUTH2_VALIDATOR_CLASS."""
 
@@ -229,6 +237,7 @@ class RegisteredClientValidator(OAuth2Validator):
         is_valid: bool = super().validate_code(client_id, code, *args)
         if not is_valid:
             RefreshToken.revoke_family(family_of(code))
+            note_reuse(token_family=family_of(code))
         return is_valid
 
     def get_code_challenge(self, code: str, request: Request) -> str | None:
@@ -248,7 +257,12 @@ class RegisteredClientValidator(OAuth2Validator):
             source_refresh_token__token_checksum=digest,
             source_refresh_token__revoked__gt=timezone.now() - RACE,
         )
-        return not rotated.exists() and super().validate_refresh_token(refresh_token, *args)
+        if rotated.exists():
+            return False
+        is_valid: bool = super().validate_refresh_token(refresh_token, *args)
+        if not is_valid:
+            note_reuse(token_checksum=digest)
+        return is_valid
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any) -> list[str]:
         """Return the scopes of the grant: of the refresh token, else of its access token.

@@ -163,6 +163,36 @@ def test_a_revocation(browser, alice, events, kind):
     assert events() == [("token-revoked", fields)]
 
 
+def test_a_refresh_token_that_is_used_again(browser, alice, events):
+    tokens = browser.tokens().json()
+    refresh(refresh(tokens["refresh_token"]).json()["refresh_token"])
+    events()
+    refresh(tokens["refresh_token"])
+    assert events() == [("token-reused", {"user": str(alice.pk), "client": "demo-browser"})]
+
+
+def test_a_refresh_token_that_is_used_twice_at_once(browser, events):
+    tokens = browser.tokens().json()
+    refresh(tokens["refresh_token"])
+    events()
+    refresh(tokens["refresh_token"])
+    assert events() == []
+
+
+def test_a_code_that_is_used_again(browser, alice, events):
+    code = browser.consent()["code"]
+    exchange(code)
+    events()
+    exchange(code)
+    assert events() == [("token-reused", {"user": str(alice.pk), "client": "demo-browser"})]
+
+
+@pytest.mark.parametrize("send", [refresh, exchange])
+def test_an_unknown_code_or_token_is_not_used_again(browser, events, send):
+    send("unknown")
+    assert events() == []
+
+
 def test_an_unknown_token_is_not_revoked(events):
     post_form("/o/revoke_token/", {"token": "unknown", "client_id": "demo-browser"})
     assert events() == []
