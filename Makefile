@@ -7,7 +7,7 @@ unexport VIRTUAL_ENV
 LIBRARY := '{{cookiecutter.project_slug}}/packages/oauth_resource_server'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo library test test-library test-containers test-fast lint lock audit bench size
+.PHONY: help install demo library test test-library test-containers test-fast lint lock audit docs bench size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ library: install  ## build wheel and sdist of the library into build/library/
 lock: install  ## renew the lock files of generated projects and of the library's tests
 	python tests/lock.py
 	uv lock --quiet --upgrade --project tests/library
+
+docs: .venv/bin/uv  ## build the pages of docs/ into build/site/; a dead link is an error
+	uv run --isolated --quiet --only-group docs zensical build --clean --strict
 
 size: install  ## count the code of a project, and update the table in the README
 	python tests/size.py

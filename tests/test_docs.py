@@ -15,7 +15,7 @@ PAGES = [
 ]
 # Files that a service, a tool or the reader creates, and files of other projects.
 NOT_IN_GIT = re.compile(
-    r"/etc/.*|(\.secrets|\.venv|\.uv|backups|build|deploy/issuers|var)/.*|\.env|deploy/stack\.yml|.*resource_servers/billing.*"
+    r"/etc/.*|(\.secrets|web_shop|\.venv|\.uv|backups|build|deploy/issuers|var)/.*|\.env|deploy/stack\.yml|.*resource_servers/billing.*"
 )
 FILE = re.compile(r"`([\w.{}/-]+\.(?:py|toml|ya?ml|md|sh|conf|json|lock|sql|html|css))`")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
@@ -65,6 +65,25 @@ def test_every_link_leads_to_a_file(pages):
         if not (page.parent / unquote(link)).exists()
     ]
     assert dead == []
+
+
+def test_pages_of_a_site_link_to_its_pages_only(pages, project):
+    folders = ROOT / "docs", project / "docs"
+    dead = [
+        f"{page.name}: {link}"
+        for page, (_, text) in pages.items()
+        for link in LINK.findall(text)
+        for folder in folders
+        if page.is_relative_to(folder)
+        if not (page.parent / unquote(link)).resolve().is_relative_to(folder)
+    ]
+    assert dead == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site(project):
+    pages = {path.relative_to(project / "docs").as_posix() for path in project.glob("docs/**/*.md")}
+    navigation = (project / "zensical.toml").read_text(encoding="utf-8")
+    assert set(re.findall(r'= "([\w/]+\.md)"', navigation)) == pages
 
 
 def test_every_module_that_is_named_exists(pages, project):
