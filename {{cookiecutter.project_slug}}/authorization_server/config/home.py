@@ -27,7 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "services": [*zip(servers, states(servers), strict=True)],
         "demo_username": env.text("DEMO_USERNAME", ""),
-        "mail_folder": getattr(settings, "MAIL_FOLDER", None),
+        "mail_folder": "" if settings.EMAIL_URL else settings.MAIL_FOLDER,
     }
     return render(request, "development.html", context)
 

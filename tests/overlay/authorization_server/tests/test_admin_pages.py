@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 from accounts.models import User
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from client_registry.models import RegisteredClient
 from django.contrib.admin import site
 from django.contrib.auth.models import Permission
@@ -26,10 +28,15 @@ def issued(browser):
     AccessToken.objects.last().delete()  # which raises an event
     browser.consent()
     user = User.objects.create_user("carol@example.com", "a password of Carol")
+    secret = "the-secret-of-a-second-factor"
+    Authenticator.objects.create(user=user, type="totp", data={"secret": secret})
+    UserSession.objects.create(
+        user=user, ip="127.0.0.1", user_agent="", session_key="the-key-of-a-session"
+    )
     rows = [*AccessToken.objects.all(), *RefreshToken.objects.all()]
     return {
         *(tokens[kind] for kind in ("access_token", "refresh_token", "id_token")),
-        user.password,
+        *(user.password, secret, "the-key-of-a-session"),
         *(row.token for row in rows),
         *(row.token_checksum for row in rows),
         *(part for grant in Grant.objects.all() for part in (grant.code, grant.code_challenge)),

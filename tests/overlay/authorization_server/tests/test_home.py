@@ -100,6 +100,12 @@ def test_it_names_the_demo_account_and_not_its_password(client, monkeypatch):
     assert ("somebody@example.com" in page, "the-password" in page) == (True, False)
 
 
+@pytest.mark.parametrize(("address", "is_named"), [("", True), ("smtp://mail.example.com", False)])
+def test_it_names_the_folder_of_mail_that_is_not_sent(client, settings, address, is_named):
+    settings.EMAIL_URL = address
+    assert (str(settings.MAIL_FOLDER) in client.get("/").text) == is_named
+
+
 def test_in_production_it_names_the_project_and_nothing_else(client, in_production, settings):
     settings.PROJECT_NAME, settings.CONTACT_EMAIL = "My Platform", "admin@example.com"
     page = client.get("/").text
