@@ -23,7 +23,7 @@ SELECT asking.client_secret, caller.resource_server,
        CAST(registration.scopes AS text),
        CASE WHEN registration.is_active AND (token.user_id IS NULL OR owner.is_active)
             THEN 1 ELSE 0 END,
-       token.user_id, owner.email{claims}
+       token.user_id, owner.email, authentication.auth_time, authentication.acr{claims}
 FROM oauth2_provider_application AS asking
 JOIN client_registry_registeredclient AS caller ON caller.application_id = asking.id
 LEFT JOIN oauth2_provider_accesstoken AS token ON token.token_checksum = {digest}
@@ -31,6 +31,8 @@ LEFT JOIN oauth2_provider_application AS application ON application.id = token.a
 LEFT JOIN client_registry_registeredclient AS registration
        ON registration.application_id = token.application_id
 LEFT JOIN accounts_user AS owner ON owner.id = token.user_id
+LEFT JOIN oauth2_provider_refreshtoken AS renewal ON renewal.access_token_id = token.id
+LEFT JOIN oauth_authentication AS authentication ON authentication.family = renewal.token_family
 WHERE caller.is_active AND asking.client_type = 'confidential' AND asking.{condition}
 """
 CONDITIONS = {

@@ -70,6 +70,8 @@ class Row(NamedTuple):
     is_active: str | int
     user_id: Any
     username: str | None
+    auth_time: str | int | None = None
+    acr: str | None = None
     #: Of the columns that CLAIMS adds for resource servers.
     claims: Sequence[Any] = ()
 
@@ -220,6 +222,8 @@ def answer(row: Row, server: ResourceServer) -> dict[str, Any]:
     subject: dict[str, Any] = {"sub": row.client_id}
     if row.user_id:
         subject = {"sub": str(UUID(str(row.user_id))), "username": row.username}
+    if row.auth_time:  # RFC 9470 section 6.2
+        subject |= {"auth_time": int(row.auth_time)} | ({"acr": row.acr} if row.acr else {})
     return claims_for(server.name, row.claims) | {
         "active": True,
         "scope": " ".join(scopes),

@@ -43,13 +43,15 @@ from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
 from accounts import metrics
 from accounts.events import note
-from accounts.models import AUTH_TIME, User
+from accounts.models import User
 from accounts.rate_limits import Bucket, RateLimited, client_address
 from client_registry.credentials import CLIENT_ID
 from client_registry.declarations import is_claimed
 from client_registry.models import active_registration
-from oauth.models import Consent
+from oauth import step_up
+from oauth.models import Authentication, Consent
 from oauth.requests import FORM, basic_credentials, refuse
+from oauth.step_up import UnmetAuthenticationRequirements
 from oauth.validator import family_of
 
 FAMILIES = "token_families"  # in a session: the families of its refresh tokens
@@ -76,6 +78,9 @@ class AuthorizationView(views.AuthorizationView):
         """
         if self.must_sign_in():
             return self.handle_no_permission()
+        page = None if step_up.is_enough(request) else step_up.page_for(request)
+        if page and "none" not in self.prompt:
+            return redirect_to_login(request.get_full_path(), page)
         parameters = request.GET.copy()
         parameters.pop("approval_prompt", None)
         if self.prompt & {"login", "select_account"}:  # which has been done
@@ -109,7 +114,7 @@ class AuthorizationView(views.AuthorizationView):
         """Return whether there is no session, or none that is young enough for the request."""
         if not self.request.user.is_authenticated:
             return True
-        signed_in = self.request.session.get(AUTH_TIME, 0)
+        signed_in = step_up.auth_time(self.request)
         asked = self.request.GET.get("login_after", "")
         if is_number(asked) and signed_in * 1000 >= int(asked) > (time.time() - LOGIN_TIME) * 1000:
             return False
@@ -131,6 +136,9 @@ class AuthorizationView(views.AuthorizationView):
         scopes, credentials = super().validate_authorization_request(request)
         if "openid" in scopes and self.is_another_person():
             raise OAuthToolkitError(LoginRequired(request=credentials["request"]))
+        if request.user.is_authenticated and not step_up.is_enough(request):
+            unmet = LoginRequired if step_up.page_for(request) else UnmetAuthenticationRequirements
+            raise OAuthToolkitError(unmet(request=credentials["request"]))
         return scopes, credentials
 
     def handle_no_permission(self) -> HttpResponse:
@@ -148,12 +156,18 @@ class AuthorizationView(views.AuthorizationView):
     def create_authorization_response(
         self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
     ) -> tuple[str, dict[str, str], str, int]:
-        """Note the time of the sign-in with the code, and the code's tokens with the session."""
-        credentials[AUTH_TIME] = request.session.get(AUTH_TIME)
+        """Note the sign-in with the code, and the code's tokens with the session."""
         response = super().create_authorization_response(request, scopes, credentials, allow)
         for code in parse_qs(urlsplit(response[0]).query).get("code", []):
             families = [*request.session.get(FAMILIES, []), str(family_of(code))]
             request.session[FAMILIES] = families[-MAX_FAMILIES:]
+            if auth_time := int(step_up.auth_time(request)):
+                Authentication.objects.create(
+                    family=family_of(code),
+                    auth_time=auth_time,
+                    amr=step_up.amr(request),
+                    acr=step_up.acr(request),
+                )
         return response
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
@@ -372,6 +386,7 @@ class ServerMetadataView(views.OAuthServerMetadataView):
         """Return the metadata."""
         document: dict[str, Any] = json.loads(super().get(request).content)
         return document | {
+            "acr_values_supported": step_up.ACR_VALUES,  # RFC 9470 section 7
             # RFC 8628 section 4
             "device_authorization_endpoint": self._get_endpoint_url(
                 request, "device-authorization", required=True
@@ -397,7 +412,8 @@ class OpenIDConfigurationView(views.ConnectDiscoveryInfoView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         document = ServerMetadataView().document(request) | json.loads(super().get(request).content)
-        document["claims_supported"] = sorted(document["claims_supported"])
+        of_sign_in = {"acr", "amr", "auth_time"}
+        document["claims_supported"] = sorted(of_sign_in.union(document["claims_supported"]))
         document["prompt_values_supported"] = ["none", "login", "select_account"]
         # No client can be declared with HS256.
         document["id_token_signing_alg_values_supported"] = ["RS256"]

@@ -1,4 +1,7 @@
-"""What people have allowed clients. The toolkit stores it with each code and token only."""
+"""What people have allowed clients, and how they had signed in.
+
+The toolkit stores it with each code and token only.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -56,6 +59,26 @@ class Consent(models.Model):
         client_id = self.application.client_id
         DeviceGrant.objects.filter(user=self.user, client_id=client_id).delete()
         note("consent-withdrawn", user=self.user.pk, client=client_id)
+
+
+class Authentication(models.Model):
+    """How the user who allowed a code had signed in, for the ID tokens from this code."""
+
+    #: `oauth.validator.family_of` the code: the family of the refresh tokens from it.
+    family = models.UUIDField(primary_key=True)
+    #: Unix seconds
+    auth_time = models.BigIntegerField()
+    amr = models.JSONField(default=list)
+    acr = models.CharField(max_length=100, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.family)
+
+    def claims(self) -> dict[str, Any]:
+        """Return the claims that have a value."""
+        claims = {"auth_time": self.auth_time, "amr": self.amr, "acr": self.acr}
+        return {name: value for name, value in claims.items() if value}
 
 
 def remember(user: Any, application: Application, scope: str) -> None:

@@ -31,13 +31,13 @@ from oauthlib.oauth2.rfc6749 import errors
 from oauthlib.oauth2.rfc6749.utils import scope_to_list
 
 from accounts.events import note
-from accounts.models import AUTH_TIME, User
+from accounts.models import User
 from accounts.rate_limits import Bucket, RateLimited
 from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import resource_servers
 from client_registry.models import active_registration
-from oauth.models import Consent
+from oauth.models import Authentication, Consent
 from oauth.requests import basic_credentials, problem_with_values
 
 # By device code. One poll more than the interval allows, for jitter on the way.
@@ -207,13 +207,8 @@ class RegisteredClientValidator(OAuth2Validator):
     def _create_authorization_code(
         self, request: Request, code: dict[str, str], expires: Any = None
     ) -> Grant:
-        """Validate the resource in the authorization request, not only when the code is used.
-
-        The time of the sign-in is stored beside the claims that are requested.
-        """
+        """Validate the resource in the authorization request, not only when the code is used."""
         self._validate_resource_uris(request, request.resource or [])
-        if isinstance(request.claims or {}, dict):
-            request.claims = {**(request.claims or {}), AUTH_TIME: request.auth_time}
         return super()._create_authorization_code(request, code, expires)
 
     def validate_device_code(self, client_id: str, code: str, request: Request) -> str | None:
@@ -389,14 +384,17 @@ class RegisteredClientValidator(OAuth2Validator):
     def get_id_token_dictionary(
         self, token: dict[str, Any], token_handler: Any, request: Request
     ) -> tuple[dict[str, Any], datetime]:
-        """Set ``auth_time`` to the sign-in of this session, not to the latest of the user.
+        """Say how and when the user had signed in who allowed the code.
 
-        A refreshed ID token has none, because that time is not stored (OpenID Connect Core 12.2).
+        The toolkit takes the latest sign-in of the user (OpenID Connect Core sections 2 and 12.2).
         """
         claims, expires = super().get_id_token_dictionary(token, token_handler, request)
-        del claims[AUTH_TIME]
-        stored = request.claims.get(AUTH_TIME) if isinstance(request.claims, dict) else None
-        return claims | ({AUTH_TIME: int(stored)} if stored else {}), expires
+        del claims["auth_time"]
+        is_refresh = request.grant_type == "refresh_token"
+        used = request.refresh_token_instance if is_refresh else None
+        family = used.token_family if used else family_of(request.code)
+        authentication = Authentication.objects.filter(pk=family).first()
+        return claims | (authentication.claims() if authentication else {}), expires
 
     def validate_silent_login(self, request: Request) -> bool:
         """Accept ``prompt=none``: the view checks session and consent, which oauthlib lacks."""

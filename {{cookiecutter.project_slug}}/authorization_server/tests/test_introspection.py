@@ -37,6 +37,7 @@ def test_token_of_a_person(browser, alice):
         "client_id": "demo-browser",
         "username": "alice@example.com",
         "staff": False,
+        "auth_time": int(browser.session["auth_time"]),
         "token_type": "Bearer",
         "exp": int(token.expires.timestamp()),
         "iat": int(token.created.timestamp()),

@@ -117,7 +117,7 @@ def test_a_boolean_is_read_from_every_database(declare, text, value):
 def test_the_columns_are_those_of_the_table(declare):
     declare(name=Claim("name", "profile", ["*"]), email=Claim("email", "email"))
     sql = lookup.statement(BASIC, connection.vendor)
-    assert 'owner.email, owner."name"\nFROM' in sql
+    assert 'acr, owner."name"\nFROM' in sql
 
 
 @pytest.mark.parametrize(

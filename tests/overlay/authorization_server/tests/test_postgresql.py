@@ -23,10 +23,10 @@ from service_kit import env
 
 PROGRAMS = Path(sorted(glob.glob("/usr/lib/postgresql/*/bin") or ["/usr/bin"])[-1])
 PASSWORD = "a-password-that-must-not-be-logged"
-# Eleven columns; the key of the caller is the number of a lock that has to be free.
+# Thirteen columns; the key of the caller is the number of a lock that has to be free.
 SQL = b"""
 SELECT $1::text, pg_advisory_lock_shared($2::bigint)::text, pg_advisory_unlock_all()::text,
-       '[]', '1', '1', pg_backend_pid()::text, '[]', '1', NULL, NULL
+       '[]', '1', '1', pg_backend_pid()::text, '[]', '1', NULL, NULL, NULL, NULL
 """
 
 pytestmark = pytest.mark.skipif(

@@ -2,17 +2,19 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from oauth2_provider.models import AccessToken, DeviceGrant, clear_expired
+from oauth2_provider.models import AccessToken, DeviceGrant, RefreshToken, clear_expired
 from oauth2_provider.settings import oauth2_settings
 
 from accounts.models import RateLimit
+from oauth.models import Authentication
 from revocation_events.models import Event
 
 LOCK = 0x636C656172  # any number that nothing else locks
@@ -63,6 +65,9 @@ def delete_expired() -> None:
     # Without loading the rows: a signal of each would tell that it has expired.
     clear(AccessToken.objects.filter(expires__lt=now, refresh_token=None), raw=True)
     clear_expired()
+    refresh_tokens = RefreshToken.objects.filter(token_family=OuterRef("pk"))
+    old = Authentication.objects.filter(created__lt=now - timedelta(hours=1))  # older than a code
+    clear(old.exclude(Exists(refresh_tokens)))
     clear(Event.objects.filter(expires__lt=now))
     clear(DeviceGrant.objects.filter(expires__lt=now))
     clear(Session.objects.filter(expire_date__lt=now))
