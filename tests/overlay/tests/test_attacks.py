@@ -240,9 +240,7 @@ def test_strangers_cause_no_error_and_no_traceback(stack, first):
             if status is None or not 200 <= status < 500:
                 failed.append((status, *attack[:3], attack[3][:40]))
         # Its line is the last one of this service.
-        requests.get(
-            f"{url}/end", headers={"X-Request-ID": f"end-{urlsplit(url).port}"}, timeout=30
-        )
+        requests.get(f"{url}/end-{urlsplit(url).port}", timeout=30)
 
     def written():
         return stack.log.read_bytes()[start:].decode(errors="replace")
