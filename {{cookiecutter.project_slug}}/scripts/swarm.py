@@ -89,7 +89,7 @@ def translated(config: Document, image: str) -> tuple[Document, dict[str, Docume
         services[name] = {key: value for key, value in service.items() if key not in UNKNOWN}
     files = {"secrets": dict(named(secrets)), "configs": dict(named(configs))}
     networks = {n: {"external": True, "name": one["name"]} for n, one in config["networks"].items()}
-    volumes = {name: {} for name in config["volumes"] if name != "signing-key"}
+    volumes: Document = {n: {} for n in config["volumes"] if n != "signing-key"}
     external = {
         kind: {name: {"external": True, "name": one["name"]} for name, one in found.items()}
         for kind, found in files.items()
