@@ -1,6 +1,7 @@
-"""``make bench``: measure every row beside its reference, and write the table to the README.
+"""``make bench``: measure every row beside its reference, and write the table to README.md here.
 
-``make bench ONLY=B1,B2`` measures a selection and does not change the README.
+The README of the repository gets the rows in SHORT. ``make bench ONLY=B1,B2`` measures a selection
+and changes neither.
 """
 
 import os
@@ -20,7 +21,8 @@ import revocations
 import rows
 import stock
 
-README = processes.HERE.parent / "README.md"
+COMPLETE, README = processes.HERE / "README.md", processes.HERE.parent / "README.md"
+SHORT = ("B1", "B2", "B4", "B6", "B9", "B12")
 TABLE = re.compile(r"(?<=<!-- bench -->\n)\n.*?\n\n(?=<!-- /bench -->)", re.DOTALL)
 HEAD = ["| | measure | stock | goal | here | spread | beside it |", "|---|---|---|---|---|---|---|"]
 
@@ -141,14 +143,21 @@ def main():
         chosen = [names[name] for name in only] or ROWS
         lines = list(filter(None, (measure_row(bench, name) for name in chosen)))
     table = "\n".join([*HEAD, *lines])
+    short = "\n".join([*HEAD, *(line for line in lines if line.split()[1] in SHORT)])
     about = (
         f"{machine()}, {bench.project.versions()}. "
         f"The run took {time.monotonic() - start:.0f} seconds."
     )
     print(f"\n{table}\n\n{about}")
     if not only:
-        text = README.read_text(encoding="utf-8")
-        README.write_text(TABLE.sub(lambda _: f"\n{table}\n\n{about}\n\n", text), encoding="utf-8")
+        write(COMPLETE, f"{table}\n\n{about}")
+        write(README, short)
+
+
+def write(path, table):
+    """Replace the table between the two markers in a file."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(TABLE.sub(lambda _: f"\n{table}\n\n", text), encoding="utf-8")
 
 
 def measure_row(bench, name):
