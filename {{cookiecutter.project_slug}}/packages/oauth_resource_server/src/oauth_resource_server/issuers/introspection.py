@@ -22,6 +22,7 @@ class IntrospectionClient:
     def __init__(self, http: HTTPClient, issuer: IssuerSettings) -> None:
         self.http = http
         self._issuer = issuer
+        self._hint = urlencode({"token_type_hint": issuer.token_type_hint})
         self._headers = {
             "Accept": "application/json",
             "Authorization": authorization(issuer),
@@ -30,8 +31,7 @@ class IntrospectionClient:
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Return the introspection response, or raise a subclass of `TokenValidationError`."""
-        form = urlencode({"token": token, "token_type_hint": self._issuer.token_type_hint})
-        response = self.http.send(self._headers, form)
+        response = self.http.send(self._headers, f"token={quote_plus(token)}&{self._hint}")
         if response.status in (401, 403):
             raise errors.IntrospectionCredentialsRefused(
                 f"Status {response.status}",

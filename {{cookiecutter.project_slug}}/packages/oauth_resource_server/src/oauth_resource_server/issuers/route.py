@@ -52,6 +52,7 @@ class Issuers:
         named = [one for one in self.all if one.settings.strategy is not Strategy.TOKENINFO]
         self._named = sorted(named, key=lambda one: not one.settings.strategy.verifies)
         self._default_seconds = caching_seconds
+        self._has_one_lifetime = all(one.settings.caching_seconds is None for one in self.all)
         self._lock = Lock()
         self._owners: LRUCache[bytes, Issuer] = LRUCache(MAX_REMEMBERED)
         self._denied: TTLCache[tuple[str, bytes], bool] = TTLCache(MAX_REMEMBERED, inactive_seconds)
@@ -100,6 +101,8 @@ class Issuers:
 
         Which of them has validated the token is not known: another process may have done so.
         """
+        if self._has_one_lifetime:
+            return self._default_seconds
         claims, default = access_token.claims, self._default_seconds
         entries = [one.settings for one in self.all if issuer_of(claims, one.settings) is not None]
         seconds = [one.caching_seconds for one in entries]
