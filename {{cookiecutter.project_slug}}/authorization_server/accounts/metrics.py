@@ -59,7 +59,9 @@ def view(request: HttpRequest) -> HttpResponse:
     """
     if not is_allowed(request):
         raise Http404
-    tokens.set(cache.get_or_set("access_tokens", count_tokens, COUNT_SECONDS) or 0)
+    tokens.set(float("nan"))
+    with suppress(Error):  # the database is away; the other values are still of use
+        tokens.set(cache.get_or_set("access_tokens", count_tokens, COUNT_SECONDS) or 0)
     registry = prometheus_client.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = prometheus_client.CollectorRegistry()
