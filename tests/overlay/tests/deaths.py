@@ -83,7 +83,7 @@ class Victim:
     def __init__(self, url, django, scope):
         self.url, self.django = url, django
         self.browser, self.email = Browser(), f"{secrets.token_hex(8)}@example.com"
-        django.run(f"User.objects.create_user({self.email!r}, {PASSWORD!r})")
+        django.run(f"User.objects.create_user({self.email!r}, {PASSWORD!r}, verified=True)")
         question = CLIENT | {
             "response_type": "code",
             "scope": f"openid {scope}",
