@@ -23,16 +23,27 @@ pytestmark = pytest.mark.slow
 # Connections are spread over the processes, so that this many reach each of them.
 REQUESTS = 12
 CACHING_VARIABLE = "RESOURCE_SERVER_TOKEN_CACHING_SECONDS"
+ONE_PROCESS, TWO_PROCESSES = 'WEB_CONCURRENCY: "1"', 'WEB_CONCURRENCY: "2"'
+# The processes that have asked for reports of revocations.
+COUNT = "import glob, sys; sys.exit(len(glob.glob('/tmp/gauge_livemin_*.db')))"
 # Seconds for which a token may be accepted without reports: long enough for a few requests.
 BOUND = "30"
 
 
 @contextmanager
 def caching_for(stack, seconds):
-    """Start the resource servers with another cache lifetime."""
+    """Start the resource servers with another cache lifetime, and two processes each."""
     before = stack.variables
     stack.variables = before | {CACHING_VARIABLE: seconds}
+    for service in (FIRST, ADDED):
+        path = stack.project / "resource_servers" / service / "compose.override.yml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(ONE_PROCESS, TWO_PROCESSES), encoding="utf-8")
     stack.up("--no-deps", FIRST, ADDED)
+    for service in (FIRST, ADDED):
+        wait_until(
+            lambda service=service: stack.python(service, COUNT, check=False).returncode == 2
+        )
     yield stack
     stack.variables = before
     stack.up("--no-deps", FIRST, ADDED)
