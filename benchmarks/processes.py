@@ -187,8 +187,9 @@ class Project:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [self.bin / "python", self.root / "deploy" / "serve.py", f"127.0.0.1:{port}"]
-        # With ENVIRONMENT=development the server would watch the files.
-        environment = self.environment | {"WEB_RELOAD": "false"} | variables
+        # With ENVIRONMENT=development the server would watch the files and log each request.
+        production = {"WEB_RELOAD": "false", "WEB_ACCESS_LOG": "false"}
+        environment = self.environment | production | variables
         with process(
             command, cwd=self.root / service, env=environment, url=f"{url}/health/live"
         ) as running:
