@@ -121,6 +121,14 @@ class User(AbstractBaseUser, PermissionsMixin):
             if ends:
                 self.revoke_everything()
 
+    @property
+    def email_verified(self) -> bool:
+        """Whether the user has entered a code that was mailed to the address."""
+        from allauth.account.models import EmailAddress  # It needs this model.
+
+        mine = EmailAddress.objects.filter(user=self, email=self.email, verified=True)
+        return bool(mine.exists())
+
     def verify_email(self) -> None:
         """Make the address of this user the only one that django-allauth knows, and verified."""
         from allauth.account.models import EmailAddress  # It needs this model.
@@ -142,14 +150,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         """
         from oauth2_provider import models as oauth2  # It needs this model.
 
+        # Before the tokens: a request that is storing some holds the consent.
+        consents, _ = apps.get_model("oauth", "Consent").objects.filter(user=self).delete()
         access, refresh = revoke(
             oauth2.AccessToken.objects.filter(user=self),
             oauth2.RefreshToken.objects.filter(user=self),
         )
-        consent = apps.get_model("oauth", "Consent")
-        others = (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant, consent)
+        others = (oauth2.IDToken, oauth2.Grant, oauth2.DeviceGrant)
         deleted = [model.objects.filter(user=self).delete()[0] for model in others]
-        if access + refresh + sum(deleted):
+        if consents + access + refresh + sum(deleted):
             consent_withdrawn.send(User, user=self)
         return access
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import models
+from django.db.models import BooleanField, CharField, IntegerField, TextField, UUIDField
 
 from client_registry.manifests import resource_servers
 
@@ -22,13 +22,7 @@ PROTOCOL = {
     *("active", "scope", "client_id", "token_type", "username"),
 }
 # Their values are read from the text that a database driver returns.
-FIELDS = (
-    models.BooleanField,
-    models.CharField,
-    models.IntegerField,
-    models.TextField,
-    models.UUIDField,
-)
+FIELDS = (BooleanField, CharField, IntegerField, TextField, UUIDField)
 
 
 class Claim(NamedTuple):

@@ -251,11 +251,11 @@ OPENID_SCOPES = {
     "email": "See your e-mail address",
 }
 # What clients and resource servers learn of a user, by the name of the claim (docs/clients.md):
-# the attribute, the scope that a client needs, and the resource servers. E-mail addresses are not
-# verified, so there is no `email_verified`.
+# the attribute, the scope that a client needs, and the resource servers.
 CLAIMS = {
     "name": Claim("name", "profile"),
     "email": Claim("email", "email"),
+    "email_verified": Claim("email_verified", "email"),
 }
 
 # ---- Web pages of other origins (CORS) -----------------------------------------------------------

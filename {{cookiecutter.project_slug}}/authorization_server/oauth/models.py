@@ -10,14 +10,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
-from oauth2_provider.models import (
-    AccessToken,
-    Application,
-    DeviceGrant,
-    Grant,
-    IDToken,
-    RefreshToken,
-)
+from oauth2_provider import models as oauth2
 
 from accounts.events import note
 from accounts.models import revoke
@@ -53,11 +46,12 @@ class Consent(models.Model):
         """
         mine = {"user": self.user, "application": self.application}
         self.delete()
-        revoke(AccessToken.objects.filter(**mine), RefreshToken.objects.filter(**mine))
-        for model in (IDToken, Grant):
+        access_tokens = oauth2.AccessToken.objects.filter(**mine)
+        revoke(access_tokens, oauth2.RefreshToken.objects.filter(**mine))
+        for model in (oauth2.IDToken, oauth2.Grant):
             model.objects.filter(**mine).delete()
         client_id = self.application.client_id
-        DeviceGrant.objects.filter(user=self.user, client_id=client_id).delete()
+        oauth2.DeviceGrant.objects.filter(user=self.user, client_id=client_id).delete()
         note("consent-withdrawn", user=self.user.pk, client=client_id)
 
 
@@ -81,7 +75,7 @@ class Authentication(models.Model):
         return {name: value for name, value in claims.items() if value}
 
 
-def remember(user: Any, application: Application, scope: str) -> None:
+def remember(user: Any, application: oauth2.Application, scope: str) -> None:
     """Add the scopes of a code to the consent."""
     consent, _ = Consent.objects.get_or_create(user=user, application=application)
     was_asked = not application.skip_authorization
@@ -90,14 +84,14 @@ def remember(user: Any, application: Application, scope: str) -> None:
     consent.save()
 
 
-@receiver(post_save, sender=Grant)
-def on_code(instance: Grant, created: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=oauth2.Grant)
+def on_code(instance: oauth2.Grant, created: bool, **kwargs: Any) -> None:
     if created:
         remember(instance.user, instance.application, instance.scope)
 
 
-@receiver(post_save, sender=DeviceGrant)
-def on_device(instance: DeviceGrant, update_fields: Any, **kwargs: Any) -> None:
-    if update_fields == {"status"} and instance.status == DeviceGrant.AUTHORIZED:
-        application = Application.objects.get(client_id=instance.client_id)
+@receiver(post_save, sender=oauth2.DeviceGrant)
+def on_device(instance: oauth2.DeviceGrant, update_fields: Any, **kwargs: Any) -> None:
+    if update_fields == {"status"} and instance.status == oauth2.DeviceGrant.AUTHORIZED:
+        application = oauth2.Application.objects.get(client_id=instance.client_id)
         remember(instance.user, application, instance.scope)

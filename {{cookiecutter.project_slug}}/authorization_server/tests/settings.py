@@ -51,6 +51,7 @@ OPENID_SCOPES = {
 CLAIMS = {
     "name": Claim("name", "profile"),
     "email": Claim("email", "email"),
+    "email_verified": Claim("email_verified", "email"),
     "staff": Claim("is_staff", "profile", ["orders"]),
 }
 

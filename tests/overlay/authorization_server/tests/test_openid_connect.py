@@ -58,8 +58,17 @@ def test_an_id_token_says_no_more_than_that(browser, claims):
     assert {"name", "email"}.isdisjoint(verified)
 
 
-def test_nobody_claims_that_an_address_was_verified(browser, claims):
-    assert "email_verified" not in claims(browser.tokens(scope=ALL).json()["id_token"])
+@pytest.mark.parametrize("verified", [True, False])
+def test_an_id_token_says_whether_the_address_is_verified(browser, claims, alice, verified):
+    alice.verify_email()
+    alice.emailaddress_set.update(verified=verified)
+    assert claims(browser.tokens(scope=ALL).json()["id_token"])["email_verified"] is verified
+
+
+def test_another_verified_address_is_not_the_one_of_the_account(browser, claims, alice):
+    alice.verify_email()
+    alice.emailaddress_set.update(email="other@example.com")
+    assert claims(browser.tokens(scope=ALL).json()["id_token"])["email_verified"] is False
 
 
 def test_there_is_no_id_token_without_the_scope_openid(browser):
