@@ -34,7 +34,7 @@ PLACES = {
 # These are set by the operating system and by Django's own programs.
 OTHERS = {"DJANGO_SETTINGS_MODULE", "NO_COLOR", "PATH"}
 # These name a file themselves.
-FILES = {"ENV_FILE", "CLIENTS_FILE", "OIDC_RSA_PRIVATE_KEY_FILE", "SSL_CERT_FILE"}
+FILES = {"ENV_FILE", "CLIENTS_FILE", "UPSTREAMS_FILE", "OIDC_RSA_PRIVATE_KEY_FILE", "SSL_CERT_FILE"}
 
 
 def canonical(name):

@@ -41,7 +41,8 @@ FILES = {
     service: names | ISSUERS.get(service.removesuffix("-migrate"), set())
     for service, names in (OWN | ONCE).items()
 }
-FILES[AUTHORIZATION_SERVER] = OWN[AUTHORIZATION_SERVER] | {"metrics.env"}  # empty likewise
+# Empty likewise.
+FILES[AUTHORIZATION_SERVER] = OWN[AUTHORIZATION_SERVER] | {"AUTHORIZATION_SERVER.env"}
 
 
 @pytest.fixture(scope="session")

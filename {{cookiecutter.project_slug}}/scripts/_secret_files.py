@@ -30,7 +30,11 @@ from _project import (
 
 FOLDER = ROOT / ".secrets"
 FOLDER_MODE, FILE_MODE = 0o700, 0o644
-METRICS = re.compile("METRICS_TOKEN")  # of the authorization server
+# Variables of the authorization server that need not be set.
+OPTIONAL = re.compile(
+    r"METRICS_TOKEN|EMAIL_URL|DEFAULT_FROM_EMAIL|SIGN_UP|UPSTREAM_\w+"
+    "|AUTHORIZATION_SERVER_SECRET_KEY_FALLBACKS"
+)
 ADMINISTRATORS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
 # What follows the prefix of a service in the names of its secrets.
 SECRET = re.compile(r"_(?:\w*_)?(?:KEY|PASSWORD|SECRET|TOKEN)|_(?:DATABASE|CACHE)_URL")
@@ -68,7 +72,7 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
         names = names_of_issuers(server, values)
         yield f"{server.prefix}_ISSUERS.env", "".join(lines_of(env, names))
     yield "clients.env", "".join(lines_of(env, names_of_clients()))
-    yield "metrics.env", "".join(lines_of(env, METRICS))
+    yield "AUTHORIZATION_SERVER.env", "".join(lines_of(env, OPTIONAL))
 
 
 def of_service(
@@ -117,7 +121,7 @@ def own_environment(
     # The longest prefix first: ORDER_HISTORY_SECRET_KEY is not of the service `order`.
     services = sorted([AUTHORIZATION_SERVER, *servers], key=lambda one: -len(one.prefix))
     issuers = [(server, names_of_issuers(server, values)) for server in servers]
-    issuers.append((AUTHORIZATION_SERVER, METRICS))
+    issuers.append((AUTHORIZATION_SERVER, OPTIONAL))
 
     def is_own(variable: str) -> bool:
         name = variable.removesuffix("_FILE")

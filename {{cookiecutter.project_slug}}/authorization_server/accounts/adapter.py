@@ -1,7 +1,12 @@
 """What django-allauth does differently here. Each override has a test."""
 
+import base64
+import logging
+import os
 import time
+from contextlib import suppress
 from ipaddress import ip_address
+from smtplib import SMTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +21,22 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.models import User
-from accounts.rate_limits import sender
+from accounts.rate_limits import RateLimited, sender
+
+MAX_SESSIONS = 20  # of a person: allauth reads all of them at each sign-in
+INVITED = "account_verified_email"  # in a session, by `stash_verified_email` of allauth
+
+logger = logging.getLogger(__name__)
 
 
 class Site:
@@ -41,7 +55,23 @@ class AccountAdapter(DefaultAccountAdapter):
             return "0.0.0.0"  # noqa: S104 (a value of a column, no address to listen at)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return bool(settings.SIGN_UP == "open")
+        is_invited = settings.SIGN_UP == "invitation" and bool(request.session.get(INVITED))
+        return settings.SIGN_UP == "open" or is_invited
+
+    def clean_email(self, email: str) -> str:
+        """Refuse any address but the invited one, whose link has verified it."""
+        request = context.request
+        signs_up = request.resolver_match.url_name == "account_signup"
+        is_bound = signs_up and settings.SIGN_UP == "invitation"
+        if is_bound and email.lower() != request.session.get(INVITED):
+            raise ValidationError("The invitation is for another address.")
+        return str(super().clean_email(email))
+
+    def unstash_verified_email(self, request: HttpRequest) -> None:
+        """Keep it until the sign-in: allauth would forget it before `is_email_verified` looks."""
+
+    def new_user(self, request: HttpRequest) -> User:
+        return User(unverified_since=timezone.now())
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Leave the limits of passwords to `accounts.backends`."""
@@ -63,9 +93,16 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().pre_login(request, user, **kwargs)
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Record the password after a sign-up as well, where allauth records nothing."""
+        """Record the password after a sign-up as well, where allauth records nothing.
+
+        The oldest of too many sessions end.
+        """
         if not get_authentication_records(request, user):
             record_authentication(request, user, "password", email=user.email)
+        request.session.pop(INVITED, None)
+        sessions = UserSession.objects.filter(user=user).order_by("-created_at")
+        for session in sessions[MAX_SESSIONS - 1 :]:
+            session.end()
         super().login(request, user)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
@@ -77,9 +114,23 @@ class AccountAdapter(DefaultAccountAdapter):
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Write the public name and address of this server, whatever the Host header says."""
+        """Write the public name and address of this server, whatever the Host header says.
+
+        Raises:
+            RateLimited: the mail server did not take the mail (503).
+        """
         links = {key: public(url) for key, url in context.items() if key.endswith("_url")}
-        super().send_mail(template_prefix, email, {"current_site": Site} | context | links)
+        try:
+            super().send_mail(template_prefix, email, {"current_site": Site} | context | links)
+        except (OSError, SMTPException) as error:
+            logger.error("A mail could not be sent: %s", type(error).__name__)
+            message = "The mail could not be sent. Try again in a few minutes."
+            raise RateLimited(message, 60, status=503) from error
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Do not fail: what the mail tells of has been done."""
+        with suppress(RateLimited):
+            super().send_notification_mail(*args, **kwargs)
 
 
 def public(url: str) -> str:
@@ -91,6 +142,24 @@ class MFAAdapter(DefaultMFAAdapter):
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Bind passkeys to the public address; allauth would take the Host header."""
         return {"id": Site.domain.partition(":")[0], "name": Site.name}
+
+    def encrypt(self, text: str) -> str:
+        """Encrypt secrets of authenticator apps and seeds of recovery codes, by the SECRET_KEY."""
+        return cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Return a random secret, which no code fits, if the key is no longer known."""
+        try:
+            return cipher().decrypt(encrypted_text).decode()
+        except InvalidToken:
+            logger.error("A second factor was encrypted by an unknown SECRET_KEY.")
+            return base64.b32encode(os.urandom(20)).decode()
+
+
+def cipher() -> MultiFernet:
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys = (salted_hmac("accounts.mfa", "", secret=s, algorithm="sha256") for s in secrets)
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key.digest())) for key in keys])
 
 
 class UserSessionsAdapter(DefaultUserSessionsAdapter):

@@ -94,6 +94,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     session_salt = models.CharField(max_length=16, default="", editable=False)
+    # Of a sign-up, until the first sign-in. `clear_tokens` deletes it after a day.
+    unverified_since = models.DateTimeField(null=True, editable=False, db_index=True)
 
     objects = UserManager()
 
@@ -182,9 +184,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 @receiver(user_logged_in)
-def note_auth_time(request: HttpRequest, **kwargs: Any) -> None:
+def note_auth_time(request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Note in the session when it began (OpenID Connect Core sections 2 and 3.1.2.1)."""
     request.session[AUTH_TIME] = time.time()
+    if user.unverified_since:
+        user.unverified_since = None
+        user.save(update_fields=["unverified_since"])
 
 
 @transaction.atomic

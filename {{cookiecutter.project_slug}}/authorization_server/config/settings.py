@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.providers import upstreams
 from accounts.signing_key import read_previous_keys, read_signing_key
 from client_registry.claims import Claim
 from service_kit import RFC9700, env
@@ -28,6 +29,7 @@ PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.debug(production=PRODUCTION)
 
 SECRET_KEY = env.secret("AUTHORIZATION_SERVER_SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("AUTHORIZATION_SERVER_SECRET_KEY_FALLBACKS")
 DATA_DIR = Path(env.text("DATA_DIR", str(PROJECT_DIR / "var")))
 
 # The issuer (RFC 8414 section 2) in tokens and metadata. It is never taken from a request.
@@ -168,7 +170,8 @@ EMAIL_URL = env.text("EMAIL_URL", "")
 SENDS_MAIL = bool(EMAIL_URL) or not PRODUCTION
 if SIGN_UP != "closed" and not SENDS_MAIL:
     raise ImproperlyConfigured(f"SIGN_UP={SIGN_UP} needs EMAIL_URL, to verify addresses.")
-vars().update(env.mail("EMAIL_URL", "accounts.mail.FileBackend", file_path=str(MAIL_FOLDER)))
+DUMMY = "django.core.mail.backends.dummy.EmailBackend"
+vars().update(env.mail("EMAIL_URL", DUMMY if PRODUCTION else "accounts.mail.FileBackend"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", CONTACT_EMAIL or "webmaster@localhost")
 
 # Limits of django-allauth, and used one-time codes. In the database, which every process shares.
@@ -179,7 +182,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
 }
-# One request cannot learn what another user sees, and there is no cookie more.
+# Not in a cookie of their own.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # https://docs.allauth.org/en/latest/account/configuration.html
@@ -211,6 +214,15 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = PROJECT_NAME
+
+# Sign-in with Google or GitHub, where the file has a table for it (docs/accounts.md). An upstream
+# does not sign in to an account that somebody has made here with the same address.
+UPSTREAMS_FILE = Path(env.text("UPSTREAMS_FILE", str(BASE_DIR / "upstreams.toml")))
+SOCIALACCOUNT_PROVIDERS = upstreams(UPSTREAMS_FILE)
+if SOCIALACCOUNT_PROVIDERS:
+    _providers = [f"allauth.socialaccount.providers.{name}" for name in SOCIALACCOUNT_PROVIDERS]
+    INSTALLED_APPS += ["allauth.socialaccount", *_providers]
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 
 # ---- Transport and cookies -----------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/security/

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import include, path
+from django.views.generic import RedirectView
 from oauth2_provider import views as oauth2
 
-from accounts import metrics
+from accounts import metrics, views
 from config.home import home
 from introspection.endpoint import introspect
 from oauth import endpoints
@@ -67,12 +68,20 @@ handler500 = "service_kit.database.server_error"
 urlpatterns = [
     path("", home, name="home"),
     path("applications/", applications, name="applications"),
+    path("accounts/delete/", views.delete_account, name="account_delete"),
+    path("accounts/invitation/", views.invitation, name="invitation"),
     path("accounts/", include("allauth.urls")),
+    path(
+        ".well-known/change-password", RedirectView.as_view(pattern_name="account_change_password")
+    ),
     path("admin/", admin.site.urls),
     path("metrics", metrics.view, name="metrics"),  # Needs METRICS_TOKEN in production.
     path("o/", include((oauth2_patterns, "oauth2_provider"))),
     path(".well-known/oauth-authorization-server", endpoints.ServerMetadataView.as_view()),
     path(".well-known/openid-configuration", endpoints.OpenIDConfigurationView.as_view()),
 ]
+if not settings.SENDS_MAIL:
+    for page in ("password/reset/", "email/"):
+        urlpatterns.insert(0, path(f"accounts/{page}", views.no_mail))
 if apps.is_installed("playground"):
     urlpatterns.append(path("playground/", include("playground.urls")))

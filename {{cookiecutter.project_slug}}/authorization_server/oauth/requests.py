@@ -171,7 +171,8 @@ def is_json(text: str) -> bool:
 # Without `form-action`: Chromium applies it to the redirects after a form too, and the ones after
 # sign-in, consent and sign-out lead to clients.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+    "object-src 'none'"
 )
 # Clients open these in pop-ups.
 OPENED_BY_CLIENTS = ("/accounts/", "/o/")

@@ -24,6 +24,7 @@ os.environ |= {
     "AUTHORIZATION_SERVER_SECRET_KEY": secrets.token_urlsafe(48),
     "AUTHORIZATION_SERVER_ALLOWED_HOSTS": "testserver",
     "DATA_DIR": DATA,
+    "UPSTREAMS_FILE": os.devnull,
     "CLIENTS_FILE": str(HERE / "clients.toml"),
     "RESOURCE_SERVERS_DIR": str(HERE / "resource_servers"),
     "OIDC_RSA_PRIVATE_KEY": (

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -13,17 +14,19 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, RefreshToken, clear_expired
 from oauth2_provider.settings import oauth2_settings
 
-from accounts.models import RateLimit
+from accounts.models import CacheEntry, RateLimit, User
 from oauth.models import Authentication
 from revocation_events.models import Event
 
 LOCK = 0x636C656172  # any number that nothing else locks
 
+UNVERIFIED = timedelta(days=1)
+
 logger = logging.getLogger("clear_tokens")
 
 
 class Command(BaseCommand):
-    help = "Delete tokens, codes and sessions that have expired."
+    help = "Delete tokens, codes and sessions that have expired, and sign-ups without a sign-in."
 
     def handle(self, *args: Any, **options: Any) -> None:
         start = time.monotonic()
@@ -72,6 +75,11 @@ def delete_expired() -> None:
     clear(DeviceGrant.objects.filter(expires__lt=now))
     clear(Session.objects.filter(expire_date__lt=now))
     clear(RateLimit.objects.filter(full_at__lt=time.time()))
+    clear(CacheEntry.objects.filter(expires__lt=now))
+    sessions = Session.objects.values("session_key")
+    clear(UserSession.objects.exclude(session_key__in=sessions))
+    # They occupy an address that may belong to somebody else.
+    clear(User.objects.filter(unverified_since__lt=now - UNVERIFIED))
 
 
 def clear(expired: QuerySet[Any], *, raw: bool = False) -> None:

@@ -237,17 +237,15 @@ def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any
     }
 
 
-def mail(name: str, default: str, **options: Any) -> dict[str, Any]:
+def mail(name: str, default: str) -> dict[str, Any]:
     """Return the settings of mail for the URL in `name`; for the backend `default` if unset.
 
-    Args:
-        name: The variable. Its URL has a password, so no message shows it.
-        default: The dotted path of the backend without a URL.
-        options: Of that backend.
+    The URL has a password in it, so no message shows it.
     """
     backend, url = default, text(name, "")
+    options: dict[str, Any] = {}
     if url:
-        config = {}
+        config: dict[str, Any] = {}
         if urlsplit(url).scheme in environ.Env.EMAIL_SCHEMES:
             config = environ.Env.email_url_config(url)
         if not config.get("EMAIL_HOST"):
