@@ -22,9 +22,12 @@ SERVICES = ["auth", "orders"]
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the path and the headers of the request."""
+    """Answers with the path and the headers of the request; `/silent` gets no answer."""
 
     def do_GET(self):
+        if self.path == "/silent":
+            self.close_connection = True
+            return
         seen = {"path": self.path, **{name.lower(): value for name, value in self.headers.items()}}
         body = json.dumps(seen).encode()
         self.send_response(200)
@@ -91,6 +94,7 @@ def send(configuration):
         response = connection.getresponse()
         body = response.read()
         connection.close()
+        send.headers = response.headers
         return response.status, body
 
     with (path.parent / "output").open("w") as output:
@@ -147,3 +151,10 @@ def test_a_forged_address_does_not_reach_a_service(send, service, name):
     received = json.loads(body)
     addresses = [value for key, value in received.items() if "forwarded" in key.replace("_", "-")]
     assert sorted(addresses) == ["127.0.0.1", "https"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_that_does_not_answer_is_503_with_a_time_to_come_back(send, service):
+    status, body = send(service, "/silent")
+    assert (status, send.headers["Retry-After"]) == (503, "5")
+    assert json.loads(body)["error"] == "temporarily_unavailable"
