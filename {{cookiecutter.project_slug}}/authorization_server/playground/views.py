@@ -1,6 +1,6 @@
 """The page, and two endpoints for its experiments: an outage, and tokens that expire soon."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -25,9 +25,17 @@ def page(request: HttpRequest) -> HttpResponse:
     """Return the page. Its scripts may connect to the resource servers; no other page's may."""
     active = RegisteredClient.objects.filter(is_active=True).select_related("application")
     application = get_object_or_404(active, name="playground").application
-    available = set(get_scopes_backend().get_available_scopes(application))
-    people = {scope: text for scope, text in settings.OPENID_SCOPES.items() if scope in available}
-    servers = [*resource_servers_for(available)]
+    available = get_scopes_backend().get_available_scopes(application)
+    servers: list[dict[str, Any]] = [
+        {
+            "name": server.name,
+            "title": server.title,
+            "url": server.address,
+            "scopes": among(available, server.scopes),
+        }
+        for server in resource_servers().values()
+        if server.address
+    ]
     config = {
         "client_id": application.client_id,
         "issuer": settings.AUTHORIZATION_SERVER_URL,
@@ -36,33 +44,23 @@ def page(request: HttpRequest) -> HttpResponse:
         "revoke": reverse("oauth2_provider:revoke-token"),
         "outage": reverse("playground-outage"),
         "short_lived": reverse("playground-token"),
-        "apis": [{**server, "scopes": [*server["scopes"]]} for server in servers],
+        "apis": servers,
     }
+    people = among(available, settings.OPENID_SCOPES)
     context = {"config": config, "servers": servers, "people": people}
-    origins = " ".join(server["url"] for server in servers)
-    headers = {
-        "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; connect-src 'self' {origins}",
-        # A pop-up comes back to this page, and hands what it brings to the one that opened it.
-        "Cross-Origin-Opener-Policy": "unsafe-none",
-        "Cache-Control": "no-store",
-    }
     response = render(request, "playground.html", context)
-    for name, value in headers.items():
-        response.headers[name] = value
+    origins = " ".join(server["url"] for server in servers)
+    policy = f"{CONTENT_SECURITY_POLICY}; connect-src 'self' {origins}"
+    response.headers["Content-Security-Policy"] = policy
+    # A pop-up comes back to this page, and hands what it brings to the one that opened it.
+    response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def resource_servers_for(available: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield the resource servers that have an address, with those scopes that are `available`."""
-    for server in resource_servers().values():
-        if server.address:
-            scopes = {name: text for name, text in server.scopes.items() if name in available}
-            yield {
-                "name": server.name,
-                "title": server.title,
-                "url": server.address,
-                "scopes": scopes,
-            }
+def among(available: Container[str], scopes: Mapping[str, str]) -> dict[str, str]:
+    """Return those of `scopes`, with their descriptions, that are `available`."""
+    return {scope: text for scope, text in scopes.items() if scope in available}
 
 
 @require_POST

@@ -229,14 +229,14 @@ const experiments = {
   async scope() {
     const { scopes, operations, title } = currentApi(), held = session.granted.split(" ");
     const rest = (one) => held.filter((scope) => !one.scopes.includes(scope));
-    const fits = (one) => one.isExact && one.scopes.length && rest(one).some((scope) => scopes.includes(scope));
+    const fits = (one) => one.isExact && one.scopes.length && rest(one).some((scope) => scope in scopes);
     const operation = operations.findLast(fits);
     if (!operation) throw new Problem(`Sign in with two scopes of ${title}, or with one that is not enough for every operation.`);
     await renew(rest(operation).join(" "));
     explain(await call(operation, session.access));
   },
   async audience() {
-    const { scopes, title } = currentApi(), others = session.granted.split(" ").filter((scope) => !scopes.includes(scope));
+    const { scopes, title } = currentApi(), others = session.granted.split(" ").filter((scope) => !(scope in scopes));
     if (!others.length) throw new Problem("Sign in with a scope of another API, or with openid.");
     await renew(others.join(" "));
     explain(await call(anyOperation(), session.access), `This token is good, but has no scope of ${title}: here it is inactive.`);
