@@ -473,3 +473,53 @@ def test_an_address_that_an_administrator_changes_is_verified(root, carol):
 def test_a_person_who_is_not_staff_is_refused(client, carol):
     client.force_login(carol)
     assert client.get("/admin/login/").status_code == 403
+
+
+# ---- Security events ----
+
+
+@pytest.fixture
+def events(caplog):
+    """Return a function that returns the names of the events since its last call."""
+    caplog.set_level("INFO", "security")
+
+    def events():
+        names = [record.event for record in caplog.records if record.name == "security"]
+        caplog.clear()
+        return names
+
+    return events
+
+
+def test_a_sign_up_is_an_event(person, events):
+    sign_up(person)
+    assert events() == ["sign-up"]
+
+
+def test_changes_of_an_account_are_events(signed_in, carol, events):
+    events()
+    form = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    signed_in.post("/accounts/password/change/", form)
+    signed_in.post("/accounts/email/", {"email": "carol@example.org", "action_add": ""})
+    signed_in.post("/accounts/confirm-email/", {"code": code()})
+    signed_in.post("/accounts/delete/")
+    assert events() == ["password-changed", "email-changed", "sign-out", "account-deleted"]
+
+
+def test_a_second_factor_is_an_event(signed_in, carol, events, django_capture_on_commit_callbacks):
+    signed_in.get("/accounts/2fa/totp/activate/")
+    secret = signed_in.session["mfa.totp.secret"]
+    counter = next(yield_hotp_counters_from_time())
+    events()
+    form = {"code": format_hotp_value(hotp_value(secret, counter))}
+    with django_capture_on_commit_callbacks(execute=True):
+        signed_in.post("/accounts/2fa/totp/activate/", form)
+    signed_in.post("/accounts/2fa/totp/deactivate/")
+    assert events() == ["factor-added", "factor-added", "factor-removed", "factor-removed"]
+
+
+def test_a_wrong_second_factor_is_an_event(person, carol, secret, events):
+    sign_in(person)
+    events()
+    person.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    assert events() == ["factor-refused"]

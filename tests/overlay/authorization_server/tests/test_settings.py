@@ -174,3 +174,51 @@ def test_introspection_is_not_redirected_to_https(settings, client, db):
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/accounts/login/").status_code == 301
     assert client.post("/o/introspect/").status_code == 415
+
+
+# ---- Accounts ----
+
+
+@pytest.mark.parametrize("sign_up", ["open", "invitation"])
+def test_production_refuses_sign_up_without_mail(manage, sign_up):
+    result = manage("check", SIGN_UP=sign_up, **PRODUCTION)
+    assert f"SIGN_UP={sign_up} needs EMAIL_URL" in result.stderr
+
+
+@pytest.mark.parametrize(("environment", "value"), [({}, "open"), (PRODUCTION, "closed")])
+def test_sign_up_is_closed_in_production_until_it_is_chosen(setting, environment, value):
+    assert setting("SIGN_UP", **environment) == value
+
+
+def test_upstream_providers_have_buttons_and_pkce(python, tmp_path):
+    file = tmp_path / "upstreams.toml"
+    file.write_text('[google]\nclient_id = "a-client"\n', encoding="utf-8")
+    code = """
+import django
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+call_command("migrate", verbosity=0)
+print("/accounts/google/login/" in Client().get("/accounts/login/").content.decode())
+print(Client().post("/accounts/google/login/")["Location"])
+"""
+    variables = {"UPSTREAMS_FILE": str(file), "UPSTREAM_GOOGLE_CLIENT_SECRET": "a-secret"}
+    button, url = python("-c", code, **variables).stdout.split()
+    assert button == "True"
+    assert "client_id=a-client" in url
+    assert "code_challenge_method=S256" in url
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("[facebook]\nclient_id = 'a'", "facebook is none of"),
+        ("[google]", "client_id"),
+        ("[google]\nclient_id = 'a'", "UPSTREAM_GOOGLE_CLIENT_SECRET is not set"),
+        ("[", "TOMLDecodeError"),
+    ],
+)
+def test_a_malformed_upstream_is_refused(manage, tmp_path, table, message):
+    file = tmp_path / "upstreams.toml"
+    file.write_text(table, encoding="utf-8")
+    assert message in manage("check", UPSTREAMS_FILE=str(file)).stderr

@@ -340,3 +340,39 @@ def test_a_cache_of_another_kind_is_refused():
     os.environ["ONE"] = "memcached://me:hidden@host"
     message = refusal(env.redis_cache, "ONE", key_prefix="orders", serializer="json")
     assert ("begins with redis://" in message, "hidden" in message) == (True, False)
+
+
+# ---- Mail ----
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls", "ssl"),
+    [
+        ("smtp+tls://user%40a:p%2Fw@mail.example.com", 587, True, False),
+        ("smtp+ssl://user%40a:p%2Fw@mail.example.com", 465, False, True),
+        ("smtp://user%40a:p%2Fw@mail.example.com:2525", 2525, False, False),
+    ],
+)
+def test_a_mail_server_is_named_by_its_url(monkeypatch, url, port, tls, ssl):
+    monkeypatch.setenv("EMAIL_URL", url)
+    monkeypatch.setattr(env.django, "VERSION", (5, 2))
+    settings = env.mail("EMAIL_URL", "default")
+    names = ("HOST", "PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")
+    values = tuple(settings[f"EMAIL_{name}"] for name in names)
+    assert values == ("mail.example.com", port, "user@a", "p/w", tls, ssl)
+    monkeypatch.setattr(env.django, "VERSION", (6, 1))
+    options = env.mail("EMAIL_URL", "default")["MAILERS"]["default"]["OPTIONS"]
+    assert (options["host"], options["port"], options["use_tls"]) == ("mail.example.com", port, tls)
+
+
+def test_without_a_url_mail_goes_to_the_default(monkeypatch):
+    monkeypatch.setattr(env.django, "VERSION", (5, 2))
+    assert env.mail("EMAIL_URL", "default") == {"EMAIL_BACKEND": "default"}
+
+
+@pytest.mark.parametrize("url", ["mail.example.com", "http://user:hidden@a", "consolemail://"])
+def test_a_malformed_mail_server_is_refused_without_its_password(monkeypatch, url):
+    monkeypatch.setenv("EMAIL_URL", url)
+    message = refusal(env.mail, "EMAIL_URL", "default")
+    assert message.startswith("EMAIL_URL: expected")
+    assert "hidden" not in message
