@@ -169,12 +169,13 @@ def test_resource_servers_reach_the_authorization_server_only(objects):
 
 
 def test_a_service_finds_its_variables(objects, project):
-    """Every variable of the Compose files that is no path of a secret of Compose is there."""
     [values] = [one["data"] for one in of(objects, "ConfigMap").values()]
     compose = yaml.safe_load((project / "resource_servers/order-history/compose.yml").read_text())
-    wanted = compose["services"]["order-history-migrate"]["environment"]
-    required = {name for name in wanted if name.endswith(("_FILE", "_URL", "_CLIENT_ID"))}
-    assert required - {"ENV_FILE"} <= values.keys()
+    own = compose["services"]["order-history-migrate"]["environment"]
+    suffixes = ("_FILE", "_URL", "_CLIENT_ID")
+    required = {name for name in own if name.startswith("ORDER_") and name.endswith(suffixes)}
+    assert len(required) > 5
+    assert required <= values.keys()
     assert values["ORDER_HISTORY_URL"] == "https://order-history.example.com"
 
 
