@@ -80,7 +80,6 @@ def started(followed):
 def test_a_program_is_answered_and_refused(started, followed):
     _, (start, serve, requests), _ = followed
     assert (start, serve.split()[:3]) == ("make run\n", ["python3", "-m", "http.server"])
-    requests = requests.replace("curl --request", "curl --silent --include --request")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", requests],
         cwd=started,

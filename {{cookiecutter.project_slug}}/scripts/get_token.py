@@ -57,7 +57,8 @@ def by_browser(issuer: str, client_id: str, scope: str) -> dict[str, Any]:
 def by_device(issuer: str, client_id: str, scope: str) -> dict[str, Any]:
     """Return the token of a person who signs in with any other browser."""
     device = post(f"{issuer}/o/device-authorization/", {"client_id": client_id, "scope": scope})
-    print(f"Sign in anywhere:\n\n  {device['verification_uri_complete']}\n", file=sys.stderr)
+    url = device["verification_uri_complete"]
+    print(f"Sign in at this address, on any device:\n\n  {url}\n", file=sys.stderr)
     form = {"client_id": client_id, "grant_type": DEVICE, "device_code": device["device_code"]}
     while "error" in (answer := post(f"{issuer}/o/token/", form)):
         time.sleep(device["interval"] + 5 * (answer["error"] == "slow_down"))

@@ -40,10 +40,11 @@ logger = logging.getLogger(__name__)
 
 
 class Site:
-    """The name and the host in mails; allauth would take the Host header."""
+    """The name and the address in mails; allauth would take the Host header."""
 
     name = settings.PROJECT_NAME
-    domain = urlsplit(settings.AUTHORIZATION_SERVER_URL).netloc
+    url = settings.AUTHORIZATION_SERVER_URL
+    domain = urlsplit(url).netloc
 
 
 class AccountAdapter(DefaultAccountAdapter):

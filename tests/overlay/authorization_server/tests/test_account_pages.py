@@ -212,6 +212,7 @@ def test_another_host_gets_no_mail_of_its_own(person, carol, settings):
     [message] = mail.outbox
     assert "evil" not in message.subject + message.body
     assert "http://localhost:8000/accounts/signup/" in message.body
+    assert message.body.split()[-1] == "http://localhost:8000"
 
 
 def test_somebody_who_signs_in_as_another_person_is_that_person(person, carol, bob):
