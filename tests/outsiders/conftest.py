@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +22,8 @@ sys.path.append(str(ROOT / "tests" / "overlay" / "tests"))
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NODE = ROOT / "build" / "outsiders"
 LOCK = "package-lock.json"
+LIBRARY = re.compile(r"https://cdn\.jsdelivr\.net/npm/(.+)@([\d.]+)/(.+)")
+TIMEOUT = 60_000  # milliseconds
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -132,3 +136,27 @@ def example(started, page_port):
     yield f"http://localhost:{page_port}/"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def new_context(chromium, node_modules):
+    """Return a function that opens a person's browser, without cookies, until the block ends.
+
+    The library of the example comes from npm, not from its CDN. The page names its hash, which
+    Chromium compares.
+    """
+
+    def fulfill(route):
+        name, _, path = LIBRARY.fullmatch(route.request.url).groups()
+        file = node_modules / "node_modules" / name / path
+        route.fulfill(path=file, headers={"Access-Control-Allow-Origin": "*"})
+
+    @contextmanager
+    def new_context(**options):
+        context = chromium.new_context(**options)
+        context.set_default_timeout(TIMEOUT)
+        context.route(LIBRARY, fulfill)
+        yield context
+        context.close()
+
+    return new_context
