@@ -29,6 +29,7 @@ def project(request: HttpRequest) -> dict[str, Any]:
         "contact_email": settings.CONTACT_EMAIL,
         "sign_up": settings.SIGN_UP,
         "sends_mail": settings.SENDS_MAIL,
+        "development": not settings.PRODUCTION,
     }
 
 

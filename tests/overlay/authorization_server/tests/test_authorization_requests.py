@@ -135,6 +135,14 @@ def test_a_malformed_parameter_is_a_page_if_it_is_not_known_where_to_send_it(
     assert response.status_code == 400
 
 
+@pytest.mark.parametrize("production", [False, True])
+def test_a_wrong_redirect_uri_is_named_in_development(browser, settings, production):
+    settings.PRODUCTION = production
+    page = browser.authorize(redirect_uri="http://127.0.0.1:1/<b>").content.decode()
+    assert ("http://127.0.0.1:1/&lt;b&gt;" in page) is not production
+    assert "<b>" not in page
+
+
 @pytest.mark.parametrize("claims", ["[]", "5", '"text"', "null", '{"userinfo": 5}'])
 @pytest.mark.parametrize("scope", ["openid", "orders:read"])
 def test_claims_that_mean_nothing_are_ignored(browser, claims, scope):
