@@ -27,6 +27,10 @@ COUNT_SECONDS = 60  # between two counts of the tokens: no index helps
 seconds = partial(Histogram, namespace="authorization_server", buckets=BUCKETS)
 count = partial(Counter, namespace="authorization_server")
 introspections = seconds("introspection_seconds", "Introspections", ["resource_server", "outcome"])
+LAST_INTROSPECTION = "authorization_server_introspection_timestamp_seconds"
+last_introspection = Gauge(
+    LAST_INTROSPECTION, "Time of the last one", ["resource_server"], multiprocess_mode="mostrecent"
+)
 errors = count("resource_server_errors", "Errors in responses to resource servers", ["status"])
 client_requests = seconds(
     "client_request_seconds", "Requests of clients", ["endpoint", "grant_type", "outcome"]
@@ -62,12 +66,17 @@ def view(request: HttpRequest) -> HttpResponse:
     tokens.set(float("nan"))
     with suppress(Error):  # the database is away; the other values are still of use
         tokens.set(cache.get_or_set("access_tokens", count_tokens, COUNT_SECONDS) or 0)
-    registry = prometheus_client.REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = prometheus_client.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    text = prometheus_client.generate_latest(registry)
+    text = prometheus_client.generate_latest(registry())
     return HttpResponse(text, content_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+
+def registry() -> prometheus_client.CollectorRegistry:
+    """Return the metrics of all processes of this service."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return prometheus_client.REGISTRY
+    registry = prometheus_client.CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 def is_allowed(request: HttpRequest) -> bool:

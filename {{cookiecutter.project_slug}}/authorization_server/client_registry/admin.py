@@ -4,6 +4,7 @@ They are read-only, but for the emergency switch of clients and the revocation o
 """
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -12,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
+from accounts import metrics
 from accounts.models import revoke
 from client_registry.manifests import resource_servers
 from client_registry.models import RegisteredClient
@@ -88,7 +90,7 @@ class RegisteredClientAdmin(DeclaredAdmin):
     search_fields = ("name", "application__client_id")
     readonly_fields = (
         *("name", "application", "resource_server", "manifest"),
-        *("scopes", "default_scopes", "valid_access_tokens"),
+        *("scopes", "default_scopes", "valid_access_tokens", "last_introspection"),
     )
     fields = (*readonly_fields, "is_active")
 
@@ -104,3 +106,9 @@ class RegisteredClientAdmin(DeclaredAdmin):
         if server := client.resource_server:
             return valid.filter(scope__regex=rf"(^| ){re.escape(server)}:").count()
         return valid.filter(application=client.application).count()
+
+    def last_introspection(self, client: RegisteredClient) -> datetime | None:
+        """Return when the resource server last asked since the start of this server."""
+        labels = {"resource_server": client.resource_server}
+        seconds = metrics.registry().get_sample_value(metrics.LAST_INTROSPECTION, labels)
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None

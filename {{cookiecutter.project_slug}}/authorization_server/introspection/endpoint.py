@@ -41,6 +41,7 @@ HEADERS = (
 BODY_SECONDS = 5.0  # for a whole body, which resource servers send in one piece
 # Looked up once: it takes as long as counting.
 metric_of = cache(metrics.introspections.labels)
+last_of = cache(metrics.last_introspection.labels)
 LOG_INTERVAL = 1  # seconds between two refusals in the log
 # Of a caller and a token that do not exist, by the way of all others.
 PROBE = Question(Credentials(BASIC, ""), "")
@@ -152,6 +153,7 @@ def respond_to(question: Question, row: Row | None, start: float) -> Response:
     caller = row.resource_server if row else ""
     outcome = "active" if content["active"] else "inactive"
     metric_of(caller, outcome).observe(monotonic() - start)
+    last_of(caller).set_to_current_time()
     return as_json(200, content)
 
 

@@ -12,8 +12,10 @@ from client_registry.models import RegisteredClient
 from django.contrib.admin import site
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application, Grant, IDToken, RefreshToken
 from revocation_events.models import Event
+from tests.flows import introspect
 
 pytestmark = pytest.mark.django_db
 OTHERS = ("/admin/logout/", "/admin/jsi18n/", "/static/", "/o/", "/accounts/")
@@ -143,3 +145,11 @@ def test_a_resource_server_shows_how_many_tokens_it_accepts(admin, browser, clie
     page = admin.get(f"/admin/client_registry/registeredclient/{registration.pk}/change/").text
     shown = re.search(r"Valid access tokens:.*?readonly\">(\d+)<", page, re.DOTALL)
     assert int(shown[1]) == count
+
+
+def test_a_resource_server_shows_when_it_last_asked(admin):
+    introspect("unknown", "inventory")
+    registration = RegisteredClient.objects.get(resource_server="inventory")
+    page = admin.get(f"/admin/client_registry/registeredclient/{registration.pk}/change/").text
+    shown = re.search(r"Last introspection:.*?readonly\">([^<]+)<", page, re.DOTALL)
+    assert str(timezone.now().year) in shown[1]
