@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
+from playwright.sync_api import sync_playwright
 from stack import copy_template
 
 # The tests import files of the template. A compiled file beside them would become part of the
@@ -34,6 +35,7 @@ PARSERS = {
     "yaml": lambda text: list(yaml.compose_all(text, Loader=yaml.SafeLoader)),
 }
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The first words of each reason in tests/containers/engine.py.
 NO_CONTAINER = "No container was run"
 
@@ -200,3 +202,18 @@ def files_that_do_not_parse():
         return broken
 
     return files_that_do_not_parse
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return the Chromium or Chrome of this machine; skips the test without one.
+
+    One for all tests of a process, in which Playwright can be started once.
+    """
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.skip("neither Chromium nor Chrome is installed")
+    with sync_playwright() as playwright:
+        # Containers have no user namespaces for its sandbox; all pages are our own.
+        with playwright.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser:
+            yield browser

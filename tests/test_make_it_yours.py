@@ -47,6 +47,7 @@ def test_the_bullets_are_those_that_are_tried(project):
         "A claim",
         "Another resource server",
         "A client",
+        "Accounts",  # docs/accounts.md
         "An administrator",  # test_readme.py
         "Tokens of another issuer",  # docs/issuers, tests/external_issuers
         "A setting",

@@ -7,15 +7,13 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from stack import free_port, make, read_env, running, use_free_ports
 from test_readme import run
 
 pytestmark = pytest.mark.slow
 TIMEOUT = 60_000  # milliseconds
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.M | re.S)
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def steps_of(page):
@@ -92,12 +90,10 @@ def test_a_program_is_answered_and_refused(started, followed):
     assert 'scope="billing:refund"' in done.stdout
 
 
-@pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="Chromium is not installed")
-def test_a_person_is_answered_on_the_page(started, followed):
+def test_a_person_is_answered_on_the_page(started, followed, chromium):
     env, port = read_env(started), followed[2]
-    with sync_playwright() as playwright, served(started, port):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        page = browser.new_page()
+    with served(started, port), chromium.new_context() as context:
+        page = context.new_page()
         page.set_default_timeout(TIMEOUT)
         page.goto(f"http://localhost:{port}/callback/")
         page.get_by_role("button").click()
@@ -107,7 +103,6 @@ def test_a_person_is_answered_on_the_page(started, followed):
         expect(page.get_by_text("Refund your payments")).to_be_visible(timeout=TIMEOUT)
         page.get_by_role("button", name="Allow").click()
         expect(page.locator("pre")).to_contain_text('200 {"refunded_for":', timeout=TIMEOUT)
-        browser.close()
 
 
 def test_lint_and_tests_pass_afterwards(started):

@@ -13,13 +13,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 from stack import ROOT, free_port, make, read_env, running, use_free_ports
 
 # Browser, which sends forms and keeps cookies, is written for the end-to-end tests.
 sys.path.append(str(ROOT / "tests" / "overlay" / "tests"))
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NODE = ROOT / "build" / "outsiders"
 LOCK = "package-lock.json"
 LIBRARY = re.compile(r"https://cdn\.jsdelivr\.net/npm/(.+)@([\d.]+)/(.+)")
@@ -113,18 +111,6 @@ def node(node_modules):
         return json.loads(process.stdout)
 
     return node
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Return the Chromium or Chrome of this machine; skips the test without one."""
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        pytest.skip("neither Chromium nor Chrome is installed")
-    with sync_playwright() as playwright:
-        # Containers have no user namespaces for its sandbox; all pages are our own.
-        with playwright.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser:
-            yield browser
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from http.client import HTTPException
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import OpenerDirector, ProxyHandler, build_opener
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -46,11 +47,19 @@ def state_of(server: ResourceServer) -> str:
     address = settings.RESOURCE_SERVER_INTERNAL_URL.replace("{name}", server.name)
     url = f"{address or server.address}{READY}"
     try:
-        # No proxy: the services run on this machine.
-        build_opener(ProxyHandler({})).open(url, timeout=SECONDS).close()
+        opener().open(url, timeout=SECONDS).close()
     except HTTPError as error:
         return "not ready" if error.code == 503 else "is another program"
     except (OSError, HTTPException, ValueError) as error:  # ValueError: it has no address.
         is_refused = isinstance(getattr(error, "reason", error), ConnectionRefusedError)
         return "does not run" if is_refused else "does not answer"
     return "ready"
+
+
+@cache
+def opener() -> OpenerDirector:
+    """Return what asks without a proxy, as the services run on this machine.
+
+    Made once, because it reads the certificates of the system.
+    """
+    return build_opener(ProxyHandler({}))

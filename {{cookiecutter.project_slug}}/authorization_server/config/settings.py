@@ -244,6 +244,7 @@ if TRUST_PROXY_HEADERS:
 
 SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # HSTS preloading is for the owner of the domain to decide.
+    "mail.E001",  # Without EMAIL_URL no mail is sent, and nothing here depends on it.
 ]
 
 # ---- Clients and resource servers ----------------------------------------------------------------
