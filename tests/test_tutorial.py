@@ -34,11 +34,14 @@ def write(path, content, is_appended):
 @contextmanager
 def served(project, port):
     """Serve the page as the tutorial does."""
-    server = [sys.executable, "-m", "http.server", str(port), "--bind", "localhost"]
-    process = subprocess.Popen([*server, "--directory", project / "web_shop"])
-    yield
-    process.terminate()
-    process.wait()
+    server = [sys.executable, "-u", "-m", "http.server", str(port), "--bind", "localhost"]
+    command = [*server, "--directory", project / "web_shop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        try:
+            process.stdout.readline()  # "Serving HTTP on ..."
+            yield
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
