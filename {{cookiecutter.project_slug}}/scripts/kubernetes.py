@@ -11,17 +11,14 @@ import shutil
 import subprocess
 import sys
 
-from _project import AUTHORIZATION_SERVER, ROOT, read_text, read_toml, resource_servers, variables
+from _project import ROOT, read_text, read_toml, resource_servers, variables
+from _secret_files import ADMINISTRATORS, wanted
 from add_resource_server import fill_in
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 WRITTEN = FOLDER / "base" / "resource-servers"
 OVERLAY = "deploy/kubernetes/overlays/production"
 NOTE = "# Written by `make kubernetes`: do not edit.\n"
-SECRETS = {
-    AUTHORIZATION_SERVER.name: ("DATABASE_URL", "SECRET_KEY"),
-    None: ("DATABASE_URL", "CACHE_URL", "SECRET_KEY", "INTROSPECTION_CLIENT_SECRET"),
-}
 
 
 def main() -> None:
@@ -54,7 +51,8 @@ def write() -> None:
 
 def environment(domain: str) -> list[tuple[str, str]]:
     """Return the variables of all services that are no secrets, as compose.yml sets them."""
-    example = variables(read_text(ROOT / ".env.example"))
+    text = read_text(ROOT / ".env.example")
+    example = variables(text)
     values = {
         "ENVIRONMENT": "production",
         "TRUST_PROXY_HEADERS": "true",
@@ -69,9 +67,8 @@ def environment(domain: str) -> list[tuple[str, str]]:
         client_id = f"{server.prefix}_INTROSPECTION_CLIENT_ID"
         values[f"{server.prefix}_URL"] = f"https://{server.name}.{domain}"
         values[client_id] = example.get(client_id, f"{server.name}-introspection")
-    for service in [AUTHORIZATION_SERVER, *resource_servers()]:
-        for suffix in SECRETS.get(service.name, SECRETS[None]):
-            name = f"{service.prefix}_{suffix}"
+    for name, _ in wanted(text):
+        if name not in ADMINISTRATORS and not name.endswith(".env"):
             values[f"{name}_FILE"] = f"/run/secrets/{name}"
     return sorted(values.items())
 

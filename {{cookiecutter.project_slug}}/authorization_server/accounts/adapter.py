@@ -78,10 +78,10 @@ class AccountAdapter(DefaultAccountAdapter):
         """Leave the limits of passwords to `accounts.backends`."""
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        """Sign out whoever is signed in: the second factor is asked of anonymous sessions only.
+        """Sign the session out first: the second factor is asked of anonymous sessions only.
 
         The authentication records are kept, which Django would flush with the session of another
-        person. Somebody who signs in again keeps the rest of the session as well.
+        person. The same person keeps the rest of the session as well.
         """
         if request.user.is_authenticated:
             prefix = "" if request.user.pk == user.pk else RECORDS
@@ -107,7 +107,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().login(request, user)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Ask nobody again who has just signed in, also for the first time."""
+        """Return False for a session that has just signed in, also for the first time."""
         records = get_authentication_records(context.request, context.request.user)
         age = time.time() - records[-1]["at"] if records else float("inf")
         if age < app_settings.REAUTHENTICATION_TIMEOUT:

@@ -86,7 +86,7 @@ admin.site.unregister([EmailAddress, Authenticator, UserSession])
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(ReadOnlyAdmin):
-    """Second factors, to delete the one that somebody has lost. `data` has the secrets."""
+    """Second factors, to delete one that its owner has lost. `data` has the secrets."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)

@@ -216,7 +216,7 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = PROJECT_NAME
 
 # Sign-in with Google or GitHub, where the file has a table for it (docs/accounts.md). An upstream
-# does not sign in to an account that somebody has made here with the same address.
+# does not sign in to an account that was made here with the same address.
 UPSTREAMS_FILE = Path(env.text("UPSTREAMS_FILE", str(BASE_DIR / "upstreams.toml")))
 SOCIALACCOUNT_PROVIDERS = upstreams(UPSTREAMS_FILE)
 if SOCIALACCOUNT_PROVIDERS:

@@ -123,7 +123,7 @@ class AuthorizationView(views.AuthorizationView):
         return too_old or bool(self.prompt & {"login", "select_account"})
 
     def is_another_person(self) -> bool:
-        """Return whether the session is not that of the person whom ``id_token_hint`` names."""
+        """Return whether the session is of another person than ``id_token_hint`` names."""
         if not (hint := self.request.GET.get("id_token_hint")):
             return False
         try:

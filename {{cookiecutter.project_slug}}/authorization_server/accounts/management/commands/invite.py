@@ -16,7 +16,7 @@ TEXT = """You are invited to make an account at {name}. This link is for your ad
 
 
 class Command(BaseCommand):
-    help = "Mail a link with which somebody makes an account (SIGN_UP=invitation), and print it."
+    help = "Mail a link with which a person makes an account (SIGN_UP=invitation), and print it."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("email", metavar="EMAIL")

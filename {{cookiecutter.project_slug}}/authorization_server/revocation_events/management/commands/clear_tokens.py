@@ -78,7 +78,7 @@ def delete_expired() -> None:
     clear(CacheEntry.objects.filter(expires__lt=now))
     sessions = Session.objects.values("session_key")
     clear(UserSession.objects.exclude(session_key__in=sessions))
-    # They occupy an address that may belong to somebody else.
+    # They occupy an address that may belong to another person.
     clear(User.objects.filter(unverified_since__lt=now - UNVERIFIED))
 
 

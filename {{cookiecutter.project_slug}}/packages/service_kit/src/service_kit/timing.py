@@ -22,7 +22,7 @@ class ServerTimingMiddleware:
     """Say in responses to web pages whether the access token was asked about or known.
 
     ``introspection``: at least one request went to the authorization server. ``cache``: none did,
-    and the token was judged. Neither: it was not looked at, or nobody could be asked.
+    and the token was judged. Neither: it was not looked at, or no issuer could be asked.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
