@@ -81,8 +81,15 @@ def test_only_the_proxy_has_a_capability(services):
     assert [name for _, name, description in services if "cap_add" in description] == ["proxy"]
 
 
-def test_only_the_proxy_publishes_a_port_in_production(containers):
-    assert [name for _, name, description in containers if "ports" in description] == ["proxy"]
+def test_only_the_proxy_publishes_a_port_to_other_machines_in_production(containers):
+    ports = {name: each["ports"] for _, name, each in containers if "ports" in each}
+    local = {name for name, each in ports.items() if each[0].startswith("127.0.0.1:$")}
+    assert (set(ports) - local, local) == ({"proxy"}, {"prometheus", "grafana"})
+
+
+def test_only_prometheus_mounts_the_token_of_the_metrics(containers):
+    names = [name for _, name, each in containers if "METRICS_TOKEN" in each.get("secrets", ())]
+    assert names == ["prometheus"]
 
 
 def test_development_publishes_ports_on_the_loopback_interface_only(services):

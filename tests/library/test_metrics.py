@@ -2,10 +2,13 @@
 
 import pytest
 from django.test import Client
+from oauth_resource_server.errors import TokenValidationError
+from oauth_resource_server.metrics import breaker_state
 from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.django_db
 VIEW = "/default/"
+OUTCOMES = "oauth_resource_server_outcomes_total"
 
 
 @pytest.fixture
@@ -36,6 +39,19 @@ def metrics(address="127.0.0.1", **headers):
 
 def test_prometheus_can_read_it():
     assert b"oauth_resource_server_cache_misses_total" in metrics().content
+
+
+def test_every_outcome_is_there_before_the_first_of_it():
+    classes = [TokenValidationError]
+    for each in classes:
+        classes += each.__subclasses__()
+    names = {"active", "inactive", *(each.__name__ for each in classes[1:])}
+    values = [REGISTRY.get_sample_value(OUTCOMES, {"outcome": name}) for name in names]
+    assert None not in values
+
+
+def test_the_circuit_of_a_process_that_has_ended_is_forgotten():
+    assert breaker_state._multiprocess_mode == "livemax"
 
 
 def test_it_can_only_be_read():

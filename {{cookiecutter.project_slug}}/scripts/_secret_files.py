@@ -73,6 +73,7 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
         yield f"{server.prefix}_ISSUERS.env", "".join(lines_of(env, names))
     yield "clients.env", "".join(lines_of(env, names_of_clients()))
     yield "AUTHORIZATION_SERVER.env", "".join(lines_of(env, OPTIONAL))
+    yield "METRICS_TOKEN", value_of("METRICS_TOKEN", values)  # of Prometheus
 
 
 def of_service(

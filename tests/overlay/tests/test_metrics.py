@@ -45,6 +45,22 @@ def test_the_authorization_server_counts_in_all_processes(stack, first, tmp_path
             assert sample in requests.get(f"{server.url}/metrics", timeout=30).text
 
 
+@pytest.mark.parametrize("host", ["172.18.0.5:8000", "no-such-host", ""])
+def test_prometheus_may_address_a_service_by_any_name(stack, first, host):
+    for url in (stack.url, stack.api(first["name"], "")):
+        response = requests.get(f"{url}/metrics", headers={"Host": host}, timeout=30)
+        assert (response.status_code, "service_request_seconds" in response.text) == (200, True)
+
+
+def test_requests_to_both_processes_are_counted(resource_server, shared, several):
+    with resource_server(**several) as server:
+        until(lambda: len(processes_in(shared, "counter")) == 2)
+        for _ in range(REQUESTS):
+            requests.get(f"{server.url}/api/ping/", headers={"Connection": "close"}, timeout=30)
+        text = requests.get(f"{server.url}/metrics", timeout=30).text
+        assert f'service_request_seconds_count{{status="200"}} {REQUESTS}.0\n' in text
+
+
 def test_the_last_contact_of_a_process_that_was_killed_is_forgotten(
     resource_server, shared, several
 ):

@@ -1,4 +1,4 @@
-"""Prometheus metrics, and the view that exposes them. docs/operations.md lists them.
+"""Prometheus metrics, and the view that exposes them. docs/observability.md lists them.
 
 Labels have few values, and never hold a token, a secret, or the name of a person or client.
 """
@@ -40,6 +40,11 @@ events_raised = count("revocation_events", "Revocation events", ["kind"])
 events_delivered = count("revocation_events_delivered", "Reported ones", ["resource_server"])
 event_age = seconds("revocation_event_age_seconds", "Age of the oldest event in a response")
 tokens = Gauge("authorization_server_tokens", "Access tokens alive", multiprocess_mode="mostrecent")
+# What alerts look at has a value from the start, so that a rate sees the first one, too.
+for _status in ("401", "503"):
+    errors.labels(_status)
+for _event in ("sign-in", "sign-in-failed", "sign-in-limited", "client-refused", "token-reused"):
+    security_events.labels(_event)
 
 
 def observe_client_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -20,6 +20,7 @@ from oauth.requests import MAX_BODY_SIZE  # noqa: E402
 from revocation_events.endpoint import PATH, Events  # noqa: E402
 from revocation_events.stream import Stream  # noqa: E402
 from service_kit.health import LIVE, READY, Health  # noqa: E402
+from service_kit.metrics import for_any_host  # noqa: E402
 
 DOCUMENTS = [
     "/.well-known/oauth-authorization-server",
@@ -28,15 +29,17 @@ DOCUMENTS = [
 ]
 
 bridge = WSGIBridge(django, threads=env.number("WEB_THREADS", 4, minimum=1), max_body=MAX_BODY_SIZE)
-# Resource servers and clients need them even while all threads are busy. They need no database.
+# Resource servers, clients and Prometheus need them even while all threads are busy.
 documents = WSGIBridge(django, threads=1, max_body=0)
 introspection = Endpoint()
+metrics = WSGIBridge(for_any_host(django), threads=1, max_body=0)
 health = Health(bridge.threads, introspection.state)
 
 application = Routes(
     {
         LIVE: health,
         READY: health,
+        "/metrics": metrics,
         reverse("oauth2_provider:introspect"): introspection,
         PATH: Events(Stream(), introspection),
         **dict.fromkeys(DOCUMENTS, documents),

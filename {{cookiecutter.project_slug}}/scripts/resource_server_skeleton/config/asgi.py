@@ -16,6 +16,7 @@ from django.urls import reverse  # noqa: E402
 
 from oauth_resource_server.validation import is_held_up  # noqa: E402
 from service_kit.health import LIVE, READY, Health  # noqa: E402
+from service_kit.metrics import for_any_host  # noqa: E402
 
 bridge = WSGIBridge(
     django,
@@ -23,11 +24,17 @@ bridge = WSGIBridge(
     max_body=2**20,  # bytes; the proxy has the same limit
     is_held_up=is_held_up,
 )
-# Clients find the metadata even while all threads are busy. It needs no database.
+# Clients and Prometheus are answered even while all threads are busy.
 metadata = WSGIBridge(django, threads=1, max_body=0)
+metrics = WSGIBridge(for_any_host(django), threads=1, max_body=0)
 health = Health(bridge.threads)
 
 application = Routes(
-    {LIVE: health, READY: health, reverse("oauth2_provider:oauth-resource-metadata"): metadata},
+    {
+        LIVE: health,
+        READY: health,
+        "/metrics": metrics,
+        reverse("oauth2_provider:oauth-resource-metadata"): metadata,
+    },
     bridge,
 )

@@ -27,6 +27,13 @@ stale_hits = _hits.labels("stale")
 misses = Counter("oauth_resource_server_cache_misses", "Tokens that were not cached")
 shared_flights = Counter("oauth_resource_server_shared_flights", "Requests that joined another")
 outcomes = Counter("oauth_resource_server_outcomes", "Results of uncached tokens", ["outcome"])
+# From the start, so that a rate has a value before and at the first of them.
+for _outcome in (
+    *("active", "inactive", "AuthorizationServerUnavailable", "AuthorizationServerSkipped"),
+    *("IntrospectionCredentialsRefused", "IntrospectionResponseInvalid", "KeySetInvalid"),
+    *("SigningKeyUnknown", "TooManyInvalidTokens"),
+):
+    outcomes.labels(_outcome)
 seconds = Histogram(
     "oauth_resource_server_seconds",
     "Duration of introspection requests, failed ones included",
@@ -38,7 +45,7 @@ breaker_state = Gauge(
     "oauth_resource_server_breaker_state",
     "Circuit breaker: 0 closed, 1 half-open, 2 open",
     ["issuer"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",  # not of a process that has ended
 )
 
 revocations = Counter("oauth_resource_server_revocations", "Reported revocations", ["kind"])

@@ -2,6 +2,7 @@
 
     env          typed settings from the environment and ``.env``
     logging      one value for LOGGING
+    metrics      requests by status, for Prometheus
     request_id   one identifier per request, in every log line and in requests to other services
     timing       where an answer came from, for web pages in development
     health       ``/health/live`` and ``/health/ready``

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
+from service_kit import metrics
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
@@ -396,7 +398,8 @@ class Line:
 
 
 def overloaded() -> Refused:
-    """Return the refusal of a request for which no thread is free."""
+    """Return the refusal of a request for which no thread is free, and count it."""
+    metrics.overloads.inc()
     return Refused(503, "The server is busy.", **{"Retry-After": "1"})
 
 
@@ -489,7 +492,7 @@ class WSGIBridge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # a web socket is refused thereby
-        client = Client(receive)
+        client, came = Client(receive), monotonic()
         try:
             environ = environ_of(scope)
             body = await read_body(receive, scope["headers"], self.max_body, self.body_seconds)
@@ -500,12 +503,14 @@ class WSGIBridge:
             answer = await self.threads.submit(
                 partial(run, self.application, environ), self.line.leave
             )
+            metrics.request_of(str(answer.status)).observe(monotonic() - came)
             await start(send, answer.status, answer.headers)
             if answer.rest is None:
                 await send({"type": "http.response.body", "body": answer.body})
             else:
                 await self.stream(answer, client, send)
         except Refused as refused:
+            metrics.request_of(str(refused.status)).observe(monotonic() - came)
             await send_refusal(refused, receive, send)
         except ClientGone:
             pass
