@@ -312,11 +312,12 @@ def test_sqlite_uses_its_write_ahead_log(tmp_path, url):
 
 
 @pytest.mark.parametrize(("query", "threshold"), [("", 1), ("?prepare_threshold=none", None)])
-def test_postgresql_prepares_statements_unless_the_url_says_otherwise(query, threshold):
+def test_postgresql_keeps_statements_and_cursors_unless_the_url_says_otherwise(query, threshold):
     os.environ["ONE"] = f"postgres://user:password@host:5432/name{query}"
     config = env.database("ONE", None)
     assert (config["NAME"], config["CONN_HEALTH_CHECKS"]) == ("name", True)
     assert config["OPTIONS"]["prepare_threshold"] == threshold
+    assert config.get("DISABLE_SERVER_SIDE_CURSORS", False) is (threshold is None)
 
 
 def test_a_postgresql_host_that_has_vanished_does_not_hold_a_thread_for_minutes():

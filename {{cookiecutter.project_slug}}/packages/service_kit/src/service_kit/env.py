@@ -179,11 +179,12 @@ def database(name: str, default: Path) -> dict[str, Any]:
         return config | {"CONN_MAX_AGE": 60, "OPTIONS": SQLITE_OPTIONS}
     config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     if config["ENGINE"] == POSTGRESQL:
-        # psycopg prepares a query at its second execution. `?prepare_threshold=none` turns that off
-        # for connection poolers that keep no prepared statements.
+        # psycopg prepares a query at its second execution. `?prepare_threshold=none` is for poolers
+        # in transaction mode: nothing is kept in a connection, neither statements nor cursors.
         options = {"prepare_threshold": 1, **POSTGRESQL_OPTIONS} | config.get("OPTIONS", {})
         if options["prepare_threshold"] == "none":
             options["prepare_threshold"] = None
+            config["DISABLE_SERVER_SIDE_CURSORS"] = True
         config["OPTIONS"] = options
     return config
 
