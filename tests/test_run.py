@@ -343,10 +343,17 @@ def test_a_process_that_does_not_stop_is_killed(start, platform, ports):
     assert process.returncode == 0
 
 
-def test_ctrl_c_prints_nothing_about_processes(running):
-    running.send_signal(signal.SIGINT)
-    output = running.communicate(timeout=WAIT_SECONDS)[0]
-    assert [line for line in output.splitlines() if "stopped" in line or "rc=" in line] == []
+@pytest.mark.parametrize(("sent", "lines"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (None, 1)])
+def test_a_signal_ends_the_output(start, platform, sent, lines):
+    noisy = "trap 'echo the other one is away; exit' TERM; echo ready; while :; do sleep 0.1; done"
+    ends = "sleep 600" if sent else "sleep 2"
+    (platform / "Procfile").write_text(f"noisy: {noisy}\nshort: {ends}\n", encoding="utf-8")
+    process = start()
+    while not next(process.stdout).endswith("| ready\n"):
+        pass
+    if sent:
+        process.send_signal(sent)
+    assert process.communicate(timeout=WAIT_SECONDS)[0].count("away") == lines
 
 
 def test_a_process_that_ends_is_named_with_its_code(start, platform):

@@ -273,6 +273,8 @@ def start(services: list[Service], variables: dict[str, str]) -> int:
         print(f"{name} has ended (exit code {code}): stopping.", flush=True)
         # A service that ends by itself is a fault, even with code 0.
         code = max(code, 0) or 1
+    else:
+        sys.stdout = io.StringIO()  # Services that miss each other while they stop are no news.
     stop([*processes.values()])
     for thread in relays:
         thread.join(timeout=1)

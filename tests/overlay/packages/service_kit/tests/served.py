@@ -8,6 +8,7 @@ WSGI, behind the bridge:
     /endless           pieces of 64 KiB until its client is gone
     /write             a body that is written by `write()`
     /refuse/REASON     a refusal
+    /event             a refusal with a security event
     /late              a generator that calls `start_response` when it is iterated
     /raise, /break     an exception before the response, and within a stream
 
@@ -18,13 +19,16 @@ Beside the bridge, without a thread:
 """
 
 import json
+import logging
 import os
 import threading
 from collections import Counter
 
+from service_kit.request_id import HEADER, identified
 from service_kit.wsgi_bridge import WSGIBridge
 
 LIMIT = 1000
+logging.basicConfig(format="%(message)s")
 gate = threading.Event()
 counts = Counter()
 
@@ -105,6 +109,7 @@ REFUSALS = {
     "challenge": ("401 Unauthorized", {"WWW-Authenticate": 'Bearer error="invalid_token"'}, b""),
     "no_token": ("401 Unauthorized", {"WWW-Authenticate": "Bearer"}, b""),
     "json": ("401 Unauthorized", {"WWW-Authenticate": "Basic"}, b'{"error": "invalid_client"}'),
+    "pending": ("400 Bad Request", {}, b'{"error": "authorization_pending"}'),
     "redirect": ("302 Found", {"Location": "https://app/?error=access_denied&state=a"}, b""),
 }
 
@@ -115,7 +120,15 @@ def refuse(environ, start_response):
     return [body]
 
 
+def event(environ, start_response):
+    with identified(environ) as identifier:
+        logging.getLogger("security").warning("client-refused client=b")
+    start_response("401 Unauthorized", [(HEADER, identifier)])
+    return [b""]
+
+
 PATHS = {
+    "/event": event,
     "/echo": echo,
     "/wait": wait,
     "/stream": stream,

@@ -5,6 +5,7 @@ They guard an upgrade of gunicorn: `service_kit.worker` overrides names that are
 
 import importlib.util
 import os
+import re
 import signal
 from contextlib import ExitStack, contextmanager
 
@@ -561,3 +562,30 @@ def test_probes_that_succeed_are_not_in_the_access_log(start):
         server.get("/echo")
         until(lambda: "GET /echo" in server.log.read_text())
         assert "/health/live" not in server.log.read_text()
+
+
+def test_in_development_a_security_event_is_in_the_line_of_its_request(start):
+    with start(WEB_ACCESS_LOG="true", ENVIRONMENT="development") as server:
+        server.get("/event")
+        server.get("/echo")
+        until(lambda: "GET /echo" in server.log.read_text())
+        first, second = server.log.read_text().splitlines()
+    assert re.fullmatch(r"GET /event 401 no token [0-9.]+ ms; client-refused client=b", first)
+    assert re.fullmatch(r"GET /echo 200 [0-9.]+ ms", second)
+
+
+def test_in_production_a_security_event_is_a_line_of_its_own(start):
+    with start(WEB_ACCESS_LOG="true", ENVIRONMENT="production") as server:
+        server.get("/event")
+        until(lambda: "GET /event" in server.log.read_text())
+        event, request = server.log.read_text().splitlines()
+    assert event == "client-refused client=b"
+    assert re.fullmatch(r"GET /event 401 no token [0-9.]+ ms", request)
+
+
+def test_a_device_that_waits_is_not_in_the_access_log(start):
+    with start(WEB_ACCESS_LOG="true") as server:
+        server.get("/refuse/pending")
+        server.get("/echo")
+        until(lambda: "GET /echo" in server.log.read_text())
+        assert "pending" not in server.log.read_text()

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from glob import glob
@@ -29,13 +30,17 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers import gasgi
 
 from service_kit import env
+from service_kit.request_id import HEADER, outgoing_headers
 
 HEAD_SECONDS = 10.0  # for the head of the first request of a connection
 POLL_SECONDS = 1.0  # between two looks at the files that are watched
 IGNORED = ("__pycache__", "node_modules")
 QUIET = ("/health/", "/o/events/", "/static/")  # probes, polls and files: logged when they fail
+IDENTIFIER = HEADER.lower().encode()
 # The code of an error: in a challenge (RFC 6750), in a redirect or in JSON (RFC 6749).
 EXPLAINING = (b"www-authenticate", b"location")
+SECURITY = ("security", "django.security")
+PENDING = "authorization_pending"  # a device asks every five seconds (RFC 8628)
 ERROR = re.compile(rb'\berror"?[=:] ?"?([a-z_]+)')
 
 log = logging.getLogger(__name__)
@@ -233,40 +238,59 @@ def report_missing_migration() -> None:
     from django.core.management import call_command
     from django.db import connections
 
-    checks = {"makemigrations": ["--check", "--dry-run", "--no-input"], "migrate": ["--check"]}
-    for command, options in checks.items():
+    checks = {
+        "makemigrations --check --dry-run --no-input": "A model has changed, but has no migration",
+        "migrate --check": "A migration is not applied",
+    }
+    for check, problem in checks.items():
+        command, *options = check.split()
         try:
             call_command(command, *options, verbosity=0)
         except SystemExit:
             manage = Path.cwd() / "manage.py"
-            log.warning("A migration is missing: run `%s %s %s`.", sys.executable, manage, command)
+            log.warning("%s: run `%s %s %s`.", problem, sys.executable, manage, command)
     connections.close_all()
 
 
 class AccessLog:
     """Write a line for each response, without the query, which may hold a token.
 
-    A refusal has its reason. gunicorn's own log costs as much as an introspection.
+    A refusal has its reason, and in development the line has the security events of the request.
+    gunicorn's own log costs as much as an introspection.
     """
 
     def __init__(self, application: Any) -> None:
         self.application = application
+        self.events: defaultdict[bytes, str] = defaultdict(str)  # of requests without a response
+        if os.environ.get("ENVIRONMENT") == "development":
+            for handler in logging.getLogger().handlers:
+                handler.addFilter(self.is_shown)
+
+    def is_shown(self, record: logging.LogRecord) -> bool:
+        """Return false for a security event of a request, and keep it for the line of that one."""
+        identifier = outgoing_headers().get(HEADER, "").encode()
+        if not identifier or not record.name.startswith(SECURITY):
+            return True
+        self.events[identifier] += f"; {record.getMessage()}"
+        return False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass the request on."""
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        status, reason, start = 0, "", monotonic()
+        status, reason, events, start = 0, "", "", monotonic()
 
         async def noting(message: Any) -> None:
-            nonlocal status, reason
+            nonlocal status, reason, events
             said = message.get("body", b"")[:1000]
             if message["type"] == "http.response.start":
-                status, headers = message["status"], message["headers"]
-                said = b" ".join(value for name, value in headers if name.lower() in EXPLAINING)
+                status = message["status"]
+                headers = {name.lower(): value for name, value in message["headers"]}
+                said = b" ".join(headers.get(name, b"") for name in EXPLAINING)
                 # RFC 6750 section 3.1: a request without a token gets no code.
                 reason = " no token" if status == 401 else ""
+                events = self.events.pop(headers.get(IDENTIFIER, b""), "")
             if status >= 300 and (match := ERROR.search(said)):
                 reason = f" {match[1].decode()}"
             await send(message)
@@ -275,9 +299,8 @@ class AccessLog:
             await self.application(scope, receive, noting)
         finally:
             path = scope["raw_path"].decode("latin-1")
-            if not (path.startswith(QUIET) and 0 < status < 400):
-                milliseconds = (monotonic() - start) * 1000
-                sys.stdout.write(
-                    f"{scope['method']} {path} {status or '-'}{reason} {milliseconds:.1f} ms\n"
-                )
+            is_quiet = path.startswith(QUIET) and 0 < status < 400
+            if not (is_quiet or PENDING in reason):
+                request = f"{scope['method']} {path} {status or '-'}{reason}"
+                sys.stdout.write(f"{request} {(monotonic() - start) * 1000:.1f} ms{events}\n")
                 sys.stdout.flush()
