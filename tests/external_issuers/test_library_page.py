@@ -132,10 +132,10 @@ def follow_the_page(python, tmp_path):
     return follow_the_page
 
 
-def answer(url, token=None):
-    """Return the response of the view of the page."""
+def answer(url, token=None, path="/orders/"):
+    """Return the response of a view of the page."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.get(f"{url}/orders/", headers=headers, timeout=30)
+    return requests.get(f"{url}{path}", headers=headers, timeout=30)
 
 
 def test_a_token_of_oidc_provider(follow_the_page, provider):
@@ -143,14 +143,17 @@ def test_a_token_of_oidc_provider(follow_the_page, provider):
     token = provider.token("orders:read", resource=ORDERS)
     with follow_the_page("rfc9068", values) as url:
         assert answer(url, token).json() == {"sub": "importer", "user": "AnonymousUser"}
+        assert answer(url, token, "/report/").text == "Orders of importer"
         header, payload, signature = token.split(".")
         forged = f"{header}.{payload}.{signature[::-1]}"
         foreign = provider.token("orders:read", resource=INVENTORY)
         refused = [answer(url, one).status_code for one in (None, forged, foreign)]
-        lacking = answer(url, provider.token("orders:write", resource=ORDERS))
+        weak = provider.token("orders:write", resource=ORDERS)
+        lacking = [answer(url, weak, path) for path in ("/orders/", "/report/")]
     assert refused == [401, 401, 401]
-    assert lacking.status_code == 403
-    assert 'scope="orders:read"' in lacking.headers["WWW-Authenticate"]
+    assert [one.status_code for one in lacking] == [403, 403]
+    challenges = [one.headers["WWW-Authenticate"] for one in lacking]
+    assert ['scope="orders:read"' in one for one in challenges] == [True, True]
 
 
 @pytest.fixture

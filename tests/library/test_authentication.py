@@ -262,7 +262,7 @@ def test_a_token_may_be_used_longer_in_an_outage(authorization_server, configure
     assert alice.get(VIEW).status_code == 200
 
 
-@pytest.mark.parametrize("view", ["/never-stale/", "/decorated/"])
+@pytest.mark.parametrize("view", ["/never-stale/", "/dot/"])
 def test_but_not_where_the_view_refuses_or_cannot_say(authorization_server, configure, alice, view):
     configure(RESOURCE_SERVER_TOKEN_CACHING_SECONDS=0, STALE_IF_ERROR_SECONDS=60)
     alice.get(view)

@@ -10,9 +10,9 @@ from rest_framework.test import APIClient
 
 pytestmark = pytest.mark.django_db
 
-PLAIN = ["decorated", "dot", "dot-metadata", "protected-view", "metadata-view"]
-SCOPED = ["decorated-scope", "dot-scope", "dot-scope-metadata", "scoped-metadata-view"]
-READ_WRITE = ["decorated-read-write", "dot-read-write", "dot-read-write-metadata"]
+PLAIN = ["dot", "dot-metadata", "protected-view", "metadata-view"]
+SCOPED = ["dot-scope", "dot-scope-metadata", "scoped-metadata-view"]
+READ_WRITE = ["dot-read-write", "dot-read-write-metadata"]
 READ_WRITE += ["read-write-view"]
 TOO_LONG = f"Bearer {'x' * (MAX_TOKEN_LENGTH + 1)}"
 
@@ -120,9 +120,9 @@ def test_refused_credentials_are_one_error_in_the_log(
 
 
 def test_a_view_that_touches_no_user_costs_no_query(alice, django_assert_num_queries):
-    alice.get("/decorated-no-user/")
+    alice.get("/dot-no-user/")
     with django_assert_num_queries(0):
-        alice.get("/decorated-no-user/")
+        alice.get("/dot-no-user/")
 
 
 def test_the_table_of_tokens_stays_empty(alice):
@@ -148,7 +148,7 @@ def test_a_person_without_a_subject_is_refused(authorization_server, client_with
     assert User.objects.count() == 1
 
 
-@pytest.mark.parametrize("view", ["decorated", "dot", "dot-metadata"])
+@pytest.mark.parametrize("view", ["dot", "dot-metadata"])
 def test_a_subclass_that_the_settings_name_decides(alice, settings, view):
     name = f"{__name__}.RefusesAll"
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OAUTH2_VALIDATOR_CLASS": name}
@@ -156,9 +156,9 @@ def test_a_subclass_that_the_settings_name_decides(alice, settings, view):
 
 
 def test_an_owner_who_is_deactivated_meanwhile_is_refused(alice):
-    alice.get("/decorated/")
+    alice.get("/dot/")
     User.objects.update(is_active=False)
-    response = alice.get("/decorated/")
+    response = alice.get("/dot/")
     assert (response.status_code, 'error="invalid_token"' in response["WWW-Authenticate"]) == (
         401,
         True,

@@ -16,7 +16,7 @@ def log(caplog):
 
 
 @pytest.mark.parametrize(
-    "address", ["/default/", "/scope/", "/user/", "/decorated/", "/metadata-view/", "/never/"]
+    "address", ["/default/", "/scope/", "/user/", "/dot/", "/metadata-view/", "/never/"]
 )
 @pytest.mark.parametrize("answer", ["issued", "unknown", 401, 500, 302, "garbage", "stall"])
 @pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_no_token_and_no_secret_is_in_any_line(
     assert [secret for secret in SECRETS if secret in log.text] == []
 
 
-@pytest.mark.parametrize("address", ["/default/", "/decorated/"])
+@pytest.mark.parametrize("address", ["/default/", "/dot/"])
 def test_a_token_in_the_url_is_in_no_line(log, authorization_server, anonymous, address):
     anonymous.get(address, {"access_token": TOKEN})
     assert TOKEN not in log.text

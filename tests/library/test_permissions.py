@@ -105,6 +105,17 @@ def test_the_challenge_names_the_scope_that_is_missing(reader):
     )
 
 
+def test_the_body_of_a_403_has_the_error_of_the_challenge(reader):
+    assert reader.get("/scope/").json() == {
+        "error": "insufficient_scope",
+        "detail": "The access token lacks a scope that this request needs.",
+    }
+
+
+def test_the_body_of_a_403_for_another_reason_has_no_error(reader):
+    assert list(reader.get("/never/").json()) == ["detail"]
+
+
 @pytest.mark.parametrize(
     ("view", "scope"),
     [

@@ -51,6 +51,14 @@ def test_an_operation_says_what_it_needs(schema, view, security):
     assert schema["paths"][f"/{view}/"]["get"]["security"] == security
 
 
+def test_a_refusal_has_the_members_that_views_send():
+    operation = {"security": [], "responses": {}}
+    document_refusals({"paths": {"/items/": {"get": operation}}})
+    contents = [response["content"] for response in operation["responses"].values()]
+    schemas = [content["application/json"]["schema"] for content in contents]
+    assert [list(schema["properties"]) for schema in schemas] == [["error", "detail"]] * 5
+
+
 THROTTLE = ["oauth_resource_server.rest_framework.throttling.ClientRateThrottle"]
 
 

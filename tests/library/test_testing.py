@@ -82,7 +82,7 @@ def test_a_view_gets_the_person(api_client_for):
 
 
 def test_a_plain_view_accepts_the_token_too(client, bearer):
-    assert client.get("/decorated/", headers=bearer(access_token())).status_code == 200
+    assert client.get("/dot/", headers=bearer(access_token())).status_code == 200
 
 
 def test_a_token_that_lacks_the_scope_is_refused(api_client_for):
@@ -149,7 +149,7 @@ class TestTheMixin(AccessTokenMixin, TestCase):
         assert client.get("/default/").json()["sub"] == "bob"
 
     def test_djangos_own_client_takes_the_header(self):
-        response = self.client.get("/decorated/", headers=self.bearer(access_token()))
+        response = self.client.get("/dot/", headers=self.bearer(access_token()))
         assert response.status_code == 200
 
     def test_an_authorization_server_can_be_down(self):

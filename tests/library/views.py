@@ -14,7 +14,6 @@ from oauth2_provider.views.generic import (
     ReadWriteScopedResourceView,
     ScopedProtectedResourceMetadataView,
 )
-from oauth_resource_server.django.decorators import protected_resource, rw_protected_resource
 from oauth_resource_server.rest_framework.permissions import (
     MachineRequired,
     PersonRequired,
@@ -134,16 +133,13 @@ VIEWS = {
     "never-and-scope": api(Never & HasWriteScope),
     "never-after-scope": api(HasWriteScope, Never),
     # DOT's guards for plain views.
-    "decorated": protected_resource()(hello),
-    "decorated-scope": protected_resource(scopes=["orders:write"])(hello),
-    "decorated-read-write": rw_protected_resource()(hello),
     "dot": dot.protected_resource()(hello),
     "dot-metadata": dot.protected_resource_metadata()(hello),
     "dot-scope": dot.protected_resource(scopes=["orders:write"])(hello),
     "dot-scope-metadata": dot.protected_resource_metadata(scopes=["orders:write"])(hello),
     "dot-read-write": dot.rw_protected_resource()(hello),
     "dot-read-write-metadata": dot.rw_protected_resource_metadata()(hello),
-    "decorated-no-user": protected_resource()(lambda request: HttpResponse()),
+    "dot-no-user": dot.protected_resource()(lambda request: HttpResponse()),
     "protected-view": plain(ProtectedResourceView),
     "read-write-view": plain(ReadWriteScopedResourceView),
     "metadata-view": plain(ProtectedResourceMetadataView),

@@ -1,23 +1,19 @@
-"""A view that returns an ``HttpResponse`` refuses requests as the API does ."""
+"""A plain Django view refuses requests as the API does."""
 
 import pytest
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
-from oauth2_provider.contrib.rest_framework import TokenHasScope
+from oauth_resource_server.rest_framework.decorators import token_required
 from oauth_resource_server.testing import access_token
-from rest_framework.views import APIView
 
 
-class ReportView(APIView):
-    permission_classes = (TokenHasScope,)
-    required_scopes = (settings.OAUTH2_PROVIDER["READ_SCOPE"],)
-
-    def get(self, request):
-        return HttpResponse(f"of {request.auth.sub}", content_type="application/pdf")
+@token_required(settings.OAUTH2_PROVIDER["READ_SCOPE"])
+def report(request):
+    return HttpResponse(f"of {request.auth.sub}", content_type="application/pdf")
 
 
-urlpatterns = [path("report/", ReportView.as_view())]
+urlpatterns = [path("report/", report)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
@@ -36,6 +32,7 @@ def test_a_missing_scope_is_named(api_client_for):
     response = api_client_for(access_token(sub="alice", scope="other")).get("/report/")
     assert response.status_code == 403
     assert 'error="insufficient_scope"' in response["WWW-Authenticate"]
+    assert response.json()["error"] == "insufficient_scope"
 
 
 def test_an_outage_is_no_fault_of_the_client(reader, authorization_server):

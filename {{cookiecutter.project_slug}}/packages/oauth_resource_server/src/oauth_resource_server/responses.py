@@ -9,10 +9,12 @@ from oauth_resource_server import errors
 from oauth_resource_server.conf import conf
 from oauth_resource_server.validation import MAX_TOKEN_LENGTH
 
-INVALID_REQUEST = "invalid_request"  # RFC 6750 section 3.1, like the next one.
+INVALID_REQUEST = "invalid_request"  # RFC 6750 section 3.1, like the next two.
 INVALID_TOKEN = "invalid_token"  # noqa: S105
+INSUFFICIENT_SCOPE = "insufficient_scope"
 TOKEN_REFUSED = "The access token is unknown, expired, revoked or not meant for this API."  # noqa: S105
 TOKEN_TOO_LONG = f"The access token has more than {MAX_TOKEN_LENGTH} characters."
+SCOPE_MISSING = "The access token lacks a scope that this request needs."
 OWNER_REFUSED = "The owner of the access token may not use this API."
 UNAVAILABLE = {
     "error": "temporarily_unavailable",

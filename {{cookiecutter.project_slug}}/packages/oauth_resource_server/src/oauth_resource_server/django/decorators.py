@@ -9,9 +9,6 @@ from oauth2_provider import decorators
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.settings import oauth2_settings
 
-protected_resource = decorators.protected_resource
-rw_protected_resource = decorators.rw_protected_resource
-
 for _one in [one for name, one in vars(decorators).items() if "protected_resource" in name]:
     _one.__defaults__ = tuple(
         one if one is not OAuth2Validator else lambda: oauth2_settings.OAUTH2_VALIDATOR_CLASS()

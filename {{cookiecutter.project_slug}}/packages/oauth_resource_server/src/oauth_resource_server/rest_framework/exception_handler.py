@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as framework_exception_handler
 
+from oauth_resource_server import responses
 from oauth_resource_server.errors import TokenValidationError
-from oauth_resource_server.responses import challenge
 from oauth_resource_server.rest_framework.authentication import TemporarilyUnavailable
 from oauth_resource_server.tokens import AccessToken
 
@@ -29,12 +29,11 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         response._has_been_logged = True  # type: ignore[attr-defined]
     if response.status_code == 403:
         request, view = context["request"], context["view"]
-        if scopes := missing_scopes(request, view):
-            response["WWW-Authenticate"] = challenge(
-                request,
-                error="insufficient_scope",
-                error_description="The access token lacks a scope that this request needs.",
-                scope=" ".join(scopes),
+        if scopes := " ".join(missing_scopes(request, view)):
+            error, detail = responses.INSUFFICIENT_SCOPE, responses.SCOPE_MISSING
+            response.data = responses.body(error, detail)
+            response["WWW-Authenticate"] = responses.challenge(
+                request, error=error, error_description=detail, scope=scopes
             )
     return response
 

@@ -24,9 +24,13 @@ REFUSALS = {
 }
 
 
+# Also 400 and 409, but for invalid fields: the name of each has a list of messages.
+ERROR = {"type": "object", "properties": {name: {"type": "string"} for name in ("error", "detail")}}
+
+
 def document_refusals(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Complete the OpenAPI document by refusals (drf-spectacular's POSTPROCESSING_HOOKS)."""
-    content = {"application/json": {"schema": {"type": "object"}}}
+    content = {"application/json": {"schema": ERROR}}
     for operation in [each for path in result["paths"].values() for each in path.values()]:
         parameters = operation.get("parameters", [])
         statuses = [400, 401, 403, 503] * ("security" in operation)
