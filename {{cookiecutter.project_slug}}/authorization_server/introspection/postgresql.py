@@ -26,6 +26,9 @@ STATEMENTS = {scheme: statement(scheme, "postgresql", "$1", "$2").encode() for s
 NAMES = {scheme: f"introspection_{scheme}".encode() for scheme in CONDITIONS}
 # Seconds: for a new connection to be prepared, between two attempts, and as CONN_MAX_AGE of Django.
 PREPARE_TIMEOUT, MIN_DELAY, MAX_DELAY, MAX_AGE = 2, 0.1, 1.0, 60
+# Queries that one connection executes in a row: each system call and each switch to the process of
+# the server is for all of them.
+BATCH = 4
 QUERY_CANCELED = b"57014"
 
 logger = logging.getLogger("introspection")
@@ -56,25 +59,30 @@ class Query:
 
 
 class Connection:
-    """A connection that executes one query at a time."""
+    """A connection that executes up to BATCH queries in a row, in the pipeline mode of libpq."""
 
     def __init__(self, pool: "Pool", opened: psycopg.AsyncConnection, *, prepared: bool) -> None:
         self.pool, self.opened, self.prepared = pool, opened, prepared
         self.pgconn, self.socket = opened.pgconn, opened.pgconn.socket
         self.obsolete_at = monotonic() + MAX_AGE
-        self.query: Query | None = None
-        self.result: PGresult | None = None
+        self.queries: deque[Query] = deque()
+        self.is_executing = False
+        self.pgconn.enter_pipeline_mode()
         # For as long as it is open: the end of an idle connection is noticed, too.
         pool.loop.add_reader(self.socket, self.read)
 
-    def send(self, query: Query) -> None:
-        """Send the query. The pool has the connection again once the result is read."""
-        self.query, query.connection = query, self
+    def send(self, queries: list[Query]) -> None:
+        """Send queries. The pool has the connection again once their results are read."""
+        self.queries.extend(queries)
+        self.is_executing = True
         try:
-            if self.prepared:
-                self.pgconn.send_query_prepared(NAMES[query.scheme], query.values)
-            else:
-                self.pgconn.send_query_params(STATEMENTS[query.scheme], query.values)
+            for query in queries:
+                query.connection = self
+                if self.prepared:
+                    self.pgconn.send_query_prepared(NAMES[query.scheme], query.values)
+                else:
+                    self.pgconn.send_query_params(STATEMENTS[query.scheme], query.values)
+            self.pgconn.pipeline_sync()
             if self.pgconn.flush():
                 # Nothing else is on its way, so the server has stopped reading.
                 raise psycopg.OperationalError("the server does not read")
@@ -82,22 +90,20 @@ class Connection:
             self.pool.lose(self, str(error))
 
     def read(self) -> None:
-        """Read what has arrived, and hand over a complete result."""
+        """Read what has arrived, and hand over complete results."""
         try:
             self.pgconn.consume_input()
-            while not self.pgconn.is_busy():
+            while self.is_executing and not self.pgconn.is_busy():
                 result = self.pgconn.get_result()
                 if result is None:
-                    break
-                self.result = result
-            else:
-                return
+                    continue  # the results of one query have ended
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    self.is_executing = False
+                    self.pool.release(self)
+                else:
+                    self.pool.receive(self, result)
         except psycopg.Error as error:
             self.pool.lose(self, str(error))
-        else:
-            result, self.result = self.result, None
-            if self.query and result:
-                self.pool.receive(self, self.query, result)
 
 
 class Pool:
@@ -109,7 +115,7 @@ class Pool:
         self.idle: list[Connection] = []
         self.waiting: deque[Query] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.is_connecting = False
+        self.is_connecting = self.is_sending = False
         self.outage = ""  # why there is no connection, after an attempt
 
     async def __call__(self, question: Question) -> Row | None:
@@ -123,56 +129,71 @@ class Pool:
         return await query.row
 
     def start(self, query: Query) -> None:
-        """Send the query, have it wait for a connection, or fail it."""
-        if self.idle:
-            self.idle.pop().send(query)
-        elif self.outage:
+        """Have the query wait to be sent, or fail it."""
+        if self.outage and not self.idle:
             query.finish(Unavailable(self.outage))
         elif len(self.waiting) >= lookup.MAX_WAITING:
             query.finish(Unavailable("too many requests wait for the database"))
         else:
             self.waiting.append(query)
-            self.grow()
+            if not self.is_sending:
+                # After what has arrived with this one: it is sent in the same system call.
+                self.is_sending = True
+                self.loop.call_soon(self.send)
 
-    def receive(self, connection: Connection, query: Query, result: PGresult) -> None:
-        """Finish the query with its result."""
+    def send(self) -> None:
+        """Send the queries that wait over the connections that are idle."""
+        self.is_sending = False
+        while self.idle and self.waiting:
+            queries: list[Query] = []
+            while self.waiting and len(queries) < BATCH:
+                query = self.waiting.popleft()
+                if query.row.done():
+                    query.finish(None)
+                else:
+                    queries.append(query)
+            if queries:
+                self.idle.pop().send(queries)
+        self.grow()
+
+    def receive(self, connection: Connection, result: PGresult) -> None:
+        """Finish the first query of a connection with its result."""
         if result.status == ExecStatus.TUPLES_OK:
-            query.finish(row_of(result))
+            connection.queries.popleft().finish(row_of(result))
+        elif result.status == ExecStatus.PIPELINE_ABORTED:
+            self.repeat(connection.queries.popleft(), "the database cancelled a query before it")
         elif result.error_field(DiagnosticField.SQLSTATE) == QUERY_CANCELED:
-            query.finish(Unavailable("the database cancelled the query"))
+            outage = Unavailable("the database cancelled the query")
+            connection.queries.popleft().finish(outage)
         else:
             # Such as: the server stops; a pooler has lost the statement; a table was changed.
-            return self.lose(connection, result.error_message.decode(errors="replace").strip())
-        connection.query = None
-        return self.release(connection)
+            self.lose(connection, result.error_message.decode(errors="replace").strip())
 
     def release(self, connection: Connection) -> None:
-        """Use a connection for the next query that waits, or keep it."""
+        """Use a connection for the next queries that wait, or keep it."""
         if monotonic() > connection.obsolete_at:
             self.close(connection)
-            return self.grow()
-        while self.waiting:
-            query = self.waiting.popleft()
-            if not query.row.done():
-                return connection.send(query)
-            query.finish(None)
-        return self.idle.append(connection)
+        else:
+            self.idle.append(connection)
+        self.send()
 
     def lose(self, connection: Connection, reason: str) -> None:
-        """Close a broken connection, and repeat its query once on a new one."""
+        """Close a broken connection, and repeat its queries."""
         self.close(connection)
-        query, connection.query = connection.query, None
-        if query is None:
-            return
+        # The idle connections may be broken likewise.
+        while connection.queries and self.idle:
+            self.close(self.idle[-1])
+        while connection.queries:
+            self.repeat(connection.queries.popleft(), reason)
+
+    def repeat(self, query: Query, reason: str) -> None:
+        """Repeat a query, once only."""
         query.connection = None
         if query.row.done() or query.is_repeated:
             query.finish(Unavailable(reason))
-            return
-        # The idle connections may be broken likewise.
-        while self.idle:
-            self.close(self.idle[-1])
-        query.is_repeated = True
-        self.start(query)
+        else:
+            query.is_repeated = True
+            self.start(query)
 
     def close(self, connection: Connection) -> None:
         """Close a connection at once."""
@@ -181,6 +202,7 @@ class Pool:
 
     def forget(self, connection: Connection) -> None:
         """Remove a connection from the pool."""
+        connection.is_executing = False
         # Only once: a new connection may have the same file descriptor.
         if connection in self.open:
             self.open.remove(connection)
@@ -195,6 +217,8 @@ class Pool:
         if connection:
             self.forget(connection)
             self.run(self.cancel(connection))
+            while connection.queries:
+                self.repeat(connection.queries.popleft(), "a query before it takes too long")
         with suppress(ValueError):
             self.waiting.remove(query)
 

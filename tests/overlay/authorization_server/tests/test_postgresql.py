@@ -168,6 +168,15 @@ def with_pool(test):
     return asyncio.run(run())
 
 
+def execute(pool, sql):
+    """Execute SQL over the only connection of the pool, and return the result."""
+    (connection,) = pool.open
+    connection.pgconn.exit_pipeline_mode()
+    result = connection.pgconn.exec_(sql)
+    connection.pgconn.enter_pipeline_mode()
+    return result
+
+
 async def is_unavailable(pool, *arguments):
     """Return whether a question is not answered."""
     try:
@@ -205,9 +214,8 @@ def test_statements_are_prepared_unless_a_pooler_keeps_none(server, use, options
 
     async def test(pool):
         assert (await pool(question("token"))).client_secret == digest("token")
-        (connection,) = pool.open
-        cursor = await connection.opened.execute("SELECT name FROM pg_prepared_statements")
-        assert len(await cursor.fetchall()) == statements
+        found = execute(pool, b"SELECT name FROM pg_prepared_statements")
+        assert found.ntuples == statements
 
     with_pool(test)
 
@@ -217,11 +225,71 @@ def test_options_of_the_database_are_used(server, use):
 
     async def test(pool):
         await pool(question("token"))
-        (connection,) = pool.open
-        cursor = await connection.opened.execute(
-            "SELECT current_setting('application_name'), current_user"
+        found = execute(pool, b"SELECT current_setting('application_name'), current_user")
+        assert [found.get_value(0, column) for column in (0, 1)] == [b"a-name", b"pg_monitor"]
+
+    with_pool(test)
+
+
+# ---- Several questions over one connection ----
+
+
+async def in_one_batch(pool, *questions):
+    """Return the rows of questions that one connection executes in a row; None is an outage."""
+    await pool(question("the first connection"))
+    rows = await asyncio.gather(*map(pool, questions), return_exceptions=True)
+    return [None if isinstance(row, Unavailable) else row for row in rows]
+
+
+def test_questions_of_one_moment_share_a_connection(lock):
+    async def test(pool):
+        async with full(pool, lock, 0) as rows:
+            pass
+        await asyncio.gather(*rows)
+        assert len(pool.idle) == lookup.CONNECTIONS
+        rows = await in_one_batch(pool, *map(question, "abcd"))
+        assert [row.client_secret for row in rows] == list(map(digest, "abcd"))
+        assert len({row.client_id for row in rows}) == 1
+
+    with_pool(test)
+
+
+def test_question_behind_one_that_the_server_cancels_is_answered(use, server, lock):
+    use(server.url + "?options=-c%20statement_timeout%3D500")
+
+    async def test(pool):
+        rows = await in_one_batch(pool, question("a"), question("b", 1), question("c"))
+        assert [row and row.client_secret for row in rows] == [digest("a"), None, digest("c")]
+        assert rows[0].client_id == rows[2].client_id
+
+    with_pool(test)
+
+
+def test_question_behind_one_that_takes_too_long_is_answered(lock, monkeypatch):
+    async def test(pool):
+        await pool(question("the first connection"))
+        monkeypatch.setattr(lookup, "TIMEOUT", 1)
+        slow = asyncio.ensure_future(is_unavailable(pool, "slow", 1))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(lookup, "TIMEOUT", 60)
+        assert (await pool(question("behind it"))).client_secret == digest("behind it")
+        assert await slow
+        await until(lambda: not pool.tasks)
+
+    with_pool(test)
+
+
+def test_questions_are_repeated_when_their_connection_is_killed(lock):
+    async def test(pool):
+        rows = asyncio.ensure_future(in_one_batch(pool, question("a", 1), question("b")))
+        await until(lambda: running(lock))
+        lock.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
         )
-        assert await cursor.fetchone() == ("a-name", "pg_monitor")
+        await until(lambda: running(lock))
+        unlock(lock)
+        assert [row.client_secret for row in await rows] == [digest("a"), digest("b")]
 
     with_pool(test)
 
@@ -274,8 +342,7 @@ def test_idle_connection_that_is_killed_is_noticed(server):
 def test_statement_that_the_server_has_lost_is_prepared_again(server):
     async def test(pool):
         await pool(question("token"))
-        (connection,) = pool.open
-        connection.pgconn.exec_(b"DEALLOCATE ALL")
+        execute(pool, b"DEALLOCATE ALL")
         assert (await pool(question("token"))).client_secret == digest("token")
 
     with_pool(test)
