@@ -13,7 +13,7 @@ from client_registry.declarations import ClientDeclaration
 from client_registry.schema import RegistryError
 from service_kit import env
 
-CLIENT_ID = r"[A-Za-z0-9_-]{1,100}"
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 UUID = r"(-*[0-9A-Fa-f]){32}-*"
 SECRET_BITS = 256
 
@@ -61,7 +61,7 @@ def read_client_id(variable: str) -> str:
     of the device flow have it in their path, where Django's slugs allow no dot.
     """
     client_id = env.text(variable)
-    if not re.fullmatch(CLIENT_ID, client_id):
+    if not CLIENT_ID.fullmatch(client_id):
         raise RegistryError(f"{variable} is not 1 to 100 letters, digits, '_' and '-'")
     if re.fullmatch(UUID, client_id):
         raise RegistryError(f"{variable} is a UUID, which only people have")

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib.auth.hashers import BasePasswordHasher
 from django.utils.crypto import constant_time_compare
 
+HASH = re.compile(r"machine_sha256\$[^$]+\$[0-9a-f]*")
+
 
 class MachineSecretHasher(BasePasswordHasher):
     """Salted SHA-256, for random secrets of 256 bits, which cannot be guessed at any speed.
@@ -48,5 +50,4 @@ def verify_secret(secret: str, stored: str) -> bool:
     Anything else that is stored, a secret in clear or the hash of another hasher, is never equal.
     django-oauth-toolkit would compare the hash of a hasher that is not installed with the secret.
     """
-    is_hash = re.fullmatch(r"machine_sha256\$[^$]+\$[0-9a-f]*", stored) is not None
-    return is_hash and MachineSecretHasher().verify(secret, stored)
+    return HASH.fullmatch(stored) is not None and MachineSecretHasher().verify(secret, stored)

@@ -27,7 +27,7 @@ from introspection.protocol import (
     parse_token,
 )
 from service_kit import wsgi_bridge
-from service_kit.request_id import HEADER, identified
+from service_kit.request_id import HEADER, Identified
 from service_kit.wsgi_bridge import ClientGone, Receive, Scope, Send, drain, read_body
 
 LookUp: TypeAlias = Callable[[Question], Awaitable[Row | None]]
@@ -87,11 +87,11 @@ class Endpoint:
 
         async def read(limit: int) -> bytes:
             nonlocal is_read
-            body = await read_body(receive, scope["headers"], limit, BODY_SECONDS)
+            body = await read_body(scope, receive, limit, BODY_SECONDS)
             is_read = True
             return body
 
-        with identified(meta_of(scope, headers)) as identifier:
+        with Identified(meta_of(scope, headers)) as identifier:
             try:
                 response = await self.respond(scope, headers, read)
             except ClientGone:

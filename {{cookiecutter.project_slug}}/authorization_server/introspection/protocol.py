@@ -6,7 +6,6 @@ Callers authenticate by HTTP Basic (RFC 6749 section 2.3.1) or by a bearer token
 
 import base64
 import hashlib
-import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -162,7 +161,7 @@ def parse_authorization(header: str) -> Credentials | None:
     except ValueError:
         return None
     client_id = unquote_plus(client_id)
-    if scheme.lower() != BASIC or not re.fullmatch(CLIENT_ID, client_id):
+    if scheme.lower() != BASIC or not CLIENT_ID.fullmatch(client_id):
         return None
     return Credentials(BASIC, client_id, unquote_plus(secret))
 

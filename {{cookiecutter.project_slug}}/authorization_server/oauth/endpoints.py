@@ -365,7 +365,7 @@ class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
     def get_request_application(self, id_token: Any, client_id: str | None) -> Application | None:
         """Refuse unknown and inactive clients."""
         application = None
-        if not client_id or re.fullmatch(CLIENT_ID, client_id):
+        if not client_id or CLIENT_ID.fullmatch(client_id):
             with suppress(Application.DoesNotExist):
                 application = super().get_request_application(id_token, client_id)
         if (client_id or id_token) and not active_registration(application):

@@ -104,7 +104,7 @@ class RegisteredClientValidator(OAuth2Validator):
 
     def _load_application(self, client_id: str | None, request: Request) -> Application | None:
         """Load registered, active clients only."""
-        known = re.fullmatch(CLIENT_ID, client_id or "") is not None
+        known = CLIENT_ID.fullmatch(client_id or "") is not None
         application = super()._load_application(client_id, request) if known else None
         request.client = application if active_registration(application) else None
         return request.client

@@ -17,7 +17,8 @@ from service_kit import worker
 worker.HEAD_SECONDS = float(os.environ.get("HEAD_SECONDS", "60"))
 wsgi_app = os.environ["APPLICATION"]
 worker_class = "service_kit.worker.Worker"
-workers, timeout, graceful_timeout, keepalive = 1, 60, 30, 60
+workers, timeout, graceful_timeout = 1, 60, 30
+keepalive = int(os.environ.get("KEEPALIVE", "60"))
 worker_connections = int(os.environ.get("CONNECTIONS", "100"))
 http_parser = os.environ.get("PARSER", "auto")
 limit_request_line, limit_request_fields, limit_request_field_size = 8190, 64, 16380

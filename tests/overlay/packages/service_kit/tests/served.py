@@ -24,7 +24,7 @@ import os
 import threading
 from collections import Counter
 
-from service_kit.request_id import HEADER, identified
+from service_kit.request_id import HEADER, Identified
 from service_kit.wsgi_bridge import WSGIBridge
 
 LIMIT = 1000
@@ -121,7 +121,7 @@ def refuse(environ, start_response):
 
 
 def event(environ, start_response):
-    with identified(environ) as identifier:
+    with Identified(environ) as identifier:
         logging.getLogger("security").warning("client-refused client=b")
     start_response("401 Unauthorized", [(HEADER, identifier)])
     return [b""]

@@ -6,7 +6,7 @@ import logging.config
 
 import pytest
 from service_kit.logging import logging_config
-from service_kit.request_id import identified
+from service_kit.request_id import Identified
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def configure(capsys):
 
 def test_production_writes_one_json_object_per_record(configure):
     log = configure()
-    with identified({"HTTP_X_REQUEST_ID": "abc"}):
+    with Identified({"HTTP_X_REQUEST_ID": "abc"}):
         logging.getLogger("shop").warning('two\nlines, a "quote"')
     [line] = log().splitlines()
     record = json.loads(line)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
-from service_kit.request_id import HEADER, RequestIdMiddleware, identified, outgoing_headers
+from service_kit.request_id import HEADER, Identified, RequestIdMiddleware, outgoing_headers
 
 
 def through(view, given=""):
@@ -56,7 +56,7 @@ def test_it_ends_with_an_error():
 
 
 def test_a_wsgi_endpoint_in_front_of_django_can_use_it():
-    with identified({"HTTP_X_REQUEST_ID": "abc"}) as identifier:
+    with Identified({"HTTP_X_REQUEST_ID": "abc"}) as identifier:
         assert (identifier, outgoing_headers()) == ("abc", {HEADER: "abc"})
 
 

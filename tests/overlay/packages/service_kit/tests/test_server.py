@@ -387,6 +387,28 @@ def test_the_deadline_of_the_head_does_not_end_a_request(start):
             assert echo_of(read_all(connection))["body"] == "a"
 
 
+@pytest.mark.parametrize("more", [b"", b"GET /echo HTTP/1.1\r\nHost: a"])
+def test_a_connection_is_closed_when_it_has_been_idle_for_too_long(start, more):
+    with start(KEEPALIVE="1") as server, server.connect() as connection:
+        connection.sendall(head("GET", "/echo"))
+        assert status_of(read_response(connection)) == 200
+        connection.sendall(more)
+        assert read_all(connection) == b""
+
+
+def test_a_request_that_takes_longer_than_an_idle_connection_may_is_answered(start):
+    with start(KEEPALIVE="1", BODY_SECONDS="60") as server, server.connect() as connection:
+        connection.sendall(head("GET", "/echo"))
+        read_response(connection)
+        connection.sendall(head("POST", "/echo", "Content-Length: 1", "Connection: close"))
+        with server.connect() as idle:
+            idle.sendall(head("GET", "/echo"))
+            read_response(idle)
+            assert read_all(idle) == b""  # the time of both is over
+        connection.sendall(b"a")
+        assert echo_of(read_all(connection))["body"] == "a"
+
+
 def test_connections_over_the_limit_are_answered_503(start):
     with start(CONNECTIONS="3") as server:
         idle = [server.connect() for _ in range(3)]

@@ -72,7 +72,7 @@ def test_a_request_that_is_not_of_a_web_page_is_left_alone():
 
 
 def test_the_identifier_of_the_request_is_passed_on():
-    from service_kit.request_id import HEADER, identified
+    from service_kit.request_id import HEADER, Identified
 
-    with identified({"HTTP_X_REQUEST_ID": "abc"}):
+    with Identified({"HTTP_X_REQUEST_ID": "abc"}):
         assert timing.outgoing_headers() == {HEADER: "abc"}

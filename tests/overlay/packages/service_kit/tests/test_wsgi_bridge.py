@@ -154,8 +154,9 @@ def test_a_body_that_ends_early_is_not_returned():
     async def receive():
         return {"type": "http.request", "body": b"five5"}
 
+    scope = {"headers": [(b"content-length", b"50")]}
     with pytest.raises(ClientGone):
-        asyncio.run(read_body(receive, [(b"content-length", b"50")], 100, 60))
+        asyncio.run(read_body(scope, receive, 100, 60))
 
 
 @pytest.fixture

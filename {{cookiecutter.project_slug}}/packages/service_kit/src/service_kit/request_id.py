@@ -5,11 +5,10 @@ cannot wrap a WSGI endpoint in front of Django.
 """
 
 import logging
-import random
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from random import randbytes
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -23,18 +22,22 @@ _current: ContextVar[str] = ContextVar("request_id", default="")
 _meta: ContextVar[Mapping[str, Any]] = ContextVar("meta", default={})  # noqa: B039  (not changed)
 
 
-@contextmanager
-def identified(environ: Mapping[str, Any]) -> Iterator[str]:
+class Identified:
     """Use the identifier of a WSGI request within the block; a new one if it has none."""
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    # Nothing relies on it being secret, and that of the system takes thirty times longer.
-    identifier = given if WELL_FORMED.fullmatch(given) else random.randbytes(16).hex()  # noqa: S311
-    previous, previous_meta = _current.set(identifier), _meta.set(environ)
-    try:
-        yield identifier
-    finally:
-        _current.reset(previous)
-        _meta.reset(previous_meta)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self.environ = environ
+
+    def __enter__(self) -> str:
+        given = self.environ.get("HTTP_X_REQUEST_ID", "")
+        # Nothing relies on it being secret, and that of the system takes thirty times longer.
+        identifier = given if WELL_FORMED.fullmatch(given) else randbytes(16).hex()  # noqa: S311
+        self.previous = _current.set(identifier), _meta.set(self.environ)
+        return identifier
+
+    def __exit__(self, *exception: object) -> None:
+        _current.reset(self.previous[0])
+        _meta.reset(self.previous[1])
 
 
 def current_meta() -> Mapping[str, Any]:
@@ -55,7 +58,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with identified(request.META) as identifier:
+        with Identified(request.META) as identifier:
             # Django logs an error response after this block has ended, with the request at hand.
             request.request_id = identifier  # type: ignore[attr-defined]
             response = self.get_response(request)

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from glob import glob
+from math import inf
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -31,6 +32,7 @@ from gunicorn.workers import gasgi
 
 from service_kit import env
 from service_kit.request_id import HEADER, outgoing_headers
+from service_kit.wsgi_bridge import IS_COMPLETE
 
 HEAD_SECONDS = 10.0  # for the head of the first request of a connection
 POLL_SECONDS = 1.0  # between two looks at the files that are watched
@@ -70,6 +72,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
     """
 
     deadline: asyncio.TimerHandle | None = None
+    idle_at = inf  # the time since which it waits for another request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline, or refuse the connection."""
@@ -94,6 +97,16 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> Any:
         # gunicorn runs each request in one more task, for applications that go on after a response.
         return await self._handle_http_request(request, sockname, peername)
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
+        scope = super()._build_http_scope(request, sockname, peername)
+        # Such a request needs no deadline for its body: a timer costs more than the reading.
+        scope[IS_COMPLETE] = self._body_receiver._complete
+        return scope
+
+    def _arm_keepalive_timer(self) -> None:
+        # One look a second at all connections costs less than a timer for each request.
+        self.idle_at = monotonic()
 
     def cancel_deadline(self) -> None:
         """Stop the deadline: a request has come, or the connection has ended."""
@@ -191,6 +204,14 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         # Before the first start, `make run` looks.
         if watched and self.age > self.cfg.workers:
             Thread(target=report_missing_migration, daemon=True).start()
+
+    def notify(self) -> None:
+        """Close connections that are idle for too long. gunicorn calls this each second."""
+        super().notify()
+        idle_at = monotonic() - self.cfg.keepalive
+        for protocol in list(self.protocols):
+            if protocol._awaiting_request and protocol.idle_at < idle_at:
+                protocol.close_idle()
 
     def restart(self) -> None:
         """End gracefully, from any thread: gunicorn starts another process."""

@@ -37,6 +37,7 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 BODY_SECONDS = 15.0  # for a whole body
+IS_COMPLETE = "service_kit.is_complete"  # in a scope: whether the whole body has arrived
 # Bytes and seconds. A connection that is closed with unread bytes loses the response.
 DRAIN_BYTES, DRAIN_SECONDS = 2**20, 2.0
 SEND_SECONDS = 60.0  # for a client to take one piece of a response
@@ -61,12 +62,11 @@ class ClientGone(Exception):
     """The client hung up before its request was complete, or before its turn came."""
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int, deadline: float) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int, deadline: float) -> bytes:
     """Return the whole body of a request, chunked or not.
 
     Args:
-        receive: The ASGI callable.
-        headers: The names and values of the scope, as bytes.
+        scope, receive: Those of the ASGI request.
         limit: Bytes of the longest body.
         deadline: Seconds for the whole body.
 
@@ -76,7 +76,7 @@ async def read_body(receive: Receive, headers: Headers, limit: int, deadline: fl
     """
     length = None
     is_chunked = False
-    for name, value in headers:
+    for name, value in scope["headers"]:
         if name == b"content-length":
             length = int(value)
         elif name == b"transfer-encoding":
@@ -88,8 +88,11 @@ async def read_body(receive: Receive, headers: Headers, limit: int, deadline: fl
     if length is not None and length > limit:
         raise too_long(limit)
     try:
-        async with asyncio.timeout(deadline):
+        if scope.get(IS_COMPLETE):
             body = await _read(receive, limit)
+        else:
+            async with asyncio.timeout(deadline):
+                body = await _read(receive, limit)
     except TimeoutError:
         raise Refused(408, "The body took too long.", Connection="close") from None
     if length not in (None, len(body)):
@@ -495,7 +498,7 @@ class WSGIBridge:
         client, came = Client(receive), monotonic()
         try:
             environ = environ_of(scope)
-            body = await read_body(receive, scope["headers"], self.max_body, self.body_seconds)
+            body = await read_body(scope, receive, self.max_body, self.body_seconds)
             environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(len(body)), BytesIO(body)
             if self.is_held_up(environ):
                 await self.hold(client)
