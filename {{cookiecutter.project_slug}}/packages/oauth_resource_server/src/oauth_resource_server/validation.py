@@ -103,7 +103,7 @@ def is_held_up(meta: Mapping[str, Any]) -> bool:
     """
     scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     state = process_state.made
-    if state is None or not state.bulkhead.stalls or scheme.lower() != "bearer" or not token:
+    if not token or state is None or not state.bulkhead.stalls or scheme.lower() != "bearer":
         return False
     key, cache = sha256(token.strip().encode()).digest(), state.local_cache
     return not (cache.get(key) or cache.get_stale(key) or cache.is_inactive(key))

@@ -45,7 +45,7 @@ MAX_WAITING = 256  # requests in the line for a thread
 WAIT_SECONDS = 5.0  # for a request in that line
 SWEEP_SECONDS = 0.05  # between two looks at the line
 # Seconds between two requests that are held up, and the most that one of them is held.
-PACE_SECONDS, HOLD_SECONDS = 0.01, 0.5
+PACE_SECONDS, HOLD_SECONDS = 0.02, 1.0
 PIECE_SIZE = 64 * 1024  # bytes of a file
 
 
