@@ -53,7 +53,7 @@ class Parser(PythonProtocol):  # type: ignore[misc]
 
     is_method = re.compile(rb"[!$%&'*+.^_`|~0-9A-Z-]{3,20}").fullmatch
     is_token = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 section 5.6.2
-    find_control = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+    control = bytes([*range(9), *range(10, 32), 127])
 
     def _is_valid_method(self, method: bytes) -> bool:
         return self.is_method(method) is not None
@@ -62,7 +62,7 @@ class Parser(PythonProtocol):  # type: ignore[misc]
         return self.is_token(data) is not None
 
     def _has_invalid_header_chars(self, value: bytes) -> bool:
-        return self.find_control(value) is not None
+        return len(value.translate(None, self.control)) != len(value)
 
 
 class Protocol(ASGIProtocol):  # type: ignore[misc]
