@@ -24,13 +24,14 @@ demo: install  ## generate a project into build/demo, start it, run the smoke fl
 	python tests/demo.py
 
 test: lint test-library test-containers  ## run every test; the slow tests run generated projects
-	pytest -n 2 --dist loadscope --ignore tests/containers
+	pytest -n 2 --dist loadscope --ignore tests/containers --ignore tests/swarm
 
 test-library: install  ## run the tests of the library on Django 5.2, with branch coverage, and on Django 6.1
 	python tests/library_suite.py
 
-test-containers: install  ## test a generated project in containers; skipped without a Docker Engine
+test-containers: install  ## test a generated project in containers and on a swarm; skipped without them
 	pytest tests/containers
+	pytest tests/swarm
 
 test-fast: install  ## run the tests that start no service
 	pytest -n 2 --dist loadscope -m "not slow"

@@ -6,6 +6,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,14 +37,14 @@ PARSERS = {
 }
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# The first words of each reason in tests/containers/engine.py.
-NO_CONTAINER = "No container was run"
+# The first words of each reason in tests/containers/engine.py and tests/swarm/nodes.py.
+WITHOUT = re.compile("No (container was run|swarm was used)")
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print in one line why the container suite was skipped, also without the option -rs."""
+    """Print in one line why the suites that need Docker were skipped, also without -rs."""
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
-    skipped = [reason.removeprefix("Skipped: ") for reason in reasons if NO_CONTAINER in reason]
+    skipped = [reason.removeprefix("Skipped: ") for reason in reasons if WITHOUT.search(reason)]
     for reason in sorted(set(skipped)):
         terminalreporter.write_line(f"{skipped.count(reason)} tests were skipped. {reason}")
 

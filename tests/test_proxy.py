@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import threading
 import time
-from http.client import HTTPSConnection
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -48,10 +50,8 @@ def upstream():
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def configuration(project, upstream, tmp_path_factory):
-    """Return the port of TLS, and the path of the configuration with paths and ports of tests."""
-    folder = tmp_path_factory.mktemp("nginx")
+def write_configuration(project, upstream, folder):
+    """Write the configuration with paths and ports of tests; return the ports and its path."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     options = ["-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN=*.{DOMAIN}"]
     subprocess.run(
@@ -59,11 +59,11 @@ def configuration(project, upstream, tmp_path_factory):
         check=True,
         capture_output=True,
     )
-    port = free_port()
+    port, plain_port = free_port(), free_port()
     changes = [
         (r" /tmp/", f" {folder}/"),
         (r"listen 8443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        (r"listen 8080", f"listen 127.0.0.1:{free_port()}"),
+        (r"listen 8080", f"listen 127.0.0.1:{plain_port}"),
         (r"http://\$service\.proxied\.internal:8000", f"http://127.0.0.1:{upstream}"),
         (r"/run/secrets/TLS_CERTIFICATE", str(certificate)),
         (r"/run/secrets/TLS_PRIVATE_KEY", str(key)),
@@ -78,6 +78,13 @@ def configuration(project, upstream, tmp_path_factory):
         assert count, pattern
     path = folder / "nginx.conf"
     path.write_text(text, encoding="utf-8")
+    return port, plain_port, path
+
+
+@pytest.fixture(scope="module")
+def configuration(project, upstream, tmp_path_factory):
+    """Return the port of TLS and the path of the configuration for the tests of requests."""
+    port, _, path = write_configuration(project, upstream, tmp_path_factory.mktemp("nginx"))
     return port, path
 
 
@@ -158,3 +165,54 @@ def test_a_service_that_does_not_answer_is_503_with_a_time_to_come_back(send, se
     status, body = send(service, "/silent")
     assert (status, send.headers["Retry-After"]) == (503, "5")
     assert json.loads(body)["error"] == "temporarily_unavailable"
+
+
+# --- What a balancer asks -------------------------------------------------------------------------
+
+
+def health(port):
+    """Return the status of `/health` at the port without TLS, or None without an answer."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def wait_for(condition):
+    """Return when `condition` is true."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def draining(project, upstream, tmp_path):
+    """Return the port without TLS and the process of a proxy that drains for two seconds."""
+    _, port, path = write_configuration(project, upstream, tmp_path)
+    script = (project / "deploy" / "nginx" / "start_proxy.sh").read_text(encoding="utf-8")
+    script = script.replace("/tmp/", f"{tmp_path}/").replace("/etc/platform/nginx.conf", str(path))
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            ["sh", "-c", script],
+            env=os.environ | {"DRAIN_SECONDS": "2"},
+            stderr=output,
+            start_new_session=True,
+        )
+    yield port, process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=WAIT_SECONDS)
+
+
+def test_a_proxy_that_stops_is_unhealthy_first_and_serves_on(draining):
+    port, process = draining
+    wait_for(lambda: health(port) == 200)
+    process.send_signal(signal.SIGQUIT)
+    wait_for(lambda: health(port) == 503)
+    wait_for(lambda: health(port) is None)
+    assert process.wait(timeout=WAIT_SECONDS) == 0

@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_wsgi_application()
 
 # Only now is Django set up.
+from django.conf import settings  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from oauth_resource_server.validation import is_held_up  # noqa: E402
@@ -27,7 +28,7 @@ bridge = WSGIBridge(
 # Clients and Prometheus are answered even while all threads are busy.
 metadata = WSGIBridge(django, threads=1, max_body=0)
 metrics = WSGIBridge(for_any_host(django), threads=1, max_body=0)
-health = Health(bridge.threads)
+health = Health(bridge.threads, patience=20 if settings.PRODUCTION else 0)
 
 application = Routes(
     {

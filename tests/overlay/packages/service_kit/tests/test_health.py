@@ -92,6 +92,27 @@ def test_a_service_is_not_ready_when_a_check_fails(ready):
     assert ready(cache="refuses the password") == (503, expected)
 
 
+@pytest.fixture
+def starting(service, clock):
+    """Return a service that has started now, and waits 20 seconds for its dependencies."""
+    service.patient_until = clock[0] + 20
+    return service
+
+
+def test_a_service_that_starts_is_not_ready_while_a_dependency_was_never_reached(
+    starting, ready, clock
+):
+    assert ready(issuer="unreachable")[0] == 503
+    clock[0] += 20
+    assert ready(issuer="unreachable")[0] == 200
+
+
+def test_a_service_that_has_reached_its_dependencies_waits_no_longer(starting, ready, clock):
+    assert ready(issuer="ok")[0] == 200
+    clock[0] += health.CACHE_SECONDS
+    assert ready(issuer="unreachable")[0] == 200
+
+
 def test_a_service_is_not_ready_without_its_database(ready):
     def refuse(*arguments):
         raise DatabaseError("hidden")

@@ -3,6 +3,7 @@
 The database is always checked. The setting HEALTH_CHECKS lists more checks by dotted path: each is
 a callable without arguments that returns a mapping of part to state. A service is ready while every
 state is "ok" or "unreachable"; it still answers some requests while a dependency is unreachable.
+A service that starts waits for its dependencies, for a while.
 
 Both are answered on the event loop in front of Django, for any Host header, because probes address
 a service by its IP. The checks have a thread of their own, so that they need no free thread.
@@ -40,6 +41,8 @@ class Health:
             the service is ready.
         checks: Coroutine functions that return states, besides the functions of HEALTH_CHECKS.
         threads: What runs the functions; None is a thread.
+        patience: Seconds for which a service that starts is not ready while a dependency was never
+            reached. A new container may have no way to others for some seconds.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Health:
         serving: Threads,
         *checks: Callable[[], Awaitable[States]],
         threads: Threads | None = None,
+        patience: float = 0,
     ) -> None:
+        self.patient_until = monotonic() + patience
         self.serving, self.threads = serving, threads or Threads(1)
         self.functions = [DatabaseCheck(), *map(import_string, settings.HEALTH_CHECKS)]
         self.states = CachedStates([self.in_thread, *checks])
@@ -59,7 +64,7 @@ class Health:
             status, allowed = 405, [(b"allow", b"GET, HEAD")]
         else:
             states = await self.states() if scope["path"] == READY else {}
-            status, allowed = 200 if READY_STATES.issuperset(states.values()) else 503, []
+            status, allowed = 200 if self.are_ready(states) else 503, []
         text = {200: "ok", 405: "method not allowed"}.get(status, "not ready")
         body = json.dumps({"status": text, **states}).encode()
         headers = [
@@ -71,6 +76,13 @@ class Health:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else body
         await send({"type": "http.response.body", "body": body})
+
+    def are_ready(self, states: States) -> bool:
+        """Return whether a service in these states can do its work."""
+        if states and "unreachable" not in states.values():
+            self.patient_until = 0  # Everything was reached once.
+        is_starting = "unreachable" in states.values() and monotonic() < self.patient_until
+        return READY_STATES.issuperset(states.values()) and not is_starting
 
     async def in_thread(self) -> States:
         """Return the states of all functions."""

@@ -1,0 +1,97 @@
+"""Roll-outs and faults of a swarm of three nodes under load, counted: the table of docs/swarm.md.
+
+Each test is one row. No answer may be outside of the contract, also where 503 is right.
+"""
+
+import time
+
+import pytest
+from deployment import AUTHORIZATION_SERVER
+from nodes import disturb, wait_until_ready
+
+pytestmark = pytest.mark.slow
+
+# By then a node that has fallen silent is out of the balancer, and its tasks have no names.
+NOTICED_SECONDS = 8
+CUT_SECONDS = 30
+OUTAGE_SECONDS = 60
+
+
+@pytest.mark.parametrize("service", [AUTHORIZATION_SERVER, "orders", "inventory", "proxy"])
+def test_a_roll_out_has_no_gap(deployment, counted, service):
+    with counted(f"roll-out of `{service}`") as traffic:
+        deployment.update(service)
+    assert traffic.failed == []
+
+
+def test_more_and_fewer_tasks_make_no_gap(deployment, counted):
+    with counted("4 tasks of `orders` and 3 of the authorization server, then 2 again") as traffic:
+        for orders, servers in ((4, 3), (2, 2)):
+            deployment.scale(**{"orders": orders, AUTHORIZATION_SERVER: servers})
+    assert traffic.failed == []
+
+
+def test_another_resource_server_makes_no_gap(deployment, counted):
+    with counted("a resource server added: `make`, build, push, deploy") as traffic:
+        deployment.run("make", "resource-server", "name=billing")
+        deployment.build()
+        deployment.deploy()
+    assert traffic.failed == []
+    with counted("the load of three resource servers") as traffic:
+        pass
+    assert traffic.failed == []
+
+
+@pytest.mark.parametrize("service", ["valkey", "postgres"])
+def test_a_restart_of_a_database_is_answered_as_the_contract_says(deployment, counted, service):
+    with counted(f"`{service}` restarted") as traffic:
+        deployment.update(service)
+    assert (traffic.lost, traffic.strange) == ([], [])
+
+
+def test_an_outage_of_the_authorization_server_is_answered_as_the_contract_says(
+    deployment, counted
+):
+    with counted(f"no authorization server for {OUTAGE_SECONDS} s") as traffic:
+        deployment.scale(**{AUTHORIZATION_SERVER: 0})
+        time.sleep(OUTAGE_SECONDS)
+        deployment.scale(**{AUTHORIZATION_SERVER: 2})
+    assert (traffic.lost, traffic.strange) == ([], [])
+    with counted("afterwards") as traffic:
+        pass
+    assert traffic.failed == []
+
+
+@pytest.fixture
+def node(deployment):
+    """Return the name of a node without databases; spread the tasks before and after the test."""
+    deployment.spread()
+    yield deployment.busiest_node()
+    wait_until_ready()
+    deployment.spread()
+
+
+def test_a_silent_node_is_noticed(counted, node):
+    with counted(f"a node off the network for {CUT_SECONDS} s") as traffic:
+        disturb("cut", node)
+        noticed = time.monotonic() + NOTICED_SECONDS
+        time.sleep(CUT_SECONDS)
+        mended = time.monotonic()
+        disturb("mend", node)
+        wait_until_ready()
+    late = [one for one in traffic.failed if one.sent > noticed]
+    assert [one for one in late if one.sent < mended] == []
+    # Its old tasks have names until they stop. A GET is repeated at another task, a POST is not.
+    assert [one for one in late if (one.status, one.kind) != (503, "write")] == []
+    assert traffic.strange == []
+
+
+def test_a_killed_node_loses_only_what_was_under_way_on_it(counted, node):
+    with counted("a node killed") as traffic:
+        disturb("kill", node)
+        dead = time.monotonic()
+        time.sleep(CUT_SECONDS)
+        disturb("start", node)
+        wait_until_ready()
+    assert [one for one in traffic.lost if one.node != node or one.sent > dead] == []
+    assert traffic.strange == []
