@@ -2,6 +2,7 @@
 
 import json
 import time
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +31,17 @@ class FailingCache(LocMemCache):
         raise ConnectionError("down")
 
     set = get
+
+
+class HangingCache(LocMemCache):
+    """A cache server whose name is not resolved until `GO`."""
+
+    calls, STARTED, GO = 0, Event(), Event()
+
+    def get(self, *args, **kwargs):
+        HangingCache.calls += 1
+        self.STARTED.set()
+        assert self.GO.wait(60)
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +152,26 @@ def test_a_failing_cache_is_not_used_for_a_while(failing, monkeypatch):
     for _ in range(100):
         failing.get(KEY)
     assert FailingCache.calls == 1
+
+
+@pytest.fixture
+def hanging(settings, monkeypatch):
+    """Return a cache in which another thread hangs."""
+    monkeypatch.setattr(shared, "SLOW_SECONDS", 0)
+    backend = {"BACKEND": f"{__name__}.HangingCache"}
+    settings.CACHES = settings.CACHES | {"hanging": backend}
+    hanging = SharedCache("hanging", NAMESPACE)
+    other = Thread(target=hanging.get, args=[KEY])
+    other.start()
+    assert HangingCache.STARTED.wait(60)
+    yield hanging
+    HangingCache.GO.set()
+    other.join()
+
+
+def test_a_cache_that_holds_up_a_thread_holds_up_no_other(hanging):
+    assert hanging.get(KEY) is None
+    assert HangingCache.calls == 1
 
 
 def test_the_cache_is_used_once_before_the_deadline_of_a_request_begins(failing, configure):

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from hashlib import sha256
 from math import ceil
+from threading import get_ident
 from typing import Any
 
 from django.core.cache import caches
@@ -14,6 +15,7 @@ from oauth_resource_server.tokens import AccessToken
 
 VERSION = 2
 RETRY_SECONDS = 1
+SLOW_SECONDS = 0.25
 LOG_INTERVAL_SECONDS = 60
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 
 class SharedCache:
     """Second level of the cache. A cache that fails counts as empty for `RETRY_SECONDS`.
+
+    It also does while a call takes longer than `SLOW_SECONDS`, as where a resolver is silent.
 
     Keys are digests of tokens. Values are JSON, so that two releases can share the cache during a
     deployment. A value carries the time of the introspection request, so that sharing a token does
@@ -36,6 +40,7 @@ class SharedCache:
         digest = sha256(json.dumps(namespace).encode()).hexdigest()[:16]
         self._prefix = f"oauth_resource_server:{VERSION}:{digest}:"
         self._retry_at = self._log_at = 0.0
+        self._since: dict[int, float] = {}  # When the current calls began, by thread.
 
     def get(self, key: bytes) -> tuple[float, AccessToken] | None:
         """Return the time of the introspection (Unix seconds) and the token, or None."""
@@ -64,8 +69,10 @@ class SharedCache:
         return self._prefix + key.hex()
 
     def _call(self, method: str, *args: Any) -> Any:
-        if time.monotonic() < self._retry_at:
+        now = time.monotonic()
+        if now < self._retry_at or now - min([*self._since.values(), now]) > SLOW_SECONDS:
             return None
+        self._since[get_ident()] = now
         try:
             return getattr(caches[self._alias], method)(*args)
         except Exception as error:  # Every cache backend raises exceptions of its own.
@@ -75,3 +82,5 @@ class SharedCache:
                 self._log_at = now + LOG_INTERVAL_SECONDS
                 log.warning("The cache %r fails and is not used: %r", self._alias, error)
             return None
+        finally:
+            del self._since[get_ident()]

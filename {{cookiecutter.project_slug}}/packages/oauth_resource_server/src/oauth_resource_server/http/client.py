@@ -154,6 +154,8 @@ class _Connection:
             pycurl.USERAGENT: "django-oauth-resource-server",
             pycurl.NOSIGNAL: 1,  # Signals belong to the main thread.
             pycurl.MAXCONNECTS: 1,
+            # A new connection goes to where the name leads now: replicas come and go.
+            pycurl.DNS_CACHE_TIMEOUT: 0,
             pycurl.CONNECTTIMEOUT_MS: int(1000 * conf.connect_timeout),
             # Plain http is for private networks, to which no proxy leads.
             pycurl.PROXY: "" if client.url.lower().startswith("http:") else None,
