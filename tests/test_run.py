@@ -404,6 +404,7 @@ def test_resource_servers_are_added_to_a_project_whose_hooks_were_refused(
 SECRETS = {
     "AUTHORIZATION_SERVER_SECRET_KEY": {"server", "register"},
     "AUTHORIZATION_SERVER_DATABASE_URL": {"server", "register"},
+    "AUTHORIZATION_SERVER_AUDIT_KEY": {"server", "register"},
     "OIDC_RSA_PRIVATE_KEY": {"server", "register"},
     "DEMO_PASSWORD": {"register"},
     "DEMO_MACHINE_CLIENT_SECRET": {"register"},

@@ -19,7 +19,11 @@ OWN = {
         "AUTHORIZATION_SERVER_SECRET_KEY",
         "AUTHORIZATION_SERVER_DATABASE_URL",
     },
-    "clear-tokens": {"AUTHORIZATION_SERVER_SECRET_KEY", "AUTHORIZATION_SERVER_DATABASE_URL"},
+    "clear-tokens": {
+        "AUTHORIZATION_SERVER_SECRET_KEY",
+        "AUTHORIZATION_SERVER_DATABASE_URL",
+        "AUTHORIZATION_SERVER_AUDIT_KEY",
+    },
     FIRST: {f"ORDERS_{suffix}" for suffix in SERVER},
     ADDED: {f"ORDER_HISTORY_{suffix}" for suffix in SERVER},
 }

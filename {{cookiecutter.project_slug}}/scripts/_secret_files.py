@@ -65,7 +65,7 @@ def wanted(env: str) -> Iterator[tuple[str, str]]:
     for name in ADMINISTRATORS:
         yield name, current(name) or new_password()
     urls = {"DATABASE_URL": DATABASE_URL}
-    yield from of_service(AUTHORIZATION_SERVER, values, ["SECRET_KEY"], urls)
+    yield from of_service(AUTHORIZATION_SERVER, values, ["SECRET_KEY", "AUDIT_KEY"], urls)
     for server in resource_servers():
         own = ["SECRET_KEY", "INTROSPECTION_CLIENT_SECRET"]
         yield from of_service(server, values, own, urls | {"CACHE_URL": CACHE_URL})

@@ -31,7 +31,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
-from accounts.rate_limits import RateLimited, sender
+from accounts.rate_limits import RateLimited
+from service_kit.request_id import sender
 
 MAX_SESSIONS = 20  # of a person: allauth reads all of them at each sign-in
 INVITED = "account_verified_email"  # in a session, by `stash_verified_email` of allauth

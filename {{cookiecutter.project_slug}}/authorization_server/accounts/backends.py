@@ -5,7 +5,6 @@ for the password again, and every view that is added later. The limits of django
 strangers lock an account, so `accounts.adapter` leaves passwords to these.
 """
 
-import logging
 import time
 from typing import Any
 
@@ -13,9 +12,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts.events import id_of, note
+from accounts.events import id_of
 from accounts.models import RateLimit, User
 from accounts.rate_limits import Bucket, RateLimited, client_address, key_of
+from audit.recording import record
 
 # Failed attempts. A successful one gives back what it has taken.
 ACCOUNT_AND_ADDRESS = Bucket("sign-in: account and address", burst=10, seconds=60)
@@ -77,7 +77,7 @@ def take(subjects: Attempt) -> None:
                 bucket.take(*subject)
     except RateLimited:
         account, _ = subjects[ACCOUNT_AND_ADDRESS]
-        note("sign-in-limited", level=logging.WARNING, user=id_of(account))
+        record("sign-in-limited", outcome="rate_limited", sub=id_of(account))
         raise
 
 

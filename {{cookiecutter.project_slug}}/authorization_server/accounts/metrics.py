@@ -20,6 +20,8 @@ from oauth2_provider.models import AccessToken
 from oauth2_provider.settings import oauth2_settings
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
+from audit import recording
+
 FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
 COUNT_SECONDS = 60  # between two counts of the tokens: no index helps
@@ -35,7 +37,6 @@ errors = count("resource_server_errors", "Errors in responses to resource server
 client_requests = seconds(
     "client_request_seconds", "Requests of clients", ["endpoint", "grant_type", "outcome"]
 )
-security_events = count("security_events", "Lines of the logger `security`", ["event"])
 events_raised = count("revocation_events", "Revocation events", ["kind"])
 events_delivered = count("revocation_events_delivered", "Reported ones", ["resource_server"])
 event_age = seconds("revocation_event_age_seconds", "Age of the oldest event in a response")
@@ -44,20 +45,25 @@ tokens = Gauge("authorization_server_tokens", "Access tokens alive", multiproces
 for _status in ("401", "503"):
     errors.labels(_status)
 for _event in ("sign-in", "sign-in-failed", "sign-in-limited", "client-refused", "token-reused"):
-    security_events.labels(_event)
+    recording.counter.labels(_event)
 
 
 def observe_client_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     """Count a request to an endpoint of clients."""
     endpoint = request.resolver_match.url_name if request.resolver_match else ""
-    grant_type, outcome = request.POST.get("grant_type", ""), "ok"
+    grant_type = request.POST.get("grant_type", "")
     if grant_type not in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED:
         grant_type = ""
-    if response.status_code >= 400:
-        outcome = str(response.status_code)
-        with suppress(ValueError):  # no JSON
-            outcome = json.loads(response.content)["error"]
-    client_requests.labels(endpoint, grant_type, outcome).observe(seconds)
+    client_requests.labels(endpoint, grant_type, outcome_of(response)).observe(seconds)
+
+
+def outcome_of(response: HttpResponse) -> str:
+    """Return "ok", or the error code in a response to a client."""
+    if response.status_code < 400:
+        return "ok"
+    with suppress(ValueError):  # no JSON
+        return str(json.loads(response.content)["error"])
+    return str(response.status_code)
 
 
 @require_safe

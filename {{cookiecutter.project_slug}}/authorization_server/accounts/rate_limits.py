@@ -4,18 +4,16 @@ A key is a keyed hash: the table holds no e-mail address and no IP address.
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
-from typing import Any
+from ipaddress import IPv6Address
 
-from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from accounts.models import RateLimit
+from service_kit.request_id import sender
 
 
 class RateLimited(Exception):
@@ -70,25 +68,6 @@ class Bucket:
 def key_of(*parts: str) -> str:
     """Return the primary key of a row: an HMAC-SHA-256 of `parts`, in hexadecimal."""
     return salted_hmac("accounts.rate_limits", "\0".join(parts), algorithm="sha256").hexdigest()
-
-
-def sender(meta: Mapping[str, Any]) -> str:
-    """Return the IP address that a request comes from, from its META; "" if it is unknown.
-
-    ``X-Forwarded-For`` counts only behind a proxy that overwrites it (TRUST_PROXY_HEADERS). Some
-    proxies append the port: ``192.0.2.1:4001``, ``[2001:db8::1]:443``.
-    """
-    forwarded = meta.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY_HEADERS else ""
-    text = forwarded.rpartition(",")[2].strip() or meta.get("REMOTE_ADDR", "")
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text[:45]
-    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def client_address(request: HttpRequest | None) -> str:

@@ -15,6 +15,7 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from accounts import metrics
 from accounts.models import revoke
+from audit.recording import record
 from client_registry.manifests import resource_servers
 from client_registry.models import RegisteredClient
 
@@ -47,6 +48,7 @@ def revoke_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
     """End access tokens and their refresh tokens, whichever of the two are selected."""
     for token in queryset:
         getattr(token, "refresh_token", token).revoke()
+        record("token-revoked", sub=token.user_id, client_id=token.application.client_id)
     page.message_user(request, "Revoked them.")
 
 
@@ -78,6 +80,8 @@ def revoke_tokens(page: Any, request: HttpRequest, queryset: QuerySet[Registered
     """End the tokens, and keep the clients."""
     chosen = {"application__registration__in": queryset}
     count, _ = revoke(AccessToken.objects.filter(**chosen), RefreshToken.objects.filter(**chosen))
+    for client_id in queryset.values_list("application__client_id", flat=True):
+        record("tokens-revoked", client_id=client_id)
     page.message_user(request, f"Revoked {count} access tokens and all refresh tokens.")
 
 

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from oauth2_provider.models import Application
 from oauth2_provider.settings import oauth2_settings
 
+from audit.recording import record
 from client_registry.credentials import Client
 from client_registry.hashers import verify_secret
 from client_registry.models import RegisteredClient
@@ -65,6 +66,7 @@ def ensure_clients(
             )
         if prune and not check:
             registration.application.delete()
+            record("client-deleted", client_id=registration.application.client_id)
         outcomes.append(Outcome(registration.name, "deleted" if prune else "not declared"))
     return outcomes + [ensure_client(client, check=check) for client in clients]
 
@@ -82,6 +84,8 @@ def ensure_client(client: Client, *, check: bool) -> Outcome:
     if changed and not check:
         registration.application.save()
         registration.save()
+        event = "client-created" if created else "client-changed"
+        record(event, client_id=client.client_id, fields=changed)
     if created:
         return Outcome(name, "created")
     return Outcome(name, "updated", tuple(changed)) if changed else Outcome(name, "unchanged")

@@ -56,6 +56,7 @@ CONTACT_EMAIL = PROJECT.get("contact_email", "")
 
 INSTALLED_APPS = [
     "accounts",
+    "audit",
     "client_registry",
     "oauth",
     "revocation_events",
@@ -89,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.AccountsMiddleware",
+    "audit.admin.record_administrators",
 ]
 TEMPLATES = [
     {
@@ -135,6 +137,12 @@ STORAGES = {
 LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
 # Without a token, only processes on this machine read /metrics, and in development only.
 METRICS_TOKEN = env.secret("METRICS_TOKEN") if env.text("METRICS_TOKEN", "") else ""
+
+# Days for which the audit table keeps an event; with 0, events are in the log only.
+AUDIT_DAYS = env.number("AUDIT_DAYS", 0)
+# Only `clear_tokens`, which seals events, and `verify_audit` need it.
+_AUDIT_KEY = "AUTHORIZATION_SERVER_AUDIT_KEY"
+AUDIT_KEY = env.secret(_AUDIT_KEY) if env.text(_AUDIT_KEY, "") else ""
 
 # ---- People --------------------------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/auth/customizing/

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts import metrics
-from accounts.events import note
+from audit.recording import record
 from introspection.lookup import InThreads, Unavailable, look_up
 from introspection.protocol import (
     BASIC,
@@ -97,7 +97,7 @@ class Endpoint:
             except ClientGone:
                 return
             except Exception as error:
-                response = as_error(error, headers)
+                response = as_error(error, headers, scope["path"])
         response.headers.append((HEADER.encode(), identifier.encode()))
         await send(
             {
@@ -142,7 +142,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
         start = monotonic()
         response = respond_to(question, look_up(question), start)
     except Exception as error:
-        response = as_error(error, headers)
+        response = as_error(error, headers, request.path)
     names = {name.decode(): value.decode() for name, value in response.headers}
     return HttpResponse(response.body, status=response.status, headers=names)
 
@@ -192,13 +192,13 @@ def as_json(status: int, content: Mapping[str, Any], *headers: tuple[str, str]) 
     return Response(status, fields, body)
 
 
-def as_error(error: Exception, headers: Mapping[bytes, bytes]) -> Response:
-    """Return the response for an exception, and log it."""
+def as_error(error: Exception, headers: Mapping[bytes, bytes], path: str) -> Response:
+    """Return the response for an exception at `path`, and log it."""
     if isinstance(error, wsgi_bridge.Refused):
         fields = error.headers.items()
         error = Refused(error.status, "invalid_request", str(error), *fields)
     if isinstance(error, Refused):
-        log_refusal(error, headers)
+        log_refusal(error, headers, path)
         return as_json(error.status, error.body, *error.headers)
     if isinstance(error, Unavailable):
         log(logging.ERROR, "503 (%s); further errors in this second are not logged", error)
@@ -209,28 +209,22 @@ def as_error(error: Exception, headers: Mapping[bytes, bytes]) -> Response:
     return as_json(500, {"error": "server_error"})
 
 
-def log_refusal(refused: Refused, headers: Mapping[bytes, bytes]) -> None:
-    """Log a refusal; that of a caller is a security event, with the client it claims to be."""
+def log_refusal(refused: Refused, headers: Mapping[bytes, bytes], path: str) -> None:
+    """Log a refusal; that of a caller is an event, with the client that it claims to be."""
     if refused.status != 401:
         message = "%d %s; further refusals in this second are not logged"
         log(logging.WARNING, message, refused.status, refused)
-    elif may_log():
+    else:
         credentials = parse_authorization(headers.get(b"authorization", b"").decode("latin-1"))
         client = credentials.key if credentials and credentials.scheme == BASIC else None
-        note("client-refused", level=logging.WARNING, client=client, endpoint="/o/introspect/")
+        error = refused.body["error"]
+        record("introspection-refused", outcome=error, client_id=client, endpoint=path)
 
 
 def log(level: int, message: str, *arguments: object) -> None:
-    """Log one line a second at most."""
-    if may_log():
-        logger.log(level, message, *arguments)
-
-
-def may_log() -> bool:
-    """Return true once a second: unauthenticated requests must not fill the log."""
+    """Log one line a second at most: unauthenticated requests must not fill the log."""
     global _last_logged
     now = monotonic()
-    if now - _last_logged < LOG_INTERVAL:
-        return False
-    _last_logged = now
-    return True
+    if now - _last_logged >= LOG_INTERVAL:
+        _last_logged = now
+        logger.log(level, message, *arguments)

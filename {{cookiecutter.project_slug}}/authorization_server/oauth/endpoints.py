@@ -42,9 +42,9 @@ from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
 from accounts import metrics
-from accounts.events import note
 from accounts.models import User
 from accounts.rate_limits import Bucket, RateLimited, client_address
+from audit.recording import record
 from client_registry.credentials import CLIENT_ID
 from client_registry.declarations import is_claimed
 from client_registry.models import active_registration
@@ -56,6 +56,8 @@ from oauth.validator import family_of
 
 FAMILIES = "token_families"  # in a session: the families of its refresh tokens
 MAX_FAMILIES = 100
+# What a device that polls gets until a person has answered (RFC 8628 section 3.5).
+POLLED = ("authorization_pending", "slow_down")
 LOGIN_TIME = 600  # seconds to sign in and come back to the authorization endpoint
 
 # By client and address. Codes expire after 30 minutes, so that at most 80 are pending.
@@ -177,9 +179,18 @@ class AuthorizationView(views.AuthorizationView):
         if not application or not application.redirect_uri_allowed(sent["redirect_uri"]):
             raise BadRequest("Unknown client_id or redirect_uri.")
         if not sent["allow"]:
-            fields = {"client": sent["client_id"], "scope": sent["scope"]}
-            note("consent-denied", user=self.request.user.pk, **fields)
+            of = {"client_id": sent["client_id"], "scope": sent["scope"]}
+            record("consent-denied", outcome="access_denied", sub=self.request.user.pk, **of)
         return super().form_valid(form)
+
+    def error_response(self, error: Any, application: Any, **kwargs: Any) -> HttpResponse:
+        """Record the refusal; that of a person has been recorded."""
+        code, client_id = error.oauthlib_error.error, self.request.GET.get("client_id")
+        if code != "access_denied":
+            of = {"sub": self.request.user.pk, "endpoint": self.request.path}
+            record("request-refused", outcome=code, client_id=client_id, **of)
+        response: HttpResponse = super().error_response(error, application, **kwargs)
+        return response
 
     def redirect(self, redirect_to: str, application: Application | None) -> HttpResponse:
         """Add ``iss`` to error responses as well (RFC 9207 section 2)."""
@@ -211,11 +222,20 @@ class ClientEndpoint:
         start = time.monotonic()
         response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         metrics.observe_client_request(request, response, time.monotonic() - start)
+        self.record_refusal(request, metrics.outcome_of(response))
         response["Content-Type"] = "application/json"
         response["Cache-Control"] = "no-store"
         if response.status_code == 401:
             response["WWW-Authenticate"] = 'Basic realm="clients", charset="UTF-8"'
         return response
+
+    def record_refusal(self, request: HttpRequest, outcome: str) -> None:
+        """Record a refusal, with the client that the request names."""
+        if outcome not in ("ok", *POLLED):
+            basic, _ = basic_credentials(request.headers.get("Authorization", ""))
+            of = {"client_id": basic or request.POST.get("client_id"), "endpoint": request.path}
+            event = "client-refused" if outcome == "invalid_client" else "request-refused"
+            record(event, outcome=outcome, grant_type=request.POST.get("grant_type"), **of)
 
 
 class TokenView(ClientEndpoint, views.TokenView):

@@ -12,8 +12,8 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from oauth2_provider import models as oauth2
 
-from accounts.events import note
 from accounts.models import revoke
+from audit.recording import record
 
 
 class Consent(models.Model):
@@ -52,7 +52,7 @@ class Consent(models.Model):
             model.objects.filter(**mine).delete()
         client_id = self.application.client_id
         oauth2.DeviceGrant.objects.filter(user=self.user, client_id=client_id).delete()
-        note("consent-withdrawn", user=self.user.pk, client=client_id)
+        record("consent-withdrawn", sub=self.user.pk, client_id=client_id)
 
 
 class Authentication(models.Model):

@@ -4,14 +4,11 @@ Tokens of all grant types pass `_save_bearer_token`.
 """
 
 import hashlib
-import logging
 import re
-from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -30,9 +27,9 @@ from oauthlib.oauth2 import DeviceCodeGrant
 from oauthlib.oauth2.rfc6749 import errors
 from oauthlib.oauth2.rfc6749.utils import scope_to_list
 
-from accounts.events import note
 from accounts.models import User
 from accounts.rate_limits import Bucket, RateLimited
+from audit.recording import record
 from client_registry.credentials import CLIENT_ID
 from client_registry.hashers import verify_secret
 from client_registry.manifests import resource_servers
@@ -89,12 +86,12 @@ def family_of(code: str) -> UUID:
     return UUID(bytes=hashlib.sha256(code.encode()).digest()[:16])
 
 
-def note_reuse(**fields: Any) -> None:
-    """Note that a code or a refresh token is used again, if there is a token with `fields`."""
+def record_reuse(**fields: Any) -> None:
+    """Record that a code or a refresh token is used again, if there is a token with `fields`."""
     used = RefreshToken.objects.filter(**fields).exclude(revoked=None).first()
     if used:
         client = used.application.client_id
-        note("token-reused", level=logging.WARNING, user=used.user_id, client=client)
+        record("token-reused", outcome="invalid_grant", sub=used.user_id, client_id=client)
 
 
 class RegisteredClientValidator(OAuth2Validator):
@@ -126,27 +123,6 @@ class RegisteredClientValidator(OAuth2Validator):
 
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
         return verify_secret(provided_secret, stored_secret)
-
-    def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
-        """Note a client whose credentials are wrong."""
-        return self._noted(super().authenticate_client(request, *args, **kwargs), request)
-
-    def authenticate_client_id(
-        self, client_id: str, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
-        """Note a public client that is unknown."""
-        known = super().authenticate_client_id(client_id, request, *args, **kwargs)
-        return self._noted(known, request)
-
-    def _noted(self, is_authenticated: bool, request: Request) -> bool:
-        if not is_authenticated:
-            client = request.client_id
-            with suppress(ValueError):
-                text = b64decode(self._extract_basic_auth(request) or "").decode()
-                client = text.partition(":")[0] or client
-            path = urlsplit(request.uri).path
-            note("client-refused", level=logging.WARNING, client=client, endpoint=path)
-        return is_authenticated
 
     def validate_user(self, *args: Any, **kwargs: Any) -> bool:
         """Refuse every password: only the login pages take one (RFC 9700 section 2.4)."""
@@ -232,7 +208,7 @@ class RegisteredClientValidator(OAuth2Validator):
         is_valid: bool = super().validate_code(client_id, code, *args)
         if not is_valid:
             RefreshToken.revoke_family(family_of(code))
-            note_reuse(token_family=family_of(code))
+            record_reuse(token_family=family_of(code))
         return is_valid
 
     def get_code_challenge(self, code: str, request: Request) -> str | None:
@@ -256,7 +232,7 @@ class RegisteredClientValidator(OAuth2Validator):
             return False
         is_valid: bool = super().validate_refresh_token(refresh_token, *args)
         if not is_valid:
-            note_reuse(token_checksum=digest)
+            record_reuse(token_checksum=digest)
         return is_valid
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any) -> list[str]:
@@ -366,7 +342,7 @@ class RegisteredClientValidator(OAuth2Validator):
             raise errors.InvalidGrantError(request=request)
 
     def revoke_token(self, token: str, hint: str, request: Request, *args: Any) -> None:
-        """Note the revocation, if the client has such a token."""
+        """Record the revocation, if the client has such a token."""
         digest = hashlib.sha256(token.encode()).hexdigest()
         users = [
             user
@@ -377,7 +353,7 @@ class RegisteredClientValidator(OAuth2Validator):
         ]
         super().revoke_token(token, hint, request, *args)
         for user in users:
-            note("token-revoked", user=user, client=request.client.client_id)
+            record("token-revoked", sub=user, client_id=request.client.client_id)
 
     # ---- OpenID Connect ----
 

@@ -7,14 +7,16 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import User
+from audit import recording
 from introspection import endpoint
 from tests.flows import Browser
 
 
 @pytest.fixture(autouse=True)
 def first_refusal_is_logged(monkeypatch):
-    """Begin each test without a refusal in the second before it."""
+    """Begin each test without refusals before it."""
     monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
+    recording._refusals.clear()
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ from django.test import Client
 from django.utils import timezone
 from tests.flows import Browser, is_active
 
+pytest_plugins = ["tests.recorded"]
+
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "another horse battery staple"
 EMAIL = "carol@example.com"
@@ -481,12 +483,12 @@ def test_a_person_who_is_not_staff_is_refused(client, carol):
 
 
 @pytest.fixture
-def events(caplog):
+def events(caplog, lines):
     """Return a function that returns the names of the events since its last call."""
     caplog.set_level("INFO", "security")
 
     def events():
-        names = [record.event for record in caplog.records if record.name == "security"]
+        names = [line["event"] for line in lines()]
         caplog.clear()
         return names
 

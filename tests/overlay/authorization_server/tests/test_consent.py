@@ -20,6 +20,7 @@ from tests.flows import (
 
 SHOP = "https://shop.example.com/callback"
 PAGE = "/applications/"
+pytest_plugins = ["tests.recorded"]
 pytestmark = pytest.mark.usefixtures("registered")
 
 
@@ -250,11 +251,12 @@ def test_resource_servers_learn_of_a_withdrawal(browser):
     assert (event.kind, event.value, event.resource_servers) == ("token", digest, ["orders"])
 
 
-def test_a_withdrawal_is_logged(browser, alice, caplog):
+def test_a_withdrawal_is_an_event(browser, alice, events):
     browser.tokens()
+    events()
     withdraw(browser)
-    assert f"user={alice.pk} client=demo-browser" in caplog.records[-1].getMessage()
-    assert caplog.records[-1].event == "consent-withdrawn"
+    members = {"sub": str(alice.pk), "client_id": "demo-browser"}
+    assert events() == [("consent-withdrawn", "ok", members)]
 
 
 def test_a_withdrawal_ends_nothing_of_another_person(browser, bob):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -15,6 +16,7 @@ from oauth2_provider.models import AccessToken, DeviceGrant, RefreshToken, clear
 from oauth2_provider.settings import oauth2_settings
 
 from accounts.models import CacheEntry, RateLimit, User
+from audit import chain
 from oauth.models import Authentication
 from revocation_events.models import Event
 
@@ -35,6 +37,7 @@ class Command(BaseCommand):
             with alone() as is_alone:
                 if is_alone:
                     delete_expired()
+                    seal_events()
         except DatabaseError as error:
             raise CommandError(f"The database failed: {' '.join(str(error).split())}") from error
         what = "deleted what has expired" if is_alone else "another process deletes: nothing done"
@@ -80,6 +83,16 @@ def delete_expired() -> None:
     clear(UserSession.objects.exclude(session_key__in=sessions))
     # They occupy an address that may belong to another person.
     clear(User.objects.filter(unverified_since__lt=now - UNVERIFIED))
+
+
+def seal_events() -> None:
+    """Seal the events of the audit table, and delete those that have expired."""
+    if settings.AUDIT_KEY:
+        chain.seal()
+        chain.delete_expired()
+    elif settings.AUDIT_DAYS:
+        name = "AUTHORIZATION_SERVER_AUDIT_KEY"
+        raise CommandError(f"{name} is not set: events are neither sealed nor deleted.")
 
 
 def clear(expired: QuerySet[Any], *, raw: bool = False) -> None:

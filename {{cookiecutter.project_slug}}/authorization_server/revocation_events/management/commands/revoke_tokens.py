@@ -5,6 +5,7 @@ from django.db.models import Q
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
 from accounts.models import User, revoke
+from audit.recording import record
 from client_registry.manifests import resource_servers
 from client_registry.models import RegisteredClient
 from revocation_events.models import Event
@@ -46,6 +47,7 @@ class Command(BaseCommand):
             scopes = RegisteredClient.objects.filter(application__client_id=value)
             names = audiences_of_client(*scopes.values_list("scopes", flat=True))
         with one_event(kind, value, names):
+            record("tokens-revoked", client_id=options["client"], resource_server=name)
             refresh_tokens = RefreshToken.objects.filter(renewals)
             return revoke(AccessToken.objects.filter(chosen), refresh_tokens)[0]
 

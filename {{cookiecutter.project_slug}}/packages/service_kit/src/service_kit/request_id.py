@@ -8,9 +8,11 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from ipaddress import ip_address
 from random import randbytes
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.common import CommonMiddleware
 
@@ -43,6 +45,30 @@ class Identified:
 def current_meta() -> Mapping[str, Any]:
     """Return META of the current request, for code that has no request; empty without one."""
     return _meta.get()
+
+
+def current_id() -> str:
+    """Return the identifier of the current request; "" without one."""
+    return _current.get()
+
+
+def sender(meta: Mapping[str, Any]) -> str:
+    """Return the IP address that a request comes from, from its META; "" if it is unknown.
+
+    ``X-Forwarded-For`` counts only behind a proxy that overwrites it (TRUST_PROXY_HEADERS). Some
+    proxies append the port: ``192.0.2.1:4001``, ``[2001:db8::1]:443``.
+    """
+    forwarded = meta.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUST_PROXY_HEADERS else ""
+    text = forwarded.rpartition(",")[2].strip() or meta.get("REMOTE_ADDR", "")
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text[:45]
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def outgoing_headers() -> dict[str, str]:
