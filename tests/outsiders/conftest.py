@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from stack import ROOT, free_port, make, read_env, running, use_free_ports
+from upstream import CLIENT_ID, SECRET, SETTINGS, Upstream
 
 # Browser, which sends forms and keeps cookies, is written for the end-to-end tests.
 sys.path.append(str(ROOT / "tests" / "overlay" / "tests"))
@@ -38,10 +39,35 @@ def page_port():
 
 
 @pytest.fixture(scope="session")
-def started(bake, page_port):
-    """Run a generated project in which the example page may call `orders`; yield its folder."""
+def baked(bake):
+    """Return a generated project with ports of its own."""
     project = bake()
     use_free_ports(project)
+    return project
+
+
+@pytest.fixture(scope="session")
+def upstream(baked):
+    """Run a server that stands for Google and GitHub; the project has it in its settings."""
+    url = read_env(baked)["AUTHORIZATION_SERVER_URL"]
+    names = "google", "github"
+    callbacks = [f"{url}/accounts/{name}/login/callback/" for name in names]
+    server = Upstream(free_port(), callbacks)
+    folder = baked / "authorization_server"
+    tables = [f'[{name}]\nclient_id = "{CLIENT_ID}"\n' for name in names]
+    (folder / "upstreams.toml").write_text("\n".join(tables), encoding="utf-8")
+    with (folder / "config" / "settings.py").open("a", encoding="utf-8") as file:
+        file.write(SETTINGS.format(server.url))
+    with (baked / ".env").open("a", encoding="utf-8") as file:
+        file.writelines(f"UPSTREAM_{name.upper()}_CLIENT_SECRET={SECRET}\n" for name in names)
+    with server.running():
+        yield server
+
+
+@pytest.fixture(scope="session")
+def started(baked, page_port, upstream):
+    """Run a generated project in which the example page may call `orders`; yield its folder."""
+    project = baked
     env = read_env(project)
     with (project / ".env").open("a", encoding="utf-8") as file:
         file.write(f"ORDERS_ALLOWED_ORIGINS=http://localhost:{page_port}\n")

@@ -1,5 +1,7 @@
 """What people do in a browser: make an account, sign in, use a passkey."""
 
+import base64
+import json
 import re
 import time
 
@@ -14,6 +16,7 @@ SENSOR = {
 }
 CODE = re.compile(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$", re.MULTILINE)
 SECONDS = 60
+CONSENT = "button[name=allow]"
 
 
 def click(page, name):
@@ -66,3 +69,16 @@ def add_passkey(page, url):
     page.locator("input[name=passwordless]").check()
     page.locator("#mfa_webauthn_add").click()
     page.wait_for_url("**/recovery-codes/**")
+
+
+def id_token(page, example):
+    """Come back to the example, through the consent page if there is one; return its ID token."""
+    output = page.locator("#output:has-text('sub')")
+    page.locator(CONSENT).or_(output).wait_for()
+    if page.locator(CONSENT).is_visible():
+        page.click(CONSENT)
+    page.wait_for_url(example)
+    output.wait_for()
+    token = page.evaluate("manager.getUser().then((user) => user.id_token)")
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

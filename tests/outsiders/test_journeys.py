@@ -1,16 +1,13 @@
 """People in Chromium: sign-up, passkey, an application with access, a device, step-up, keyboard."""
 
-import base64
-import json
 from uuid import uuid4
 
 import pytest
 import requests
-from people import PASSWORD, add_passkey, add_sensor, click, sign_up
+from people import CONSENT, PASSWORD, add_passkey, add_sensor, click, id_token, sign_up
 from playwright.sync_api import expect
 
 TIMEOUT = 60_000  # milliseconds
-CONSENT = "button[name=allow]"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 pytestmark = pytest.mark.slow
 
@@ -42,19 +39,6 @@ def authorize(page, example, **parameters):
     page.goto(example)
     expect(page.locator("#output")).not_to_be_empty(timeout=TIMEOUT)
     page.evaluate("(more) => { manager.signinRedirect(more) }", parameters)
-
-
-def id_token(page, example):
-    """Come back to the example, through the consent page if there is one; return its ID token."""
-    output = page.locator("#output:has-text('sub')")
-    page.locator(CONSENT).or_(output).wait_for()
-    if page.locator(CONSENT).is_visible():
-        page.click(CONSENT)
-    page.wait_for_url(example)
-    output.wait_for()
-    token = page.evaluate("manager.getUser().then((user) => user.id_token)")
-    payload = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 def test_an_application_whose_access_is_withdrawn_is_refused(page, url, example):

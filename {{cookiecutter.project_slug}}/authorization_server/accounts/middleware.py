@@ -27,6 +27,9 @@ class AccountsMiddleware:
             if is_page and request.META.get("HTTP_HOST") in LOOPBACK_HOSTS - {PUBLIC_HOST}:
                 url = f"{settings.AUTHORIZATION_SERVER_URL}{request.get_full_path()}"
                 return HttpResponseRedirect(url)
+        if request.path_info.startswith("/accounts/"):
+            request.get_host()  # Refuses an unknown one.
+            request.META["HTTP_HOST"] = PUBLIC_HOST  # For the addresses that allauth sends.
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -201,10 +201,13 @@ from django.test import Client
 call_command("migrate", verbosity=0)
 print("/accounts/google/login/" in Client().get("/accounts/login/").content.decode())
 print(Client().post("/accounts/google/login/")["Location"])
+print(Client().post("/accounts/google/login/", headers={"Host": "evil.example"}).status_code)
 """
     variables = {"UPSTREAMS_FILE": str(file), "UPSTREAM_GOOGLE_CLIENT_SECRET": "a-secret"}
-    button, url = python("-c", code, **variables).stdout.split()
-    assert button == "True"
+    button, url, status = python("-c", code, **variables).stdout.split()
+    assert (button, status) == ("True", "400")
+    # The address of the settings, and not that of the request.
+    assert "redirect_uri=http%3A%2F%2Flocalhost%3A8000%2Faccounts%2Fgoogle" in url
     assert "client_id=a-client" in url
     assert "code_challenge_method=S256" in url
 
