@@ -142,7 +142,7 @@ def test_the_api_documentation_signs_in_in_a_pop_up(context, env, messages, name
     page.get_by_role("button", name="Authorize").first.click()
     form = page.locator(".auth-container", has_text="authorizationCode")
     with page.expect_popup() as opened:
-        form.get_by_role("button", name="Apply given OAuth2 credentials").click()
+        form.get_by_role("button", name="Authorize").click()
     log_in(opened.value, env)
     expect(form.get_by_text("Logout")).to_be_visible(timeout=TIMEOUT)
     page.get_by_role("button", name="Close").last.click()

@@ -68,6 +68,7 @@ handler500 = "service_kit.database.server_error"
 
 urlpatterns = [
     path("", home, name="home"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}gatehouse.svg")),
     path("applications/", applications, name="applications"),
     path("accounts/delete/", views.delete_account, name="account_delete"),
     path("accounts/invitation/", views.invitation, name="invitation"),

@@ -16,9 +16,11 @@ def test_the_home_page_names_the_project_and_whom_to_write_to(client, settings, 
     assert "mailto:admin@example.com" in page
 
 
-@pytest.mark.parametrize("path", ["/static/gatehouse.css", "/static/admin/css/base.css"])
+@pytest.mark.parametrize(
+    "path", ["/static/gatehouse.css", "/static/admin/css/base.css", "/favicon.ico"]
+)
 def test_static_files_are_served_without_a_build_step(client, db, path):
-    response = client.get(path)
+    response = client.get(path, follow=True)
     response.close()
     assert response.status_code == 200
 

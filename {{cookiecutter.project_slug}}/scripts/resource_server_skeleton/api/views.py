@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from oauth2_provider.contrib.rest_framework import TokenHasReadWriteScope
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
@@ -138,3 +138,14 @@ class SchemaView(SpectacularAPIView):
             self.documents[renderer.media_type] = content, headers
         content, headers = self.documents[renderer.media_type]
         return HttpResponse(content, headers=headers)
+
+
+class DocumentationView(SpectacularSwaggerSplitView):
+    """Swagger UI. Its scripts reach this server, and the one where people sign in."""
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        policy = f"""default-src 'self'; connect-src 'self' {settings.AUTHORIZATION_SERVER_URL};
+            img-src 'self' data:; base-uri 'none'; form-action 'none'; object-src 'none'"""
+        policies = {"Content-Security-Policy": " ".join(policy.split())}
+        return {**super().default_response_headers, **policies}

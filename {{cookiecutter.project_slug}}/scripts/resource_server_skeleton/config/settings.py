@@ -189,6 +189,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     # Served from this host: the page works offline and contacts the issuers only.
     "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": "documentationSettings",  # of api/static/api/docs.js
     "SWAGGER_UI_OAUTH2_CONFIG": {
         "clientId": env.text("API_DOCS_CLIENT_ID", ""),
         "scopes": [*MANIFEST["scopes"]],

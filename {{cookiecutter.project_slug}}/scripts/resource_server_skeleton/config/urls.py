@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerOauthRedirectView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerOauthRedirectView
 
-from api.views import SchemaView
+from api.views import DocumentationView, SchemaView
 from oauth_resource_server import metrics
 from oauth_resource_server.django import metadata
 
@@ -18,10 +18,11 @@ protected_resource_metadata = [
 urlpatterns = [
     path("api/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", DocumentationView.as_view(url_name="schema"), name="docs"),
     # Where "Authorize" on that page comes back to.
     path("api/docs/oauth2-redirect.html", SpectacularSwaggerOauthRedirectView.as_view()),
     path("", include((protected_resource_metadata, "oauth2_provider"))),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}api/favicon.svg")),
     path("metrics", metrics.view, name="metrics"),  # Needs METRICS_TOKEN in production.
 ]
 if not settings.PRODUCTION:  # People type these addresses.

@@ -37,9 +37,16 @@ def test_nothing_leads_to_it_in_production(in_production, anonymous, path, statu
 
 
 def test_it_has_no_inline_script_or_style(anonymous):
-    page = anonymous.get("/api/docs/").content.decode()
-    assert re.findall(r"<script>|<style|style=|\son\w+=", page) == []
-    assert "default-src 'self'" in page
+    response = anonymous.get("/api/docs/")
+    assert re.findall(r"<script>|<style|style=|\son\w+=", response.content.decode()) == []
+    assert "default-src 'self'" in response["Content-Security-Policy"]
+
+
+@pytest.mark.usefixtures("in_production")
+def test_its_scripts_reach_this_server_and_the_authorization_server(anonymous, settings):
+    policy = anonymous.get("/api/docs/")["Content-Security-Policy"]
+    [connect] = re.findall("connect-src ([^;]*)", policy)
+    assert connect.split() == ["'self'", settings.AUTHORIZATION_SERVER_URL]
 
 
 def test_its_files_exist(anonymous):
@@ -47,6 +54,12 @@ def test_its_files_exist(anonymous):
     files = re.findall(r'(?:src|href)="/static/([^"?]+)"', page)
     assert len(files) == 5
     assert [file for file in files if not finders.find(file)] == []
+
+
+def test_browsers_find_its_icon(anonymous):
+    response = anonymous.get("/favicon.ico", follow=True)
+    response.close()
+    assert response["Content-Type"] == "image/svg+xml"
 
 
 def test_it_asks_for_the_scopes_of_the_manifest(settings, anonymous):
