@@ -66,11 +66,16 @@ def upstream(baked):
 
 @pytest.fixture(scope="session")
 def started(baked, page_port, upstream):
-    """Run a generated project in which the example page may call `orders`; yield its folder."""
+    """Run a generated project in which the example page may call `orders`; yield its folder.
+
+    It has a page with a fault, /fault/.
+    """
     project = baked
     env = read_env(project)
     with (project / ".env").open("a", encoding="utf-8") as file:
         file.write(f"ORDERS_ALLOWED_ORIGINS=http://localhost:{page_port}\n")
+    with (project / "authorization_server" / "config" / "urls.py").open("a") as file:
+        file.write('urlpatterns.append(path("fault/", lambda request: 1 / 0))\n')
     for path in [
         project / "authorization_server" / "clients.toml",
         *(project / "docs" / "examples").rglob("*.js"),

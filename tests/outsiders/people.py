@@ -1,6 +1,7 @@
 """What people do in a browser: make an account, sign in, use a passkey."""
 
 import base64
+import hmac
 import json
 import re
 import time
@@ -69,6 +70,28 @@ def add_passkey(page, url):
     page.locator("input[name=passwordless]").check()
     page.locator("#mfa_webauthn_add").click()
     page.wait_for_url("**/recovery-codes/**")
+
+
+def totp(secret, *used):
+    """Wait for a code of an authenticator app that is none of `used`; return it (RFC 6238)."""
+    key = base64.b32decode(secret)
+    while True:
+        counter = int(time.time() // 30).to_bytes(8, "big")
+        digest = hmac.digest(key, counter, "sha1")
+        number = int.from_bytes(digest[(start := digest[-1] & 15) : start + 4], "big") & 0x7FFFFFFF
+        if (code := f"{number % 10**6:06}") not in used:
+            return code
+        time.sleep(0.5)
+
+
+def add_app(page, url):
+    """Add an authenticator app; return its secret and the code that was used."""
+    page.goto(f"{url}/accounts/2fa/totp/activate/")
+    secret = page.locator("#authenticator_secret").input_value()
+    page.locator("input[name=code]").fill(code := totp(secret))
+    click(page, "Activate")
+    page.wait_for_url("**/recovery-codes/**")
+    return secret, code
 
 
 def id_token(page, example):

@@ -3,18 +3,32 @@
 The playground has its own tests.
 """
 
-from contextlib import contextmanager
+import sqlite3
+import subprocess
+from contextlib import closing, contextmanager
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
 import requests
-from people import PASSWORD, add_passkey, add_sensor, click, mailed_code, sign_in, sign_up
+from people import (
+    PASSWORD,
+    add_app,
+    add_passkey,
+    add_sensor,
+    click,
+    mailed_code,
+    sign_in,
+    sign_up,
+)
 
 WIDTH = 360  # pixels
 AXE = """axe.run().then(({violations}) => violations
     .filter(({impact}) => ["serious", "critical"].includes(impact)).map(({id}) => id))"""
-ANONYMOUS = ["/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
+ANONYMOUS = [
+    *("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"),
+    "/accounts/google/login/",
+]
 SIGNED_IN = [
     *("/", "/applications/", "/o/logout/"),
     *("/accounts/email/", "/accounts/password/change/", "/accounts/sessions/"),
@@ -23,6 +37,7 @@ SIGNED_IN = [
     *("/accounts/2fa/recovery-codes/generate/", "/accounts/login/", "/accounts/logout/"),
     *("/accounts/reauthenticate/", "/accounts/2fa/reauthenticate/"),
     *("/accounts/2fa/webauthn/reauthenticate/", "/accounts/delete/"),
+    "/accounts/3rdparty/",
 ]
 pytestmark = pytest.mark.slow
 
@@ -116,7 +131,14 @@ def test_a_page_for_everyone(anonymous, path):
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/nothing/", 404), ("/o/authorize/?client_id=nobody", 400)]
+    ("path", "status"),
+    [
+        ("/nothing/", 404),
+        ("/o/authorize/?client_id=nobody", 400),
+        ("/admin/login/", 403),
+        ("/fault/", 500),
+        ("/accounts/google/login/callback/?error=access_denied", 401),
+    ],
 )
 def test_a_page_for_an_error(person, path, status):
     assert person.open(path) == []
@@ -157,6 +179,7 @@ def test_the_pages_of_a_sign_up_and_of_a_second_factor(new_visitor, started):
         page.locator("input[name=password1]").fill(PASSWORD)
         click(page, "Create the account")
         page.locator("input[name=code]").wait_for()
+        page.get_by_text("This is development").wait_for()  # It says where the mail is.
         assert visitor.faults() == []
         page.locator("input[name=code]").fill(mailed_code(started, address))
         click(page, "Confirm")
@@ -181,6 +204,65 @@ def test_the_pages_of_a_reset(new_visitor, env, started):
         page.locator("input[name=code]").fill(mailed_code(started, address))
         click(page, "Confirm")
         page.locator("input[name=password1]").wait_for()
+        assert visitor.faults() == []
+
+
+def test_the_page_of_an_invitation(anonymous, started):
+    code = "from accounts.views import invitation_url as url; print(url('invited@example.com'))"
+    manage = started / "authorization_server" / "manage.py"
+    command = [started / ".venv" / "bin" / "python", manage, "shell", "--verbosity", "0", "-c"]
+    link = subprocess.run([*command, code], stdout=subprocess.PIPE, check=True, text=True).stdout
+    assert anonymous.open(link.strip().removeprefix(anonymous.url)) == []
+    assert anonymous.page.locator("input[name=email]").input_value() == "invited@example.com"
+
+
+def test_the_pages_of_a_refused_form(new_visitor, started):
+    with new_visitor() as visitor:
+        page, address = visitor.page, f"{uuid4().hex}@example.com"
+        visitor.open("/accounts/login/")
+        page.context.clear_cookies()
+        sign_in(page, address)
+        page.get_by_role("heading", name="The form could not be sent").wait_for()
+        assert visitor.faults() == []
+        visitor.open("/accounts/login/")
+        with locked(started):
+            sign_in(page, address)
+            page.get_by_role("heading", name="Not available at the moment").wait_for()
+        assert visitor.faults() == []
+        for _ in range(2):  # One mail in ten seconds.
+            visitor.open("/accounts/signup/")
+            page.locator("input[name=email]").fill(address)
+            page.locator("input[name=password1]").fill(PASSWORD)
+            click(page, "Create the account")
+            page.locator("input[name=code], main > .alert").first.wait_for()
+            page.context.clear_cookies()
+        page.get_by_role("heading", name="Try again later").wait_for()
+        assert visitor.faults() == []
+
+
+@contextmanager
+def locked(project):
+    """Let nobody write to the database of the authorization server until the block ends."""
+    path = project / "var" / "authorization_server.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_the_pages_of_an_app_that_is_removed_and_of_a_deleted_account(new_visitor, started):
+    with new_visitor() as visitor:
+        page = visitor.page
+        sign_up(page, visitor.url, started, f"{uuid4().hex}@example.com")
+        add_app(page, visitor.url)
+        assert visitor.faults() == []
+        assert visitor.open("/accounts/2fa/totp/deactivate/") == []
+        click(page, "Deactivate")
+        page.get_by_text("sign out everywhere else").wait_for()
+        assert visitor.faults() == []
+        visitor.open("/accounts/delete/")
+        click(page, "Delete the account")
+        page.get_by_role("heading", name="Your account is deleted").wait_for()
         assert visitor.faults() == []
 
 

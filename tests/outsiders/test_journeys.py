@@ -4,10 +4,22 @@ from uuid import uuid4
 
 import pytest
 import requests
-from people import CONSENT, PASSWORD, add_passkey, add_sensor, click, id_token, sign_up
+from people import (
+    CONSENT,
+    PASSWORD,
+    add_app,
+    add_passkey,
+    add_sensor,
+    click,
+    id_token,
+    sign_in,
+    sign_up,
+    totp,
+)
 from playwright.sync_api import expect
 
 TIMEOUT = 60_000  # milliseconds
+TWO_FACTORS = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 pytestmark = pytest.mark.slow
 
@@ -77,6 +89,36 @@ def test_an_application_can_ask_to_sign_in_again(page, example, parameters):
     page.get_by_text("Sign in again").wait_for()
     click(page, "Use a passkey")
     assert "pop" in id_token(page, example)["amr"]
+
+
+@pytest.fixture
+def newcomer(new_context, url, started, address):
+    """Return a page of a person who has only a password."""
+    with new_context() as context:
+        page = context.new_page()
+        sign_up(page, url, started, address)
+        yield page
+
+
+def test_an_application_can_ask_for_the_code_of_an_app(newcomer, url, example):
+    authorize(newcomer, example)
+    assert "otp" not in id_token(newcomer, example)["amr"]
+    secret, used = add_app(newcomer, url)
+    authorize(newcomer, example, acr_values=TWO_FACTORS)
+    newcomer.locator("input[name=code]").fill(totp(secret, used))
+    newcomer.keyboard.press("Enter")
+    claims = id_token(newcomer, example)
+    assert (claims["acr"], "otp" in claims["amr"]) == (TWO_FACTORS, True)
+
+
+@pytest.mark.parametrize("parameters", [{"prompt": "login"}, {"max_age": 0}])
+def test_an_application_can_ask_for_the_password_again(newcomer, address, example, parameters):
+    authorize(newcomer, example)
+    first = id_token(newcomer, example)["auth_time"]
+    authorize(newcomer, example, **parameters)
+    newcomer.get_by_text("Sign in again").wait_for()
+    sign_in(newcomer, address)
+    assert id_token(newcomer, example)["auth_time"] > first
 
 
 def test_a_device_gets_a_token_from_the_page_for_its_code(page, env, url):

@@ -48,6 +48,8 @@ def invitation(request: HttpRequest) -> HttpResponse:
         token = request.GET.get("token", "")
         email = signing.loads(token, salt=SALT, max_age=INVITATION_SECONDS)
     except signing.BadSignature:
+        if settings.SIGN_UP == "open":
+            return redirect("account_signup")
         return render(request, "account/signup_closed.html", status=404)
     if settings.SIGN_UP == "closed" or User.objects.filter(email=email).exists():
         return redirect("account_login")

@@ -28,7 +28,6 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "services": [*zip(servers, states(servers), strict=True)],
         "demo_username": env.text("DEMO_USERNAME", ""),
-        "mail_folder": "" if settings.EMAIL_URL else settings.MAIL_FOLDER,
     }
     return render(request, "development.html", context)
 

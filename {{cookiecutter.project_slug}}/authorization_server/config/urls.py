@@ -30,6 +30,7 @@ def project(request: HttpRequest) -> dict[str, Any]:
         "sign_up": settings.SIGN_UP,
         "sends_mail": settings.SENDS_MAIL,
         "development": not settings.PRODUCTION,
+        "mail_folder": "" if settings.PRODUCTION or settings.EMAIL_URL else settings.MAIL_FOLDER,
     }
 
 

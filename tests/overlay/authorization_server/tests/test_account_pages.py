@@ -128,6 +128,10 @@ def test_a_forged_invitation_is_refused(person, invited, change):
     assert not User.objects.exists()
 
 
+def test_a_wrong_invitation_leads_to_the_sign_up_that_is_open(person):
+    assert person.get("/accounts/invitation/?token=x")["Location"] == "/accounts/signup/"
+
+
 def test_an_invitation_ends_after_a_week(person, invited, monkeypatch):
     monkeypatch.setattr("accounts.views.INVITATION_SECONDS", -1)
     assert person.get(invited).status_code == 404
@@ -411,6 +415,14 @@ def test_somebody_who_is_signed_in_is_asked_for_the_second_factor_too(signed_in,
     next_ = address.partition("next=")[2]
     assert sign_in(signed_in, next=next_)["Location"] == "/accounts/2fa/authenticate/"
     assert "Two-Factor" in signed_in.get("/accounts/2fa/authenticate/").text
+
+
+def test_removing_it_ends_nothing_and_offers_to_sign_out_everywhere(signed_in, secret):
+    token = signed_in.tokens().json()["access_token"]
+    page = signed_in.post("/accounts/2fa/totp/deactivate/", follow=True).text
+    assert not Authenticator.objects.exists()
+    assert "Then sign out everywhere else" in page
+    assert is_active(token)
 
 
 def test_secrets_are_encrypted(carol, secret):
