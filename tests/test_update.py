@@ -1,17 +1,29 @@
 """A project with edits of its owner is updated to a newer version of the template by cruft."""
 
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
-from owner import add_endpoint, add_scope, add_setting
+from owner import add_endpoint, add_scope, add_setting, edit
 from stack import ROOT, copy_template, make, running, use_free_ports
 
 GIT = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.com"]
 # The first commit with the layout of today.
 OLDER = "79a3f0f8cca01c64017d2c6f51d4770639ab4c35"
 SETTINGS = "resource_servers/orders/config/settings.py"
+PAGE = (ROOT / "{{cookiecutter.project_slug}}" / "docs" / "upgrading.md").read_text("utf-8")
+# The next one of `accounts` at that commit. The template has added others since.
+MIGRATION = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounts", "0002_rate_limit")]
+    operations = [
+        migrations.AddField("user", "department", models.CharField(blank=True, max_length=50))
+    ]
+"""
 
 
 def git(folder, *arguments, check=True, **options):
@@ -63,6 +75,15 @@ def take_newer_version(template):
     commit(template, "The next version")
 
 
+def add_field_of_users(project):
+    """Add a field to the user model, with its migration."""
+    accounts = project / "authorization_server" / "accounts"
+    field = r"\1    department = models.CharField(max_length=50, blank=True)\n"
+    edit(accounts / "models.py", r'^(    name = models\.CharField\("full name".*\n)', field)
+    path = accounts / "migrations" / "0003_user_department.py"
+    path.write_text(MIGRATION, encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not has_commit(OLDER), reason="the clone is shallow")
 def test_a_project_with_edits_of_its_owner_is_brought_up_to_date(older_template, cruft, tmp_path):
@@ -72,6 +93,7 @@ def test_a_project_with_edits_of_its_owner_is_brought_up_to_date(older_template,
     secrets = (project / ".env").read_bytes()
     add_endpoint(project)
     add_scope(project)
+    add_field_of_users(project)
     add_setting(project / "resource_servers" / "orders", "STOCK_WARNING = 3")
     commit(project, "Add the stock of orders")
     take_newer_version(older_template)
@@ -83,7 +105,13 @@ def test_a_project_with_edits_of_its_owner_is_brought_up_to_date(older_template,
     assert (project / SETTINGS).read_text(encoding="utf-8").endswith("\nSTOCK_WARNING = 3\n")
     assert (project / ".env").read_bytes() == secrets
     use_free_ports(project)
-    for target in ("install", "lint", "test"):
+    make(project, "install", check=True)
+    (merge,) = re.findall(r"^        (\(cd authorization_server.*--merge\))$", PAGE, re.M)
+    python = project / ".venv" / "bin" / "python"
+    key = [python, project / "authorization_server" / "manage.py", "ensure_signing_key"]
+    subprocess.run(key, check=True)  # A project that has run has one.
+    subprocess.run(["bash", "-euc", merge], cwd=project, input=b"y\n", check=True)
+    for target in ("lint", "test"):
         make(project, target, check=True)
     with running(project):
         make(project, "smoke", check=True)

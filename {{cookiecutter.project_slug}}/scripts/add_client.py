@@ -122,7 +122,7 @@ def registered() -> str:
         encoding="utf-8",
     )
     if done.returncode == 0:
-        return "It is registered. A running authorization server knows it at once."
+        return "It is registered. A running authorization server knows it already."
     is_new = "database is not ready" in done.stdout
     reason = "there is no database yet" if is_new else done.stdout.strip()
     return f"`make run` registers it: {reason}"

@@ -33,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def states(servers: Sequence[ResourceServer]) -> list[str]:
-    """Return the state of each resource server. All of them are asked at once."""
+    """Return the state of each resource server. All of them are asked in parallel."""
     pool = ThreadPoolExecutor(max(1, len(servers)))
     asked = [pool.submit(state_of, server) for server in servers]
     wait(asked, SECONDS)

@@ -196,7 +196,7 @@ class Pool:
             self.start(query)
 
     def close(self, connection: Connection) -> None:
-        """Close a connection at once."""
+        """Close a connection, without waiting for its query."""
         self.forget(connection)
         connection.pgconn.finish()
 

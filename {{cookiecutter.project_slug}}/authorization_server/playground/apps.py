@@ -7,6 +7,6 @@ class PlaygroundConfig(AppConfig):
     name = "playground"
 
     def ready(self) -> None:
-        """Refuse to start in production: anybody could keep the resource servers waiting."""
+        """Refuse to start in production: strangers could keep the resource servers waiting."""
         if settings.PRODUCTION:
             raise ImproperlyConfigured("The app playground is for development only.")

@@ -36,7 +36,7 @@ def run(tmp_path):
             command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-        return [line for line in done.stderr.splitlines() if ": run `" in line]
+        return done.stderr.splitlines()
 
     return run
 
@@ -53,3 +53,13 @@ def test_nothing_is_reported_once_both_commands_have_run(run):
     run("-m", "django", "makemigrations", "shop")
     run("-m", "django", "migrate")
     assert run("-c", REPORT) == []
+
+
+def test_migrations_that_conflict_are_one_line_with_the_command_that_merges_them(run, tmp_path):
+    run("-m", "django", "makemigrations", "shop")
+    first = tmp_path / "shop" / "migrations" / "0002_mine.py"
+    run("-m", "django", "makemigrations", "shop", "--empty", "--name", "mine")
+    first.with_name("0002_theirs.py").write_bytes(first.read_bytes())
+    (line,) = run("-c", REPORT)
+    assert line.startswith("Conflicting migrations detected")
+    assert line.endswith("python manage.py makemigrations --merge'")

@@ -35,7 +35,7 @@ function showLifetime() {
 }
 
 async function signIn(isPopUp) {
-  // Opened at once: browsers block a pop-up that does not follow a click.
+  // Opened in the handler of the click: browsers block any other pop-up.
   const opened = isPopUp ? window.open("about:blank", "sign-in", "popup,width=560,height=760") : null;
   const [verifier, state] = [random(), random()];
   sessionStorage.setItem("pending", JSON.stringify({ verifier, state }));

@@ -222,11 +222,11 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         await super()._serve()
 
     def handle_exit_signal(self) -> None:
-        """Begin to stop gracefully, at once: gunicorn looks once a second."""
+        """Begin to stop gracefully, without the second that gunicorn may take to look."""
         self.wake(super().handle_exit_signal)
 
     def handle_quit_signal(self) -> None:
-        """Stop at once."""
+        """Stop without finishing the requests."""
         self.wake(super().handle_quit_signal)
 
     def wake(self, handle: Callable[[], None]) -> None:
@@ -256,7 +256,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 
 def report_missing_migration() -> None:
     """Log which command the models or the database need, before a request fails with 500."""
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
     from django.db import connections
 
     checks = {
@@ -270,6 +270,9 @@ def report_missing_migration() -> None:
         except SystemExit:
             manage = Path.cwd() / "manage.py"
             log.warning("%s: run `%s %s %s`.", problem, sys.executable, manage, command)
+        except CommandError as error:  # Two migrations follow the same one.
+            log.warning(" ".join(str(error).split()))
+            break
     connections.close_all()
 
 

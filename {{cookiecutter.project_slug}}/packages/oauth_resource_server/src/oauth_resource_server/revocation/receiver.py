@@ -66,7 +66,7 @@ class Receiver:
                 more = self._poll(more)
             except (TokenValidationError, ResponseInvalid) as error:
                 failures += 1
-                if failures == 2:  # The first retry is at once.
+                if failures == 2:  # The first retry follows without a pause.
                     log.warning("Revocations of %s do not arrive: %s", self._http.url, error)
                 if failures > 1:
                     time.sleep(min(MAX_DELAY, 0.1 * 2**failures) * random.uniform(0.5, 1))  # noqa: S311
