@@ -588,11 +588,12 @@ def test_probes_that_succeed_are_not_in_the_access_log(start):
 
 def test_in_development_a_security_event_is_in_the_line_of_its_request(start):
     with start(WEB_ACCESS_LOG="true", ENVIRONMENT="development") as server:
-        server.get("/event")
+        server.get("/event", "X-Request-ID: abc")
         server.get("/echo")
         until(lambda: "GET /echo" in server.log.read_text())
         first, second = server.log.read_text().splitlines()
-    assert re.fullmatch(r"GET /event 401 no token [0-9.]+ ms; client-refused client=b", first)
+    event = r"GET /event 401 no token [0-9.]+ ms; client-refused client=b \[abc\]"
+    assert re.fullmatch(event, first)
     assert re.fullmatch(r"GET /echo 200 [0-9.]+ ms", second)
 
 

@@ -295,7 +295,7 @@ class AccessLog:
         identifier = outgoing_headers().get(HEADER, "").encode()
         if not identifier or not record.name.startswith(SECURITY):
             return True
-        self.events[identifier] += f"; {record.getMessage()}"
+        self.events[identifier] += f"; {record.getMessage()} [{identifier.decode()}]"
         return False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
