@@ -38,14 +38,12 @@ def seal() -> None:
         events = events.filter(time__gt=newest.time - LATEST)
     before = last
     while batch := list(events[:SIZE]):
-        seals = []
-        for event in batch:
-            last = link(event, last)
-            seals.append(last)
+        seals = [last := link(event, last) for event in batch]
         try:
             Seal.objects.bulk_create(seals)
         except IntegrityError:  # Another process has sealed the same.
             return
+        events = events.filter(pk__gt=batch[-1].pk)
     if last and last != before:
         logger.info({"event": "audit-sealed", "anchor": str(last)})
 
@@ -66,14 +64,12 @@ def delete_expired() -> None:
     links = Seal.objects.filter(expires__lt=now).order_by("position")
     if kept:
         links = links.filter(position__lt=kept.position)
-    batch: list[Seal] = []
-    while not batch or len(batch) > SIZE:
-        batch = list(links[: SIZE + 1])
+    batch = list(links[: SIZE + 1])
+    while batch:
         with transaction.atomic():
             Event.objects.filter(pk__in=[one.event_id for one in batch]).delete()
             Seal.objects.filter(pk__in=[one.pk for one in batch[:-1]]).delete()
-        if not batch:
-            return
+        batch = list(links[: SIZE + 1]) if len(batch) > SIZE else []
 
 
 def links() -> Iterator[tuple[Seal, Event | None]]:

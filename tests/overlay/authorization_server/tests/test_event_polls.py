@@ -194,3 +194,10 @@ def test_without_a_look_at_the_table_the_answer_is_503(events, stream, monkeypat
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
     stream.read_at = time.monotonic() - ago
     assert asyncio.run(poll(events))[0] == 503
+
+
+def test_a_refused_poll_is_an_event(events, caplog):
+    assert asyncio.run(poll(events, secret="wrong"))[0] == 401
+    (line,) = [record.msg for record in caplog.records if record.name == "security"]
+    assert (line["event"], line["outcome"]) == ("introspection-refused", "invalid_client")
+    assert (line["client_id"], line["endpoint"]) == ("orders-introspection", module.PATH)
