@@ -7,7 +7,7 @@ unexport VIRTUAL_ENV
 LIBRARY := '{{cookiecutter.project_slug}}/packages/oauth_resource_server'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo library test test-library test-containers test-fast lint lock audit docs bench size
+.PHONY: help install demo library test test-library fuzz test-containers test-fast lint lock audit docs bench size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test: lint test-library test-containers  ## run every test; the slow tests run g
 
 test-library: install  ## run the tests of the library on Django 5.2, with branch coverage, and on Django 6.1
 	python tests/library_suite.py
+
+fuzz: install  ## fuzz each parser of the library for SECONDS (default 300)
+	python tests/library_suite.py fuzz -max_total_time=$(or $(SECONDS),300)
 
 test-containers: install  ## test a generated project in containers and on a swarm; skipped without them
 	pytest tests/containers

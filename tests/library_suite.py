@@ -1,7 +1,7 @@
 """Run the tests of the library on both versions of Django: ``make test-library``.
 
 On Django 5.2, 95 % of the branches must be covered. Arguments are passed to pytest; with arguments
-the coverage is not measured.
+the coverage is not measured. ``fuzz`` and options of libFuzzer fuzz the parsers: ``make fuzz``.
 """
 
 import json
@@ -14,10 +14,14 @@ from stack import ROOT, python_for_django_6_1
 LIBRARY_TESTS = ROOT / "tests" / "library"
 BUILD = ROOT / "build" / "library-tests"
 MIN_BRANCHES = 95  # percent
+PYTEST = ["pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2"]
+FUZZER = ["python", "-m", "library.fuzzing"]
 
 
 def main(arguments):
     """Return 1 if the tests fail on a version of Django, else 0."""
+    if arguments[:1] == ["fuzz"]:
+        return 0 if run("5.2", sys.executable, *arguments[1:], command=FUZZER) else 1
     report = BUILD / "coverage.json"
     coverage = [] if arguments else ["--cov", "--cov-report=term", f"--cov-report=json:{report}"]
     passed = run("5.2", sys.executable, *coverage, *arguments)
@@ -39,7 +43,7 @@ def covers_branches(report):
     return percent >= MIN_BRANCHES
 
 
-def run(django, python, *options):
+def run(django, python, *options, command=PYTEST):
     """Run the tests on one version of Django in its own environment; return whether they pass."""
     print(f"The library on Django {django}:", flush=True)
     environment = os.environ | {
@@ -48,8 +52,7 @@ def run(django, python, *options):
         "PYTHONDONTWRITEBYTECODE": "1",  # Compiled files would be part of generated projects.
     }
     uv = ["uv", "run", "--quiet", "--locked", "--no-default-groups", "--group", "library"]
-    pytest = ["pytest", "--quiet", "-p", "no:cacheprovider", "-n", "2", *options]
-    command = [*uv, "--group", f"django{django}", *pytest]
+    command = [*uv, "--group", f"django{django}", *command, *options]
     return subprocess.run(command, cwd=LIBRARY_TESTS, env=environment).returncode == 0
 
 

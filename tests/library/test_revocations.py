@@ -288,6 +288,13 @@ def test_revocations_are_counted_with_their_delay(events):
     assert [new - old for new, old in zip(after, before, strict=True)] == [2, 0.5]
 
 
+@pytest.mark.parametrize("delay", [10**400, -1, "1", None])
+def test_a_delay_that_no_metric_can_hold_is_ignored(events, delay):
+    events.say(reset=True, delay=delay)
+    events.say(tokens=[digest("a")], delay=delay)
+    assert process_state().receiver.is_live
+
+
 def test_the_state_of_the_reports_is_part_of_the_health(events):
     events.say(500)
     before = health.issuer_states()["revocations"]

@@ -20,7 +20,8 @@ from oauth_resource_server.revocation.matcher import RevocationMatcher, Revocati
 WAIT_SECONDS = 5  # of the authorization server, for the next revocation
 MAX_LIVE_SECONDS = 60
 MAX_BYTES = 256 * 1024
-MAX_DELAY = 5.0
+MAX_DELAY = 5.0  # seconds between two tries
+MAX_REPORTED_DELAY = 1e9  # A metric holds no larger integer of JSON.
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
@@ -118,5 +119,5 @@ def _count(revocations: Revocations, delay: Any) -> None:
     metrics.revocations.labels("token").inc(len(revocations.tokens))
     metrics.revocations.labels("client").inc(len(revocations.clients))
     metrics.revocations.labels("reset").inc(int(revocations.reset))
-    if isinstance(delay, int | float) and delay >= 0:
+    if isinstance(delay, int | float) and 0 <= delay <= MAX_REPORTED_DELAY:
         metrics.revocation_seconds.observe(delay)
