@@ -131,3 +131,21 @@ class TestRelease:
         assert commands.index("make test-library") < commands.index("make library")
         assert (publish["needs"], publish["permissions"]) == ("build", {"id-token": "write"})
         assert "secrets" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("python", ["311", "312", "313", "314"])
+def test_pycurl_has_wheels_for_every_platform_of_the_readme(source, python):
+    """Its README says what is compiled on Alpine, for which there is no wheel."""
+    lock = tomllib.loads((source.parents[1] / "uv.lock").read_text(encoding="utf-8"))
+    [pycurl] = [one for one in lock["package"] if one["name"] == "pycurl"]
+    tags = [one["url"].rpartition("/")[2].partition(f"-cp{python}-")[2] for one in pycurl["wheels"]]
+    platforms = {
+        re.sub(r"(manylinux|musllinux|macosx)_\d+_\d+", r"\1", tag.partition("-")[2])
+        for tag in tags
+        if tag
+    }
+    assert platforms == {
+        *("manylinux_x86_64.whl", "manylinux_aarch64.whl", "macosx_x86_64.whl"),
+        *("macosx_arm64.whl", "win_amd64.whl", "win_arm64.whl"),
+    }
+    assert "apk add gcc musl-dev curl-dev" in (source / "README.md").read_text(encoding="utf-8")
