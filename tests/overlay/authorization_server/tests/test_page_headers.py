@@ -26,6 +26,16 @@ def test_no_page_is_shown_in_a_frame(anonymous, path):
     assert "frame-ancestors 'none'" in anonymous.get(path)["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("path", [*OPENED, *OTHERS])
+def test_no_page_tells_another_site_its_address(anonymous, path):
+    assert anonymous.get(path)["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("page", ["consent", "device"])
+def test_no_page_sends_a_message_to_another_window(request, page):
+    assert "postMessage" not in request.getfixturevalue(page).text
+
+
 @pytest.mark.parametrize("page", ["consent", "device"])
 def test_no_form_is_shown_in_a_frame(request, page):
     response = request.getfixturevalue(page)
