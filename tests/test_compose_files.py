@@ -84,7 +84,7 @@ def test_only_the_proxy_has_a_capability(services):
 def test_only_the_proxy_publishes_a_port_to_other_machines_in_production(containers):
     ports = {name: each["ports"] for _, name, each in containers if "ports" in each}
     local = {name for name, each in ports.items() if each[0].startswith("127.0.0.1:$")}
-    assert (set(ports) - local, local) == ({"proxy"}, {"prometheus", "grafana"})
+    assert (set(ports) - local, local) == ({"proxy"}, {"prometheus", "grafana", "jaeger"})
 
 
 def test_only_prometheus_mounts_the_token_of_the_metrics(containers):

@@ -39,6 +39,14 @@ def test_an_invalid_setting_is_reported_without_a_traceback(stack):
     assert "LOG_LEVEL" in process.stderr
 
 
+def test_traces_without_their_packages_are_refused_in_one_sentence(stack):
+    url = "http://127.0.0.1:4318"
+    process = serve_authorization_server(stack, OTEL_EXPORTER_OTLP_ENDPOINT=url, WEB_RELOAD="false")
+    assert process.returncode != 0
+    assert "Traceback" not in process.stderr
+    assert '"opentelemetry" in default-groups' in process.stderr
+
+
 def serve_authorization_server(stack, address=None, **variables):
     """Start it with other `variables`, and wait until it has ended."""
     address = f"127.0.0.1:{free_port()}" if address is None else address

@@ -32,6 +32,10 @@ bridge = WSGIBridge(django, threads=env.number("WEB_THREADS", 4, minimum=1), max
 # Resource servers, clients and Prometheus need them even while all threads are busy.
 documents = WSGIBridge(django, threads=1, max_body=0)
 introspection = Endpoint()
+if env.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
+    from introspection import tracing
+
+    introspection = tracing.Endpoint()
 metrics = WSGIBridge(for_any_host(django), threads=1, max_body=0)
 health = Health(bridge.threads, introspection.state)
 

@@ -4,6 +4,7 @@
     logging      one value for LOGGING
     metrics      requests by status, for Prometheus
     request_id   one identifier per request, in every log line and in requests to other services
+    tracing      OpenTelemetry, where it is on
     timing       where an answer came from, for web pages in development
     health       ``/health/live`` and ``/health/ready``
     database     503 while the database is away

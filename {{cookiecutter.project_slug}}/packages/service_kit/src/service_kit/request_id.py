@@ -21,6 +21,7 @@ HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
+injectors: list[Callable[[dict[str, str]], object]] = []  # of service_kit.tracing
 _meta: ContextVar[Mapping[str, Any]] = ContextVar("meta", default={})  # noqa: B039  (not changed)
 
 
@@ -72,9 +73,12 @@ def sender(meta: Mapping[str, Any]) -> str:
 
 
 def outgoing_headers() -> dict[str, str]:
-    """Return the headers that pass the current identifier on to another service."""
+    """Return the headers that pass the current identifier, and trace, on to another service."""
     identifier = _current.get()
-    return {HEADER: identifier} if identifier else {}
+    headers = {HEADER: identifier} if identifier else {}
+    for inject in injectors:
+        inject(headers)
+    return headers
 
 
 class RequestIdMiddleware:
