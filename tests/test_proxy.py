@@ -160,6 +160,21 @@ def test_a_forged_address_does_not_reach_a_service(send, service, name):
     assert sorted(addresses) == ["127.0.0.1", "https"]
 
 
+@pytest.mark.parametrize(
+    ("given", "is_kept"), [("abc-1.2_3", True), ('a"b', False), ("a" * 65, False), ("", False)]
+)
+def test_a_request_has_one_identifier_at_the_service_and_in_the_log(
+    send, configuration, given, is_kept
+):
+    _, body = send("orders", "/?token=hidden", {"X-Request-ID": given})
+    identifier = json.loads(body)["x-request-id"]
+    log = (configuration[1].parent / "log").read_text(encoding="utf-8").splitlines()
+    line = json.loads(log[-1])
+    assert list(line)[:5] == ["time", "level", "logger", "request_id", "message"]
+    assert (line["request_id"], line["message"]) == (identifier, "GET / 200")
+    assert (identifier == given) == is_kept
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_that_does_not_answer_is_503_with_a_time_to_come_back(send, service):
     status, body = send(service, "/silent")

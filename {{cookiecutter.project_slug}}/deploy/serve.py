@@ -60,6 +60,11 @@ loglevel = "warning"
 if IS_DEVELOPMENT:
     logger_class = "service_kit.worker.Logger"
     os.environ.setdefault("WEB_ACCESS_LOG", "true")
+else:
+    from service_kit.logging import logging_config
+
+    own = {"gunicorn.error": {"handlers": ["console"], "propagate": False, "level": "WARNING"}}
+    logconfig_dict = logging_config("WARNING", json=True) | {"loggers": own}
 # Not `reload`, which misses changes: service_kit.worker watches these files, in development only.
 reload_extra_files = watched() if IS_DEVELOPMENT else []
 

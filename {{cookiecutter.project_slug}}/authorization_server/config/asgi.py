@@ -20,7 +20,6 @@ from oauth.requests import MAX_BODY_SIZE  # noqa: E402
 from revocation_events.endpoint import PATH, Events  # noqa: E402
 from revocation_events.stream import Stream  # noqa: E402
 from service_kit.health import LIVE, READY, Health  # noqa: E402
-from service_kit.metrics import for_any_host  # noqa: E402
 
 DOCUMENTS = [
     "/.well-known/oauth-authorization-server",
@@ -36,7 +35,7 @@ if env.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
     from introspection import tracing
 
     introspection = tracing.Endpoint()
-metrics = WSGIBridge(for_any_host(django), threads=1, max_body=0)
+metrics = WSGIBridge(django, threads=1, max_body=0, any_host=True)
 health = Health(bridge.threads, introspection.state)
 
 application = Routes(

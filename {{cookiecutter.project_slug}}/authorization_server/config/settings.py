@@ -92,8 +92,6 @@ MIDDLEWARE = [
     "accounts.middleware.AccountsMiddleware",
     "audit.admin.record_administrators",
 ]
-if env.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
-    MIDDLEWARE.insert(0, "service_kit.tracing.TracingMiddleware")
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -16,15 +16,13 @@ class Endpoint(endpoint.Endpoint):
     """Records each introspection and its query, in the trace of the resource server."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {
-            name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
-        }
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         with request_span(scope["method"], headers) as respond:
 
             async def noting(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    identifier = dict(message["headers"])[HEADER.encode()].decode()
-                    respond(message["status"], identifier, scope["path"])
+                    identifier = dict(message["headers"])[HEADER.encode()]
+                    respond(message["status"], identifier.decode(), scope["path"])
                 await send(message)
 
             await super().__call__(scope, receive, noting)

@@ -5,7 +5,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from service_kit import env
-from service_kit.wsgi_bridge import Routes, WSGIBridge
+from service_kit.wsgi_bridge import Application, Routes, WSGIBridge
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -17,7 +17,6 @@ from django.urls import reverse  # noqa: E402
 
 from oauth_resource_server.validation import is_held_up  # noqa: E402
 from service_kit.health import LIVE, READY, Health  # noqa: E402
-from service_kit.metrics import for_any_host  # noqa: E402
 
 bridge = WSGIBridge(
     django,
@@ -27,15 +26,9 @@ bridge = WSGIBridge(
 )
 # Clients and Prometheus are answered even while all threads are busy.
 metadata = WSGIBridge(django, threads=1, max_body=0)
-metrics = WSGIBridge(for_any_host(django), threads=1, max_body=0)
+metrics = WSGIBridge(django, threads=1, max_body=0, any_host=True)
 health = Health(bridge.threads, patience=20 if settings.PRODUCTION else 0)
 
-application = Routes(
-    {
-        LIVE: health,
-        READY: health,
-        "/metrics": metrics,
-        reverse("oauth2_provider:oauth-resource-metadata"): metadata,
-    },
-    bridge,
-)
+paths: dict[str, Application] = {LIVE: health, READY: health, "/metrics": metrics}
+paths[reverse("oauth2_provider:oauth-resource-metadata")] = metadata
+application = Routes(paths, bridge)

@@ -58,8 +58,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "oauth_resource_server.django.middleware.AuthorizationServerErrorMiddleware",
 ]
-if env.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
-    MIDDLEWARE.insert(0, "service_kit.tracing.TracingMiddleware")
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 ROOT_URLCONF = "config.urls"
 AUTH_USER_MODEL = "api.ResourceOwner"

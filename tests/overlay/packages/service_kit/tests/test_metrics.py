@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from prometheus_client import REGISTRY
-from service_kit.metrics import for_any_host
 from service_kit.wsgi_bridge import Line, Refused, WSGIBridge
 
 SCOPE = {
@@ -65,10 +64,3 @@ def test_a_request_for_which_no_thread_is_free_is_counted(counted):
     with pytest.raises(Refused):
         asyncio.run(Line(places=0, length=0, seconds=60).enter(None))
     assert counted("service_overloads_total") == 1
-
-
-def test_any_host_is_replaced_by_one_of_the_service(settings):
-    seen = []
-    application = for_any_host(lambda environ, start: seen.append(environ["HTTP_HOST"]))
-    application({"HTTP_HOST": "172.18.0.5:8000"}, None)
-    assert seen == settings.ALLOWED_HOSTS[:1]

@@ -1,6 +1,10 @@
 """The LOGGING of every service: readable lines in development, JSON lines in production."""
 
 import logging
+import os
+import subprocess
+import sys
+from logging.config import dictConfig
 from typing import Any
 
 from pythonjsonlogger.core import RESERVED_ATTRS
@@ -70,3 +74,19 @@ def logging_config(level: str, *, json: bool) -> dict[str, Any]:
             "oauth2_provider.models": {"level": "WARNING"},
         },
     }
+
+
+if __name__ == "__main__":  # python -m service_kit.logging PROGRAM: log what a step prints
+    if os.environ.get("ENVIRONMENT") == "development":
+        os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
+    dictConfig(logging_config("INFO", json=True))
+    log, pipe, merged = logging.getLogger("step"), subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(sys.argv[1:], stdout=pipe, stderr=merged, encoding="utf-8") as process:  # noqa: S603
+        for line in process.stdout or ():
+            if line.startswith("{"):  # The program has logged it.
+                sys.stderr.write(line)
+            elif line.strip():
+                log.info(line.rstrip())
+    if process.returncode:
+        log.error("The step has ended with exit code %d.", process.returncode)
+    sys.exit(process.returncode)

@@ -1,13 +1,8 @@
 """Prometheus metrics that every service has, about the requests that Django answers."""
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from prometheus_client import Counter, Histogram
-
-if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # seconds
 
@@ -19,16 +14,3 @@ request_of = cache(requests.labels)
 for _status in ("200", "500", "503"):
     request_of(_status)  # so that a rate sees the first error, too
 overloads = Counter("service_overloads", "Requests that were refused because no thread was free")
-
-
-def for_any_host(application: "WSGIApplication") -> "WSGIApplication":
-    """Return the application for requests with any Host header.
-
-    Prometheus addresses a container by its IP, which is in no ALLOWED_HOSTS.
-    """
-
-    def with_own_host(environ: dict[str, Any], start_response: Any) -> Any:
-        environ["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
-        return application(environ, start_response)
-
-    return with_own_host

@@ -24,10 +24,10 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn import glogging
+from gunicorn.arbiter import Arbiter
 from gunicorn.asgi import protocol as gunicorn_protocol
 from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.errors import AppImportError
 from gunicorn.workers import gasgi
 
 from service_kit import env
@@ -194,7 +194,8 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
                 self.asgi = self._make_error_app(repr(error))
                 return
             if is_explained:
-                raise AppImportError(sentence) from None
+                self.log.error(sentence)
+                sys.exit(Arbiter.APP_LOAD_ERROR)
             raise
         # What has been imported lives as long as the process: no collection looks at it again.
         gc.freeze()

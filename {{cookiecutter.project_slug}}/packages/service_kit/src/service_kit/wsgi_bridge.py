@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
+from django.conf import settings
+
 from service_kit import metrics
 
 if TYPE_CHECKING:
@@ -470,6 +472,7 @@ class WSGIBridge:
         body_seconds: Seconds for a whole body.
         max_waiting: The number of requests that may wait for a thread.
         wait_seconds: Seconds for which one may wait.
+        any_host: Whether any Host header will do: Prometheus addresses a container by its IP.
         is_held_up: Whether a request, of which it gets the headers, can hardly be answered at the
             moment. Such requests take a thread at intervals, because their clients ask again.
     """
@@ -484,8 +487,9 @@ class WSGIBridge:
         body_seconds: float = BODY_SECONDS,
         max_waiting: int = MAX_WAITING,
         wait_seconds: float = WAIT_SECONDS,
+        any_host: bool = False,
     ) -> None:
-        self.application = application
+        self.application, self.any_host = application, any_host
         self.max_body, self.body_seconds = max_body, body_seconds
         self.threads = Threads(threads)
         # Each thread has one more request at hand, and need not wait for the event loop.
@@ -499,6 +503,8 @@ class WSGIBridge:
         try:
             environ = environ_of(scope)
             body = await read_body(scope, receive, self.max_body, self.body_seconds)
+            if self.any_host:
+                environ["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
             environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(len(body)), BytesIO(body)
             if self.is_held_up(environ):
                 await self.hold(client)
