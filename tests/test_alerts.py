@@ -37,6 +37,10 @@ CASES = {
         histogram("service_request_seconds", "orders", 5),
         histogram("service_request_seconds", "orders", 2),
     ),
+    "RotationOverdue": (
+        {'service_credential_due_timestamp_seconds{job="orders", credential="x"}': "1x120"},
+        {'service_credential_due_timestamp_seconds{job="orders", credential="x"}': "9999x120"},
+    ),
     "NoThreadFree": (
         {'service_overloads_total{job="orders"}': "0+1x120"},
         {'service_overloads_total{job="orders"}': "7x120"},

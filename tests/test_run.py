@@ -410,12 +410,15 @@ SECRETS = {
     "DEMO_MACHINE_CLIENT_SECRET": {"register"},
     "ORDERS_SECRET_KEY": {"orders"},
     "ORDERS_SECRET_KEY_FILE": {"orders"},
-    "ORDERS_INTROSPECTION_CLIENT_SECRET": {"register", "orders"},
+    "ORDERS_INTROSPECTION_CLIENT_SECRET": {"register"},
+    "ORDERS_INTROSPECTION_CLIENT_SECRET_FILE": {"orders"},
+    "ORDERS_INTROSPECTION_CLIENT_SECRET_FALLBACK": {"register"},
     "ORDERS_DATABASE_URL": {"orders"},
     "ORDERS_CACHE_URL": {"orders"},
     "ORDERS_PAYMENT_TOKEN": {"orders"},
     "ORDERS_HISTORY_SECRET_KEY": {"orders-history"},
-    "ORDERS_HISTORY_INTROSPECTION_CLIENT_SECRET": {"register", "orders-history"},
+    "ORDERS_HISTORY_INTROSPECTION_CLIENT_SECRET": {"register"},
+    "ORDERS_HISTORY_INTROSPECTION_CLIENT_SECRET_FILE": {"orders-history"},
     "ORDERS_ISSUERS": {"orders"},
     "OKTA_CLIENT_SECRET": {"orders"},
     "ORDERS_PORT": {"server", "register", "orders", "orders-history", "other"},
@@ -437,7 +440,9 @@ def received(platform, run_script, tmp_path, log):
     run_script(platform, "add_resource_server", "orders-history")
     manage = platform / "resource_servers" / "orders-history" / "manage.py"
     manage.write_text(MANAGE, encoding="utf-8")
-    values = dict.fromkeys(SECRETS, "value") | {"ORDERS_ISSUERS": "okta"}
+    # `make run` passes the secret in a file that it writes.
+    given = [name for name in SECRETS if not name.endswith("CLIENT_SECRET_FILE")]
+    values = dict.fromkeys(given, "value") | {"ORDERS_ISSUERS": "okta"}
     prefixes = "AUTHORIZATION_SERVER", "ORDERS", "ORDERS_HISTORY"
     values |= addresses({prefix: free_port() for prefix in prefixes})
     lines = [f"{name}={value}\n" for name, value in values.items()]

@@ -9,12 +9,12 @@ import pytest
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
 URLS = {
     "AUTHORIZATION_SERVER_DATABASE_URL": (
-        r"postgres://authorization-server:([\w-]{43})@postgres:5432/authorization-server"
+        r"postgres://authorization-server:([\w-]{73})@postgres:5432/authorization-server"
     ),
     "ORDER_HISTORY_DATABASE_URL": (
-        r"postgres://order-history:([\w-]{43})@postgres:5432/order-history"
+        r"postgres://order-history:([\w-]{73})@postgres:5432/order-history"
     ),
-    "ORDER_HISTORY_CACHE_URL": r"redis://order-history:([\w-]{43})@valkey:6379/0",
+    "ORDER_HISTORY_CACHE_URL": r"redis://order-history:([\w-]{73})@valkey:6379/0",
 }
 
 
@@ -183,7 +183,7 @@ def test_a_missing_file_is_created_again(platform, complete):
     kept = secret(platform, "VALKEY_PASSWORD")
     (platform / ".secrets" / "POSTGRES_PASSWORD").unlink()
     complete()
-    assert len(secret(platform, "POSTGRES_PASSWORD")) == 43
+    assert len(secret(platform, "POSTGRES_PASSWORD")) == 73
     assert secret(platform, "VALKEY_PASSWORD") == kept
 
 

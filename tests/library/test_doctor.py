@@ -8,6 +8,8 @@ from io import StringIO
 
 import pytest
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import Warning, register
+from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command
 from oauth_resource_server.doctor import connection
 
@@ -113,6 +115,16 @@ def tls_server(set_up, tmp_path, monkeypatch):
 def test_a_working_setup_has_no_problem(server, run):
     code, lines = run()
     assert (code, {line.split()[0] for line in lines}) == (0, {"ok"})
+
+
+def test_a_check_of_the_project_about_credentials_is_repeated(server, run, monkeypatch):
+    def check(app_configs, **kwargs):
+        return [Warning("A rotation is overdue.", id="project.W001")]
+
+    monkeypatch.setattr(registry, "registered_checks", {*registry.registered_checks})
+    register(check, "credentials")
+    code, lines = run()
+    assert (code, lines[0]) == (0, "warning  settings: A rotation is overdue. (project.W001)")
 
 
 def test_each_step_has_a_line(server, run):

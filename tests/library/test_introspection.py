@@ -14,7 +14,7 @@ from oauth_resource_server import (
 )
 from oauth_resource_server.conf import Conf
 from oauth_resource_server.http.client import MAX_BODY_BYTES, HTTPClient
-from oauth_resource_server.issuers.introspection import IntrospectionClient
+from oauth_resource_server.issuers.introspection import IntrospectionClient, authorization
 from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.resilience.bulkhead import within
 
@@ -89,6 +89,39 @@ def test_it_keeps_the_query_of_the_url(authorization_server):
 
 def test_it_authenticates_with_its_credentials(sent):
     assert basic(sent.headers["Authorization"]) == f"orders-introspection:{SECRET}"
+
+
+def header_with(secret):
+    return f"Basic {base64.b64encode(f'orders:{secret}'.encode()).decode()}"
+
+
+@pytest.fixture
+def secret_file(tmp_path):
+    """A file that does not exist yet."""
+    return tmp_path / "secret"
+
+
+@pytest.fixture
+def header(secret_file):
+    """A function that returns the header of the next request."""
+    issuer = IssuerSettings(
+        iss="https://as.example.com", credentials=("orders", SECRET), secret_file=str(secret_file)
+    )
+    return lambda: authorization(issuer)
+
+
+def test_the_secret_of_a_file_is_read_again_when_it_changes(secret_file, header):
+    secret_file.write_text("first\n")
+    before = header()
+    secret_file.write_text("second\n")
+    assert (before, header()) == (header_with("first"), header_with("second"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff"], ids=["missing", "empty", "binary"])
+def test_without_a_secret_in_its_file_the_one_of_the_settings_is_used(secret_file, header, content):
+    if content is not None:
+        secret_file.write_bytes(content)
+    assert header() == header_with(SECRET)
 
 
 def test_special_characters_in_credentials_are_encoded_as_rfc_6749_says(authorization_server):

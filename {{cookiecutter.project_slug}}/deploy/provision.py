@@ -3,7 +3,11 @@
 ``ORDERS_DATABASE_URL`` names the role and its database, ``ORDERS_CACHE_URL`` the user of Valkey.
 Each gets only the rights that the service needs. This runs before each start of the service, and so
 also provisions a resource server that is added later, and applies a changed password. Each NAME is
-read from the file that NAME_FILE names; no value is ever printed.
+read from the file that NAME_FILE names; no value is ever printed. In a rotation the file has two
+URLs. Both are accepted, and no other one.
+
+A role has one password, so that the database of `orders` has two roles: its owner `orders`, and
+`orders_b`, which acts as `orders` from the moment that it is connected.
 
 A host other than the platform's own ``postgres`` or ``valkey`` is not changed.
 """
@@ -35,7 +39,9 @@ ADMINISTRATORS = ("", "postgres", "admin", "default")
 TIMEOUT_SECONDS = 10
 # Several services are provisioned concurrently; the catalogues of the cluster need one at a time.
 LOCK = 7662
-NOT_MORE = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD"
+# Of the second role.
+SECOND = "_b"
+NOT_MORE = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD"
 # The commands of Django's cache framework, except those that list or empty the whole server.
 CACHE_COMMANDS = [
     *("get", "set", "mget", "mset", "del", "exists", "expire", "persist", "incrby"),
@@ -49,12 +55,12 @@ def main() -> None:
         sys.exit("usage: python deploy/provision.py NAME, with NAME_DATABASE_URL in a file")
     name = sys.argv[1]
     prefix = name.upper().replace("-", "_")
-    database = urlsplit(value(f"{prefix}_DATABASE_URL"))
-    if is_ours(name, database, "postgres"):
-        provision_database(name, database)
-    cache = urlsplit(value(f"{prefix}_CACHE_URL"))
-    if is_ours(name, cache, "valkey"):
-        provision_cache(name, cache)
+    databases = [*map(urlsplit, value(f"{prefix}_DATABASE_URL").split())]
+    if databases and all(is_ours(name, url, "postgres") for url in databases):
+        provision_database(name, databases)
+    caches = [*map(urlsplit, value(f"{prefix}_CACHE_URL").split())]
+    if caches and all(is_ours(name, url, "valkey") for url in caches):
+        provision_cache(name, caches)
 
 
 def value(name: str) -> str:
@@ -75,9 +81,11 @@ def is_ours(name: str, url: SplitResult, host: str) -> bool:
     return url.hostname == host
 
 
-def provision_database(name: str, url: SplitResult) -> None:
-    """Create the role and the database of a URL, or restore their rights."""
-    role, password = unquote(url.username or ""), unquote(url.password or "")
+def provision_database(name: str, urls: list[SplitResult]) -> None:
+    """Create the roles and the database of some URLs, or restore their rights."""
+    url = urls[0]
+    passwords = {unquote(one.username or ""): unquote(one.password or "") for one in urls}
+    owner = next(iter(passwords)).removesuffix(SECOND)
     database = unquote(url.path.lstrip("/"))
     try:
         connection = psycopg.connect(
@@ -95,20 +103,27 @@ def provision_database(name: str, url: SplitResult) -> None:
         raise
     with connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        ensure_role(connection, role, password)
-        ensure_database(connection, database, role)
-    print(f"{name}: role {role} and database {database} are ready")
+        for role in owner, f"{owner}{SECOND}":
+            ensure_role(connection, role, passwords.get(role))
+        names = {"owner": sql.Identifier(owner), "role": sql.Identifier(f"{owner}{SECOND}")}
+        for statement in "GRANT {owner} TO {role}", "ALTER ROLE {role} SET role TO {owner}":
+            connection.execute(sql.SQL(statement).format(**names))
+        ensure_database(connection, database, owner)
+    print(f"{name}: role {' and '.join(passwords)} and database {database} are ready")
 
 
-def ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
-    """Create or alter a role that may only log in. The server gets a verifier of the password."""
-    verifier = connection.pgconn.encrypt_password(
-        password.encode(), role.encode(), b"scram-sha-256"
-    ).decode()
+def ensure_role(connection: psycopg.Connection, role: str, password: str | None) -> None:
+    """Create or alter a role that may only log in, or without a password not even that."""
+    verifier = b""
+    if password:  # Of which the server gets a verifier.
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), role.encode(), b"scram-sha-256"
+        )
     found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-    verb = "ALTER" if found is not None else "CREATE"
-    statement = sql.SQL(f"{verb} ROLE {{}} {NOT_MORE} {{}}")
-    connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
+    verb, login = "ALTER" if found is not None else "CREATE", "LOGIN" if password else "NOLOGIN"
+    statement = sql.SQL(f"{verb} ROLE {{}} {login} {NOT_MORE} {{}}")
+    secret = verifier.decode() or None
+    connection.execute(statement.format(sql.Identifier(role), sql.Literal(secret)))
 
 
 def ensure_database(connection: psycopg.Connection, database: str, owner: str) -> None:
@@ -122,10 +137,11 @@ def ensure_database(connection: psycopg.Connection, database: str, owner: str) -
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(closed))
 
 
-def provision_cache(name: str, url: SplitResult) -> None:
+def provision_cache(name: str, urls: list[SplitResult]) -> None:
     """Create a user that may read and write only keys with the name of the service as prefix."""
-    user, password = unquote(url.username or ""), unquote(url.password or "")
-    digest = sha256(password.encode()).hexdigest()
+    url = urls[0]
+    user, passwords = unquote(url.username or ""), [unquote(one.password or "") for one in urls]
+    digests = [f"#{sha256(password.encode()).hexdigest()}" for password in passwords]
     client = redis.Redis(
         host=url.hostname or "",
         port=url.port or 6379,
@@ -133,7 +149,7 @@ def provision_cache(name: str, url: SplitResult) -> None:
         password=value("VALKEY_PASSWORD"),
         socket_timeout=TIMEOUT_SECONDS,
     )
-    rules = ["reset", "on", f"#{digest}", f"~{name}:*", "-@all"]
+    rules = ["reset", "on", *digests, f"~{name}:*", "-@all"]
     try:
         # As text: redis-py's acl_setuser() cannot set a password by its digest.
         client.execute_command("ACL", "SETUSER", user, *rules, *(f"+{c}" for c in CACHE_COMMANDS))

@@ -3,12 +3,14 @@
 Compose mounts the files, which are written from `.env`, into the containers: into each only its
 own. Passwords of PostgreSQL and Valkey, and the URLs with these passwords, are for containers only:
 they are generated here and kept. The files are readable by all users, as the users of the
-containers read them; the folder is closed to other users.
+containers read them; the folder is closed to other users. A container sees a file that is changed
+in place, and none that is replaced.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +25,6 @@ from _project import (
     preset_names,
     read_text,
     read_toml,
-    replace_text,
     resource_servers,
     variables,
 )
@@ -37,9 +38,13 @@ OPTIONAL = re.compile(
 )
 ADMINISTRATORS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")
 # What follows the prefix of a service in the names of its secrets.
-SECRET = re.compile(r"_(?:\w*_)?(?:KEY|PASSWORD|SECRET|TOKEN)|_(?:DATABASE|CACHE)_URL")
-DATABASE_URL = "postgres://{name}:{password}@postgres:5432/{name}"
-CACHE_URL = "redis://{name}:{password}@valkey:6379/0"
+SECRET = re.compile(
+    r"_(?:\w*_)?(?:KEY|PASSWORD|SECRET|SECRET_FALLBACK|TOKEN)|_(?:DATABASE|CACHE)_URL"
+)
+DATABASE_URL = "postgres://{user}:{password}@postgres:5432/{name}"
+CACHE_URL = "redis://{user}:{password}@valkey:6379/0"
+# A role of PostgreSQL has one password, so that a service has two roles (deploy/provision.py).
+SECOND = "_b"
 
 
 def complete_secret_files() -> bool:
@@ -55,15 +60,26 @@ def complete_secret_files() -> bool:
     FOLDER.chmod(FOLDER_MODE)
     for name, value in wanted(read_text(path)):
         if value != current(name) or not (FOLDER / name).is_file():
-            replace_text(FOLDER / name, value, FILE_MODE)
+            write(name, value)
     return is_new
+
+
+def write(name: str, value: str) -> None:
+    """Write a file in one piece and in place, so that containers that run see the new content."""
+    path: Path = FOLDER / name
+    path.touch()
+    path.chmod(FILE_MODE)
+    # Not truncated first: a reader never sees an empty file.
+    with path.open("r+b") as file:
+        file.write(value.encode())
+        file.truncate()
 
 
 def wanted(env: str) -> Iterator[tuple[str, str]]:
     """Yield name and content of each file, from the text of `.env`."""
     values = variables(env)
     for name in ADMINISTRATORS:
-        yield name, current(name) or new_password()
+        yield name, current(name) or new_secret()
     urls = {"DATABASE_URL": DATABASE_URL}
     yield from of_service(AUTHORIZATION_SERVER, values, ["SECRET_KEY", "AUDIT_KEY"], urls)
     for server in resource_servers():
@@ -93,7 +109,9 @@ def names_of_clients() -> re.Pattern[str]:
     clients = [*read_toml(AUTHORIZATION_SERVER.folder / "clients.toml")]
     clients += [f"{server.name}-introspection" for server in resource_servers()]
     prefixes = "|".join(map(env_prefix, clients))
-    return re.compile(rf"DEMO_USERNAME|DEMO_PASSWORD|(?:{prefixes})_CLIENT_(?:ID|SECRET)")
+    return re.compile(
+        rf"DEMO_USERNAME|DEMO_PASSWORD|(?:{prefixes})_CLIENT_(?:ID|SECRET(?:_FALLBACK)?)"
+    )
 
 
 def names_of_issuers(server: Service, values: dict[str, str]) -> re.Pattern[str]:
@@ -133,6 +151,8 @@ def own_environment(
             owners = {first}
         elif name == "OIDC_RSA_PRIVATE_KEY":
             owners = {AUTHORIZATION_SERVER}
+        if name.endswith("_CLIENT_SECRET_FALLBACK"):
+            return registers
         if name == "DEMO_PASSWORD" or name.endswith("_CLIENT_SECRET"):
             return registers or service in owners
         return service in owners or not owners
@@ -150,12 +170,26 @@ def lines_of(env: str, names: re.Pattern[str]) -> Iterator[str]:
 
 
 def kept_url(name: str, form: str, service: str) -> str:
-    """Return the URL that was generated before, or a new one if the file holds another URL."""
+    """Return the URL that was generated before, or a new one if the file holds another URL.
+
+    During a rotation there are two: the service uses the first, and both are accepted.
+    """
     kept = current(name)
-    ours = re.escape(form).replace(r"\{name\}", re.escape(service))
-    if re.fullmatch(ours.replace(r"\{password\}", "[A-Za-z0-9_-]+"), kept):
+    parts = {"name": service, "user": f"{service}(?:{SECOND})?", "password": "[A-Za-z0-9_-]+"}
+    url = form.format(**parts)  # No other part of a pattern: names are of a-z, 0-9 and '-'.
+    if re.fullmatch(f"{url}(?:\n{url})?", kept):
         return kept
-    return form.format(name=service, password=new_password())
+    return form.format(name=service, user=service, password=new_secret())
+
+
+def next_url(url: str) -> str:
+    """Return the URL with a new password, and for PostgreSQL with the other role."""
+    scheme, _, rest = url.partition("://")
+    credentials, _, where = rest.rpartition("@")
+    user = credentials.partition(":")[0]
+    if scheme == "postgres":
+        user = user.removesuffix(SECOND) if user.endswith(SECOND) else f"{user}{SECOND}"
+    return f"{scheme}://{user}:{new_secret()}@{where}"
 
 
 def value_of(name: str, values: dict[str, str]) -> str:
@@ -176,8 +210,9 @@ def current(name: str) -> str:
     return read_text(path) if path.is_file() else ""
 
 
-def new_password() -> str:
-    """Return 256 random bits in 43 URL-safe characters."""
+def new_secret() -> str:
+    """Return today's date, by which it is known how old the secret is, and 384 random bits."""
     import secrets  # Here, because `make run` keeps 4 MB of OpenSSL with it.
 
-    return secrets.token_urlsafe(32)
+    # 73 URL-safe characters: Django warns of a SECRET_KEY below 50.
+    return f"{time.strftime('%Y%m%d', time.gmtime())}-{secrets.token_urlsafe(48)}"

@@ -22,7 +22,7 @@ from _project import (
     shown,
     variables,
 )
-from _secret_files import FOLDER, complete_secret_files
+from _secret_files import FOLDER, complete_secret_files, new_secret
 
 EXAMPLE = "change-me"
 OWNER_ONLY = 0o600
@@ -66,11 +66,8 @@ def lines_to_add(example: str, present: Container[str]) -> Iterator[tuple[str, s
     for name, value, lines in assignments(example):
         if name not in present and f"{name}_FILE" not in present:
             if value == EXAMPLE:
-                import secrets  # Here, because `make run` keeps 4 MB of OpenSSL with it.
-
                 before, _, after = lines.rpartition(EXAMPLE)
-                # 384 bits in 64 URL-safe characters: Django warns of a SECRET_KEY below 50.
-                lines = before + secrets.token_urlsafe(48) + after
+                lines = before + new_secret() + after
             yield name, lines
 
 

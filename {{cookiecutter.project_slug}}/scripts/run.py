@@ -38,7 +38,7 @@ from _project import (
     resource_servers,
     shown,
 )
-from _secret_files import own_environment
+from _secret_files import FOLDER, current, own_environment
 
 # The commands of manage.py that prepare a service, in order.
 # The second one fails if a model has changed without a migration.
@@ -118,8 +118,15 @@ def environment_of(
 ) -> dict[str, str]:
     """Return the variables of one process: no service gets the secrets of another one."""
     own = own_environment(service, variables, registers=registers)
+    if service is None:
+        return own
+    secret = f"{service.prefix}_INTROSPECTION_CLIENT_SECRET"
+    if secret in own and own[secret] == current(secret):
+        # `make rotate` changes the file, which the service reads again.
+        del own[secret]
+        own[f"{secret}_FILE"] = str(FOLDER / secret)
     # A service would read the other secrets in `.env` itself.
-    return own | {"ENV_FILE": ""} if service else own
+    return own | {"ENV_FILE": ""}
 
 
 def check_ports(services: list[Service], variables: dict[str, str]) -> None:

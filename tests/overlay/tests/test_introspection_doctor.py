@@ -47,6 +47,12 @@ def test_a_wrong_secret_is_the_one_problem_and_its_line_is_named(doctor, first):
     assert (done.returncode, [name in line for line in problems(done)]) == (1, [True])
 
 
+def test_an_overdue_rotation_is_a_warning(doctor, first):
+    name = f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"
+    lines = doctor(**{name: f"20200101-{WRONG_SECRET}"}).stdout.splitlines()
+    assert [line for line in lines if line.startswith("warning") and name in line] != []
+
+
 def test_another_issuer_is_the_one_problem_and_its_line_is_named(doctor, stack):
     done = doctor(
         AUTHORIZATION_SERVER_URL="https://elsewhere.example.com",

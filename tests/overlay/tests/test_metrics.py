@@ -52,6 +52,14 @@ def test_prometheus_may_address_a_service_by_any_name(stack, first, host):
         assert (response.status_code, "service_request_seconds" in response.text) == (200, True)
 
 
+def test_each_service_says_when_rotations_are_due(stack, first):
+    found = {stack.url: "OIDC_RSA_PRIVATE_KEY"}
+    found[stack.api(first["name"], "")] = f"{env_prefix(first['name'])}_INTROSPECTION_CLIENT_SECRET"
+    for url, name in found.items():
+        text = requests.get(f"{url}/metrics", timeout=30).text
+        assert f'service_credential_due_timestamp_seconds{{credential="{name}"}}' in text
+
+
 def test_requests_to_both_processes_are_counted(resource_server, shared, several):
     with resource_server(**several) as server:
         until(lambda: len(processes_in(shared, "counter")) == 2)

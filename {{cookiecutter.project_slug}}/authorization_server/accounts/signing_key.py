@@ -1,20 +1,38 @@
-"""The RSA key that signs ID tokens, and the public keys of those before it.
+"""The file of the RSA keys for ID tokens: blocks of PEM, each after a line with a date.
 
-``NAME.pem`` is the private key. A rotation replaces it, and keeps its public key in
-``NAME.KID.public.pem`` for as long as an ID token that it has signed can be of use.
+The first one signs. The others are published too: before a rotation the private key that signs
+next, and afterwards the public keys of former ones, while an ID token of theirs can be of use.
+date is when a private key was made, or when a public one has ceased to sign.
 """
 
 import os
+import re
 import secrets
-import time
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from jwcrypto import jwk
 
 KEY_SIZE = 3072  # bits: NIST SP 800-57 for use beyond 2030
 SMALLEST_KEY_SIZE = 2048  # bits: RFC 7518 section 3.3
+# Text before a block of PEM is allowed (RFC 7468 section 5.2).
+KEY = re.compile(r"(?:(\d{4}-\d\d-\d\d)\n)?(-----BEGIN .*?-----END [A-Z ]+-----\n?)", re.DOTALL)
+
+
+class Key(NamedTuple):
+    """A key (PEM) and its date (ISO 8601), "" if the file does not say it."""
+
+    date: str
+    pem: str
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it can sign, or will."""
+        return "PRIVATE KEY" in self.pem
 
 
 def ensure_signing_key(path: Path) -> bool:
@@ -29,7 +47,7 @@ def ensure_signing_key(path: Path) -> bool:
     if path.exists():
         return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = write_draft(path, new_key())
+    draft = write_draft(path, f"{today()}\n".encode() + new_key())
     try:
         # A rename would replace the key of a process that was faster; a link fails.
         os.link(draft, path)
@@ -40,23 +58,48 @@ def ensure_signing_key(path: Path) -> bool:
     return True
 
 
+def add_next_key(path: Path) -> None:
+    """Add the key that signs after the next rotation: from now on it is published.
+
+    Raises:
+        OSError: The file cannot be read or written.
+        ValueError: It holds a next key already, or no key.
+    """
+    keys = read_keys(path)
+    if [key for key in keys if key.is_private] != keys[:1]:
+        raise ValueError("there is a next key already, or no key that signs")
+    replace_keys(path, [keys[0], Key(str(today()), new_key().decode()), *keys[1:]])
+
+
 def rotate_signing_key(path: Path, max_age: int) -> None:
-    """Replace the key in `path`, and keep its public key; both files appear atomically.
+    """Sign by the next key, and keep the public key of the one before.
 
     Args:
         max_age: Seconds for which a public key is kept. Older ones are deleted.
 
     Raises:
-        OSError: A file cannot be read or written.
-        ValueError: `path` does not hold a key.
+        OSError: The file cannot be read or written.
+        ValueError: It does not hold a next key.
     """
-    key = jwk.JWK.from_pem(path.read_bytes())
-    public = path.with_name(f"{path.stem}.{key.thumbprint()}.public.pem")
-    os.replace(write_draft(public, key.export_to_pem()), public)
-    os.replace(write_draft(path, new_key()), path)
-    for other in public_key_files(path):
-        if other.stat().st_mtime < time.time() - max_age:
-            other.unlink(missing_ok=True)
+    keys = read_keys(path)
+    if [key.is_private for key in keys[:2]] != [True, True]:
+        raise ValueError("there is no next key: publish one with --next first")
+    former, following, *others = keys
+    public = jwk.JWK.from_pem(former.pem.encode()).export_to_pem().decode()
+    oldest = str(today() - timedelta(seconds=max_age))
+    kept = [key for key in others if key.date >= oldest]
+    replace_keys(path, [following, Key(str(today()), public), *kept])
+
+
+def replace_keys(path: Path, keys: Iterable[Key]) -> None:
+    """Replace the file atomically."""
+    text = "".join(f"{key.date}\n{key.pem.strip()}\n" for key in keys)
+    os.replace(write_draft(path, text.encode()), path)
+
+
+def today() -> date:
+    """Return the date in UTC."""
+    return datetime.now(UTC).date()
 
 
 def new_key() -> bytes:
@@ -76,27 +119,16 @@ def write_draft(path: Path, pem: bytes) -> Path:
     return draft
 
 
-def public_key_files(path: Path) -> list[Path]:
-    """Return the files with the public keys of the keys that were in `path` before."""
-    return sorted(path.parent.glob(f"{path.stem}.*.public.pem"))
-
-
-def read_previous_keys(path: Path) -> list[str]:
-    """Return the public keys (PEM) that are still published."""
+def read_keys(path: Path) -> list[Key]:
+    """Return the keys in `path`, else in OIDC_RSA_PRIVATE_KEY, else []. The first one signs."""
     try:
-        return [file.read_text("ascii") for file in public_key_files(path)]
-    except (OSError, ValueError) as error:
-        raise ImproperlyConfigured(f"A public key beside {path} cannot be read: {error}") from None
-
-
-def read_signing_key(path: Path) -> str:
-    """Return the key (PEM) in `path`, else the one in OIDC_RSA_PRIVATE_KEY, else ""."""
-    try:
-        return path.read_text("ascii")
+        text = path.read_text("ascii")
     except FileNotFoundError:
-        return os.environ.get("OIDC_RSA_PRIVATE_KEY", "").replace("\\n", "\n")
+        text = os.environ.get("OIDC_RSA_PRIVATE_KEY", "").replace("\\n", "\n")
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"{path} cannot be read: {error}") from None
+    # Without a block, the whole text, which the check of the key refuses.
+    return [Key(*found) for found in KEY.findall(text)] or [Key("", text)] * bool(text)
 
 
 # Parsing and checking an RSA key takes a third of a second of CPU.

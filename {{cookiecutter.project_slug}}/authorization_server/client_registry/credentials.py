@@ -20,15 +20,17 @@ SECRET_BITS = 256
 
 @dataclass(frozen=True)
 class Client:
-    """A declared client and its credentials. `secret` is "" for a public client."""
+    """A declared client and its credentials: two secrets in a rotation, none if it is public."""
 
     declaration: ClientDeclaration
     client_id: str
-    secret: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 def read_clients(declarations: Iterable[ClientDeclaration]) -> list[Client]:
     """Return the `declarations` with their credentials, NAME_CLIENT_ID and NAME_CLIENT_SECRET.
+
+    NAME_CLIENT_SECRET_FALLBACK, where it is set, is a second secret that is accepted.
 
     Raises:
         RegistryError: Some are missing, unsafe or used twice. The message has all problems.
@@ -39,16 +41,18 @@ def read_clients(declarations: Iterable[ClientDeclaration]) -> list[Client]:
     for declaration in declarations:
         try:
             client_id = read_client_id(declaration.variable("ID"))
-            has_secret = declaration.is_confidential
-            secret = read_secret(declaration.variable("SECRET")) if has_secret else ""
+            variables = [declaration.variable("SECRET")] * declaration.is_confidential
+            fallback = declaration.variable("SECRET_FALLBACK")
+            variables += [fallback] * bool(variables and env.text(fallback, ""))
+            secrets = tuple(map(read_secret, variables))
         except (ImproperlyConfigured, RegistryError) as error:
             problems.append(str(error).rstrip("."))
             continue
-        for suffix, value in ("ID", client_id), ("SECRET", secret):
+        for suffix, value in ("ID", client_id), *(("SECRET", secret) for secret in secrets):
             name = names.setdefault(value, declaration.name)
-            if value and name != declaration.name:
+            if name != declaration.name:
                 problems.append(f"{declaration.variable(suffix)} is used by {name} already")
-        clients.append(Client(declaration, client_id, secret))
+        clients.append(Client(declaration, client_id, secrets))
     if problems:
         raise RegistryError("; ".join(problems))
     return clients

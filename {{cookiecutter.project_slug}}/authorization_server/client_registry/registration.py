@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from oauth2_provider.models import Application
@@ -15,7 +14,7 @@ from oauth2_provider.settings import oauth2_settings
 
 from audit.recording import record
 from client_registry.credentials import Client
-from client_registry.hashers import verify_secret
+from client_registry.hashers import MachineSecretHasher, encode_secrets, verify_secret
 from client_registry.models import RegisteredClient
 from client_registry.schema import RegistryError
 
@@ -133,21 +132,22 @@ def update_fields(registration: RegisteredClient, client: Client) -> list[str]:
         scopes=list(declaration.scopes),
         default_scopes=list(declaration.default_scopes),
     )
-    if "client_type" in changed or not has_secret(application, client.secret):
+    if "client_type" in changed or not has_secrets(application, client.secrets):
         # A public client gets an unknown secret: with an empty one, a request that leaves the
         # secret out would be authenticated.
-        secret = client.secret or secrets.token_urlsafe(32)
-        hasher = oauth2_settings.CLIENT_SECRET_HASHER
-        application.client_secret = make_password(secret, hasher=hasher)
+        application.client_secret = encode_secrets(client.secrets or [secrets.token_urlsafe(32)])
         changed.append("client_secret")
     return changed
 
 
-def has_secret(application: Application, secret: str) -> bool:
-    """Return whether `secret` is stored, by the current hasher; for "", any secret but that."""
+def has_secrets(application: Application, secrets: Collection[str]) -> bool:
+    """Return whether these secrets are stored, and no other; without them, any one but ""."""
     stored = application.client_secret
-    is_current = stored.startswith(f"{oauth2_settings.CLIENT_SECRET_HASHER}$")
-    return is_current and verify_secret(secret, stored) == bool(secret)
+    if not secrets:
+        is_current = stored.startswith(f"{MachineSecretHasher.algorithm}$")
+        return is_current and not verify_secret("", stored)
+    is_complete = stored.count(",") == len(secrets) - 1
+    return is_complete and all(verify_secret(secret, stored) for secret in secrets)
 
 
 def assign(instance: models.Model, **values: Any) -> list[str]:

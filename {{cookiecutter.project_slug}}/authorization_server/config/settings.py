@@ -3,6 +3,7 @@
 ENVIRONMENT unset means production. docs/settings.md lists every variable.
 """
 
+import os
 import secrets
 import sys
 import tomllib
@@ -12,9 +13,9 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.providers import upstreams
-from accounts.signing_key import read_previous_keys, read_signing_key
+from accounts.signing_key import read_keys
 from client_registry.claims import Claim
-from service_kit import RFC9700, env
+from service_kit import RFC9700, credentials, env
 from service_kit.logging import LEVELS, logging_config
 
 BASE_DIR = Path(__file__).resolve().parents[1]
@@ -135,6 +136,13 @@ STORAGES = {
 }
 
 LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
+# What `make rotate` replaces, and days until then. The secrets of clients are known to
+# `ensure_clients` only.
+CREDENTIAL_MAX_AGE_DAYS = env.number("CREDENTIAL_MAX_AGE_DAYS", 180)
+CREDENTIALS = credentials.reading(
+    "AUTHORIZATION_SERVER_DATABASE_URL",
+    *(name for name in os.environ if name.endswith("_CLIENT_SECRET")),
+)
 # Without a token, only processes on this machine read /metrics, and in development only.
 METRICS_TOKEN = env.secret("METRICS_TOKEN") if env.text("METRICS_TOKEN", "") else ""
 
@@ -298,8 +306,9 @@ AUTHENTICATION_METHODS = ["client_secret_basic", "client_secret_post", "none"]
 OIDC_RSA_PRIVATE_KEY_FILE = Path(
     env.text("OIDC_RSA_PRIVATE_KEY_FILE", str(DATA_DIR / "oidc_private_key.pem"))
 )
-_signing_key = read_signing_key(OIDC_RSA_PRIVATE_KEY_FILE)
-if PRODUCTION and not _signing_key and "ensure_signing_key" not in sys.argv[1:2]:
+CREDENTIALS["OIDC_RSA_PRIVATE_KEY"] = OIDC_RSA_PRIVATE_KEY_FILE.read_text
+_keys = [key.pem for key in read_keys(OIDC_RSA_PRIVATE_KEY_FILE)]
+if PRODUCTION and not _keys and "ensure_signing_key" not in sys.argv[1:2]:
     raise ImproperlyConfigured(
         f"{OIDC_RSA_PRIVATE_KEY_FILE} has no signing key: run `manage.py ensure_signing_key`."
     )
@@ -349,8 +358,8 @@ OAUTH2_PROVIDER: dict[str, Any] = RFC9700 | {
     # OpenID Connect.
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": AUTHORIZATION_SERVER_URL,
-    "OIDC_RSA_PRIVATE_KEY": _signing_key,
-    "OIDC_RSA_PRIVATE_KEYS_INACTIVE": read_previous_keys(OIDC_RSA_PRIVATE_KEY_FILE),
+    "OIDC_RSA_PRIVATE_KEY": _keys[0] if _keys else "",
+    "OIDC_RSA_PRIVATE_KEYS_INACTIVE": _keys[1:],
     "OIDC_RESPONSE_TYPES_SUPPORTED": ["code"],
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
     # The view ends those of the session; the toolkit would end those of all devices.

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
-from tests.flows import machine_token, secret_of
+from tests.flows import basic, introspect, machine_token, request_token, secret_of
 
 NAMES = {
     *("demo-machine", "demo-browser", "demo-device"),
@@ -188,6 +188,57 @@ def test_secret_is_stored_anew(registered, ensure, name, fields, updated):
     after = application(name).client_secret
     assert after.startswith("machine_sha256$")
     assert after not in (before, fields.get("client_secret"))
+
+
+MACHINE, OLD = "DEMO_MACHINE_CLIENT_SECRET", secrets.token_urlsafe(32)
+
+
+@pytest.fixture
+def begin(registered, ensure, monkeypatch):
+    """Have two secrets of the machine accepted; return the line about it."""
+    monkeypatch.setenv(f"{MACHINE}_FALLBACK", OLD)
+    return ensure()["demo-machine"]
+
+
+def status_of(secret):
+    response = request_token(basic("demo-machine", secret), grant_type="client_credentials")
+    return response.status_code
+
+
+def test_the_token_endpoint_accepts_both_secrets_in_a_rotation(begin):
+    assert begin == "updated (client_secret)"
+    assert [status_of(secret) for secret in (None, OLD, "other")] == [200, 200, 401]
+
+
+def test_the_introspection_endpoint_accepts_both_secrets_in_a_rotation(
+    registered, ensure, monkeypatch
+):
+    monkeypatch.setenv("ORDERS_INTROSPECTION_CLIENT_SECRET_FALLBACK", OLD)
+    ensure()
+    headers = [basic("orders-introspection", secret) for secret in (None, OLD, "other")]
+    assert [introspect("any", headers=one).status_code for one in headers] == [200, 200, 401]
+
+
+def test_to_swap_the_secrets_is_no_change(begin, ensure, monkeypatch):
+    monkeypatch.setenv(f"{MACHINE}_FALLBACK", secret_of("demo-machine"))
+    monkeypatch.setenv(MACHINE, OLD)
+    assert ensure()["demo-machine"] == "unchanged"
+
+
+def test_after_a_rotation_the_other_secret_is_refused(begin, ensure, monkeypatch):
+    monkeypatch.delenv(f"{MACHINE}_FALLBACK")
+    assert ensure()["demo-machine"] == "updated (client_secret)"
+    assert [status_of(secret) for secret in (None, OLD)] == [200, 401]
+
+
+def test_a_fallback_has_to_be_as_strong(registered, refused, monkeypatch):
+    monkeypatch.setenv(f"{MACHINE}_FALLBACK", secrets.token_urlsafe(24))
+    assert f"{MACHINE}_FALLBACK has fewer than 256 bits" in refused()
+
+
+def test_a_fallback_is_of_one_client(registered, refused, monkeypatch):
+    monkeypatch.setenv(f"{MACHINE}_FALLBACK", secret_of("orders-introspection"))
+    assert "is used by" in refused()
 
 
 def test_secret_can_come_from_a_file(registered, ensure, monkeypatch, tmp_path):

@@ -5,12 +5,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from accounts.signing_key import (
-    ensure_signing_key,
-    problem_with,
-    public_key_files,
-    read_previous_keys,
-)
+from accounts.signing_key import ensure_signing_key, problem_with, read_keys
 from django.core.management import CommandError
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -103,25 +98,49 @@ def test_a_key_that_cannot_sign_is_found_by_the_check(value):
 
 
 @pytest.fixture
-def rotated(path, run):
-    """Return the contents of the key file before and after a rotation."""
+def published(path, run):
+    """Return the text of the key file before a next key was published."""
     run("ensure_signing_key")
-    before = path.read_bytes()
+    before = path.read_text()
+    run("ensure_signing_key", "--next")
+    return before
+
+
+@pytest.fixture
+def rotated(published, run):
+    """Return the text of the key file before a rotation."""
     run("ensure_signing_key", "--rotate")
-    return before, path.read_bytes()
+    return published
 
 
-def test_a_rotation_replaces_the_key(path, rotated):
-    before, after = rotated
-    assert before != after
-    assert problem_with(after.decode()) is None
+def test_before_a_rotation_the_next_key_comes_second(path, published):
+    signing, following = read_keys(path)
+    assert (signing.pem in published, following.pem in published) == (True, False)
+    assert problem_with(following.pem) is None
+
+
+def test_there_is_one_next_key(published, run):
+    with pytest.raises(CommandError, match="a next key already"):
+        run("ensure_signing_key", "--next")
+
+
+def test_a_rotation_needs_a_next_key(path, run):
+    run("ensure_signing_key")
+    with pytest.raises(CommandError, match="no next key"):
+        run("ensure_signing_key", "--rotate")
+
+
+def test_the_next_key_signs_after_a_rotation(path, published, run):
+    following = read_keys(path)[1]
+    run("ensure_signing_key", "--rotate")
+    assert read_keys(path)[0] == following
 
 
 def test_a_rotation_keeps_the_public_key_only(path, rotated):
-    (pem,) = read_previous_keys(path)
+    _, (_, pem) = read_keys(path)
     key = jwk.JWK.from_pem(pem.encode())
     assert not key.has_private
-    assert key.thumbprint() == jwk.JWK.from_pem(rotated[0]).thumbprint()
+    assert key.thumbprint() == jwk.JWK.from_pem(rotated.partition("\n")[2].encode()).thumbprint()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
@@ -129,67 +148,81 @@ def test_only_the_owner_can_read_what_a_rotation_writes(path, rotated):
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
-def test_a_second_rotation_keeps_both_public_keys(path, rotated, run):
+def rotate(run):
+    run("ensure_signing_key", "--next")
     run("ensure_signing_key", "--rotate")
-    assert len(read_previous_keys(path)) == 2
+
+
+def test_a_second_rotation_keeps_both_public_keys(path, rotated, run):
+    rotate(run)
+    assert len(read_keys(path)) == 3
 
 
 def test_a_rotation_deletes_a_public_key_whose_tokens_have_ended(path, rotated, run):
-    (file,) = public_key_files(path)
-    os.utime(file, (0, 0))
-    run("ensure_signing_key", "--rotate")
-    assert not file.exists()
-    assert len(read_previous_keys(path)) == 1
+    signing, former = read_keys(path)
+    path.write_text(f"{signing.date}\n{signing.pem}2026-01-01\n{former.pem}")
+    rotate(run)
+    assert former.pem not in path.read_text()
+    assert len(read_keys(path)) == 2
 
 
-def test_a_rotation_without_a_key_makes_one(path, run):
-    assert "created" in run("ensure_signing_key", "--rotate")
+@pytest.mark.parametrize("option", ["--next", "--rotate"])
+def test_a_rotation_without_a_key_makes_one(path, run, option):
+    assert "created" in run("ensure_signing_key", option)
 
 
-def test_a_key_in_the_environment_cannot_be_rotated(path, run, settings):
+@pytest.mark.parametrize("option", ["--next", "--rotate"])
+def test_a_key_in_the_environment_cannot_be_rotated(path, run, settings, option):
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OIDC_RSA_PRIVATE_KEY": "a key"}
     with pytest.raises(CommandError, match="Unset OIDC_RSA_PRIVATE_KEY"):
-        run("ensure_signing_key", "--rotate")
+        run("ensure_signing_key", option)
 
 
-def test_a_file_without_a_key_is_not_rotated(path, run):
+@pytest.mark.parametrize("option", ["--next", "--rotate"])
+def test_a_file_without_a_key_is_not_rotated(path, run, option):
     path.parent.mkdir()
     path.write_text("somebody's")
     with pytest.raises(CommandError, match="cannot be rotated"):
-        run("ensure_signing_key", "--rotate")
+        run("ensure_signing_key", option)
     assert path.read_text() == "somebody's"
 
 
 @pytest.fixture
-def service_after_rotation(browser, path, run, settings):
-    """Return an ID token of the key before the rotation; the service has the key after it."""
+def token_of_before(browser, path, run):
+    """Return an ID token of the key before the rotation; the service reads the new one itself."""
     run("ensure_signing_key")
-    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OIDC_RSA_PRIVATE_KEY": path.read_text()}
     token = browser.tokens().json()["id_token"]
-    run("ensure_signing_key", "--rotate")
-    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {
-        "OIDC_RSA_PRIVATE_KEY": path.read_text(),
-        "OIDC_RSA_PRIVATE_KEYS_INACTIVE": read_previous_keys(path),
-    }
+    rotate(run)
     return token
 
 
-def test_tokens_of_both_keys_are_verified_by_the_published_keys(service_after_rotation, browser):
+def test_the_next_key_is_published_by_a_running_service(published, browser):
+    assert len(browser.get("/o/.well-known/jwks.json").json()["keys"]) == 2
+
+
+def test_tokens_of_both_keys_are_verified_by_the_published_keys(token_of_before, browser):
     keys = KeySet.import_key_set(browser.get("/o/.well-known/jwks.json").json())
     new = browser.tokens().json()["id_token"]
-    for token in (service_after_rotation, new):
+    for token in (token_of_before, new):
         assert jwt.decode(token, keys).claims["aud"] == "demo-browser"
     assert len(keys.keys) == 2
 
 
-def test_tokens_of_both_keys_are_hints(service_after_rotation, browser):
-    for token in (service_after_rotation, browser.tokens().json()["id_token"]):
+def test_tokens_of_both_keys_are_hints(token_of_before, browser):
+    for token in (token_of_before, browser.tokens().json()["id_token"]):
         assert browser.get("/o/logout/", {"id_token_hint": token}).status_code == 200
 
 
-def test_a_token_of_a_key_that_is_no_longer_published_is_no_hint(
-    service_after_rotation, browser, settings
-):
-    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"OIDC_RSA_PRIVATE_KEYS_INACTIVE": []}
-    page = browser.get("/o/logout/", {"id_token_hint": service_after_rotation})
+def test_a_token_of_a_key_that_is_no_longer_published_is_no_hint(token_of_before, browser, path):
+    path.write_text(read_keys(path)[0].pem)
+    page = browser.get("/o/logout/", {"id_token_hint": token_of_before})
     assert page.status_code == 400
+
+
+@pytest.mark.parametrize("content", ["", "\xff"], ids=["empty", "binary"])
+def test_a_damaged_file_leaves_the_keys_of_before(browser, path, run, caplog, content):
+    run("ensure_signing_key")
+    before = browser.get("/o/.well-known/jwks.json").json()
+    path.write_text(content)
+    assert browser.get("/o/.well-known/jwks.json").json() == before
+    assert "The keys are used that were read before" in caplog.text

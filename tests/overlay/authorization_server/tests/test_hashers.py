@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from accounts.models import User
-from client_registry.hashers import MachineSecretHasher, verify_secret
+from client_registry.hashers import MachineSecretHasher, encode_secrets, verify_secret
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.core.checks import run_checks
 from oauth2_provider.models import Application
@@ -57,6 +57,24 @@ def test_verification_costs_one_hash(monkeypatch):
     monkeypatch.setattr(hashlib, "sha256", lambda text: hashed.append(text) or sha256(text))
     assert verify_secret("secret", stored)
     assert len(hashed) == 1
+
+
+@pytest.mark.parametrize("secret", ["new", "old"])
+def test_each_of_two_secrets_is_verified_by_one_hash(monkeypatch, secret):
+    stored, hashed, sha256 = encode_secrets(["new", "old"]), [], hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda text: hashed.append(text) or sha256(text))
+    assert check_password(secret, stored)
+    assert len(hashed) == 1
+
+
+@pytest.mark.parametrize("secret", ["", "other", "new,old", "new$old"])
+def test_none_but_the_two_secrets_is_verified(secret):
+    assert not verify_secret(secret, encode_secrets(["new", "old"]))
+
+
+@pytest.mark.parametrize("stored", ["machine_sha256$salt$", "machine_sha256$salt$,"])
+def test_without_a_hash_no_secret_is_verified(stored):
+    assert not verify_secret("", stored)
 
 
 def test_client_secrets_are_stored_by_the_fast_hasher(registered):

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 from oauth_resource_server.issuers.environment import issuers_from_environment
-from service_kit import RFC9700, env
+from service_kit import RFC9700, credentials, env
 from service_kit.logging import LEVELS, logging_config
 
 BASE_DIR = Path(__file__).resolve().parents[1]
@@ -104,6 +104,11 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 if TOKEN_CACHE:
     CACHES["tokens"] = TOKEN_CACHE
 
+# What `make rotate` replaces, and days until then.
+CREDENTIAL_MAX_AGE_DAYS = env.number("CREDENTIAL_MAX_AGE_DAYS", 180)
+CREDENTIALS = credentials.reading(
+    f"{PREFIX}_INTROSPECTION_CLIENT_SECRET", f"{PREFIX}_DATABASE_URL", f"{PREFIX}_CACHE_URL"
+)
 OAUTH2_PROVIDER = {
     "RESOURCE_SERVER_INTROSPECTION_URL": f"{INTERNAL_URL}/o/introspect/",
     "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS": (
@@ -128,6 +133,8 @@ OAUTH2_PROVIDER = {
     **RFC9700,
 }
 OAUTH_RESOURCE_SERVER = {
+    # Of the secret above, if it comes from a file: a rotation needs no restart.
+    "INTROSPECTION_SECRET_FILE": env.text(f"{PREFIX}_INTROSPECTION_CLIENT_SECRET_FILE", ""),
     "ISSUER": AUTHORIZATION_SERVER_URL,
     "AUDIENCE": AUDIENCE,
     # While it reports revocations, a token is asked about once.

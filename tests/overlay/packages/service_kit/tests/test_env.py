@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import ConnectionHandler
 from service_kit import env
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
@@ -335,6 +336,39 @@ def test_a_cache_has_its_own_keys_and_serializer():
     config = env.redis_cache("ONE", key_prefix="orders", serializer="json")
     assert (config["LOCATION"], config["KEY_PREFIX"]) == ("rediss://valkey:6379/1", "orders")
     assert config["OPTIONS"]["serializer"] == "json"
+
+
+def test_the_password_of_a_cache_is_read_for_each_connection(tmp_path):
+    (tmp_path / "url").write_text("redis://orders:first@valkey:6379/0")
+    os.environ["ONE_FILE"] = str(tmp_path / "url")
+    config = env.redis_cache("ONE", key_prefix="orders", serializer="json")
+    (tmp_path / "url").write_text("redis://orders:a%2Fb@valkey:6379/0\nredis://orders:old@valkey/0")
+    assert config["LOCATION"] == "redis://valkey:6379/0"
+    assert config["OPTIONS"]["credential_provider"].get_credentials() == ("orders", "a/b")
+
+
+def test_the_password_of_a_database_is_read_for_each_connection(tmp_path):
+    (tmp_path / "url").write_text("postgres://orders:first@host:5432/orders")
+    os.environ["ONE_FILE"] = str(tmp_path / "url")
+    config = env.database("ONE", tmp_path / "unused")
+    (tmp_path / "url").write_text(
+        "postgres://orders_b:next@host:5432/orders\npostgres://orders:first@host:5432/orders"
+    )
+    parameters = ConnectionHandler({"default": config})["default"].get_connection_params()
+    assert {name: parameters[name] for name in ("user", "password", "dbname")} == {
+        "user": "orders_b",
+        "password": "next",
+        "dbname": "orders",
+    }
+
+
+def test_a_file_without_a_url_leaves_the_password_of_before(tmp_path):
+    (tmp_path / "url").write_text("postgres://orders:first@host:5432/orders")
+    os.environ["ONE_FILE"] = str(tmp_path / "url")
+    config = env.database("ONE", tmp_path / "unused")
+    (tmp_path / "url").write_text("")
+    parameters = ConnectionHandler({"default": config})["default"].get_connection_params()
+    assert parameters["password"] == "first"
 
 
 def test_a_cache_of_another_kind_is_refused():

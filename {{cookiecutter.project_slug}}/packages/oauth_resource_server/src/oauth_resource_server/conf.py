@@ -78,6 +78,7 @@ class Conf:
     credentials: tuple[str, str] | None = _setting(
         "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS", None, secret=True
     )
+    secret_file: str = _setting("INTROSPECTION_SECRET_FILE", "")
     bearer_token: str | None = _setting("RESOURCE_SERVER_AUTH_TOKEN", None, secret=True)
     # DOT's default of ten hours would accept a revoked token for that long.
     caching_seconds: float = _setting("RESOURCE_SERVER_TOKEN_CACHING_SECONDS", 60, (0, 3600))

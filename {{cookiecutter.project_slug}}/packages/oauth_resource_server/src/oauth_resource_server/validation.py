@@ -14,7 +14,6 @@ from oauth_resource_server.cache.local import LocalCache
 from oauth_resource_server.cache.shared import SharedCache
 from oauth_resource_server.conf import Conf, PerProcess, conf
 from oauth_resource_server.errors import AuthorizationServerUnavailable, TokenValidationError
-from oauth_resource_server.issuers.introspection import authorization
 from oauth_resource_server.issuers.presets import BUNDLED
 from oauth_resource_server.issuers.route import Issuers, Route, configured_issuers
 from oauth_resource_server.resilience.bulkhead import PATIENCE_SECONDS, Bulkhead
@@ -85,8 +84,7 @@ def _receiver(current: Conf, revocations: RevocationMatcher) -> Receiver | None:
     bundled = [one.settings for one in configured_issuers().all if one.settings.preset == BUNDLED]
     if not bundled or not current.revocation_events_url:
         return None
-    headers = {"Authorization": authorization(bundled[0])}
-    receiver = Receiver(current.revocation_events_url, headers, current, revocations)
+    receiver = Receiver(current.revocation_events_url, bundled[0], current, revocations)
     receiver.start()
     return receiver
 

@@ -11,7 +11,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import django
 import environ
@@ -24,7 +24,7 @@ BASE_URL = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 # As browsers send it (RFC 6454 section 6.2): without the default port.
 ORIGIN = re.compile(rf"(?!https:.*:443$|http:.*:80$){BASE_URL.pattern}")
 SQLITE = "django.db.backends.sqlite3"
-POSTGRESQL = "django.db.backends.postgresql"
+POSTGRESQL = "service_kit.postgresql"
 # A host that has vanished holds a thread for these times: seconds to connect, milliseconds without
 # an acknowledgement of what was sent.
 POSTGRESQL_OPTIONS = {"connect_timeout": 3, "tcp_user_timeout": 10_000}
@@ -68,6 +68,11 @@ def text(name: str, default: str | None = None) -> str:
     if value is None:
         raise ImproperlyConfigured(f"{name} is not set.")
     return value
+
+
+def url(name: str) -> str:
+    """Return the URL in `name`; "" if it is unset. In a rotation, a second one is accepted too."""
+    return text(name, "").partition("\n")[0].strip()
 
 
 def words(name: str) -> list[str]:
@@ -161,12 +166,12 @@ def database(name: str, default: Path) -> dict[str, Any]:
     The URL has a password in it, so no message shows it.
     """
     config: dict[str, Any] = {"ENGINE": SQLITE, "NAME": default}
-    if url := text(name, ""):
+    if given := url(name):
         try:
             # environ warns of an unknown scheme, with the password in the warning.
-            if urlsplit(url).scheme not in environ.Env.DB_SCHEMES:
+            if urlsplit(given).scheme not in environ.Env.DB_SCHEMES:
                 raise ValueError
-            config = environ.Env.db_url_config(url)
+            config = environ.Env.db_url_config(given)
         except ValueError:
             raise ImproperlyConfigured(
                 f"{name}: expected the URL of a database, "
@@ -174,11 +179,12 @@ def database(name: str, default: Path) -> dict[str, Any]:
             ) from None
     if config["ENGINE"] == SQLITE:
         if config["NAME"] != ":memory:":
-            is_default = not (url or text("DATA_DIR", ""))
+            is_default = not (given or text("DATA_DIR", ""))
             make_private(Path(config["NAME"]), is_default=is_default)
         return config | {"CONN_MAX_AGE": 60, "OPTIONS": SQLITE_OPTIONS}
     config |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    if config["ENGINE"] == POSTGRESQL:
+    if config["ENGINE"] == "django.db.backends.postgresql":
+        config |= {"ENGINE": POSTGRESQL, "VARIABLE": name}
         # psycopg prepares a query at its second execution. `?prepare_threshold=none` is for poolers
         # in transaction mode: nothing is kept in a connection, neither statements nor cursors.
         options = {"prepare_threshold": 1, **POSTGRESQL_OPTIONS} | config.get("OPTIONS", {})
@@ -222,20 +228,36 @@ def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any
         key_prefix: The beginning of every key, to which the server can restrict its user.
         serializer: With Django's default, pickle, write access to the cache would run code here.
     """
-    url = text(name, "")
-    if not url:
+    location = urlsplit(url(name))
+    if not location.geturl():
         return None
-    if not url.startswith(("redis://", "rediss://")):
+    if location.scheme not in ("redis", "rediss"):
         raise ImproperlyConfigured(
             f"{name}: expected a URL that begins with redis:// or rediss://."
         )
-    timeouts = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+    options = {"serializer": serializer, "socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+    credentials = {"credential_provider": CacheCredentials(name)} if location.password else {}
     return {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": url,
+        "LOCATION": location._replace(netloc=location.netloc.rpartition("@")[2]).geturl(),
         "KEY_PREFIX": key_prefix,
-        "OPTIONS": {"serializer": serializer, **timeouts},
+        "OPTIONS": options | credentials,
     }
+
+
+class CacheCredentials:
+    """A ``redis.CredentialProvider``: each connection uses the password of now.
+
+    It is no subclass, because settings import no client of a cache.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_credentials(self) -> tuple[str, str]:
+        """Return the user and the password in the URL."""
+        parts = urlsplit(url(self.name))
+        return unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def mail(name: str, default: str) -> dict[str, Any]:

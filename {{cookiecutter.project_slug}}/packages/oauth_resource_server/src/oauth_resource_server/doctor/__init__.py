@@ -7,7 +7,7 @@ from dataclasses import replace
 from logging.handlers import BufferingHandler
 
 from django.core.cache import caches
-from django.core.checks import ERROR, CheckMessage
+from django.core.checks import ERROR, CheckMessage, run_checks
 
 from oauth_resource_server.checks import check_settings
 from oauth_resource_server.conf import Conf, read_conf
@@ -25,7 +25,7 @@ def examine(token: str | None = None) -> Iterator[Finding]:
     """Yield each finding as soon as it is known, none after an error in the settings."""
     conf = read_conf()
     messages = check_settings([])
-    yield from _settings(conf, messages)
+    yield from _settings(conf, messages + run_checks(tags=["credentials"]))
     if any(message.level >= ERROR for message in messages):
         return
     if conf.shared_cache:

@@ -3,6 +3,8 @@
 import logging
 import time
 from base64 import b64encode
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -13,6 +15,7 @@ from oauth_resource_server.issuers.claims import text, token_from_claims
 from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.tokens import AccessToken
 
+FORM = "application/x-www-form-urlencoded"
 log = logging.getLogger(__name__)
 
 
@@ -23,15 +26,12 @@ class IntrospectionClient:
         self.http = http
         self._issuer = issuer
         self._hint = urlencode({"token_type_hint": issuer.token_type_hint})
-        self._headers = {
-            "Accept": "application/json",
-            "Authorization": authorization(issuer),
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
+        self._headers = {"Accept": "application/json", "Content-Type": FORM}
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Return the introspection response, or raise a subclass of `TokenValidationError`."""
-        response = self.http.send(self._headers, f"token={quote_plus(token)}&{self._hint}")
+        headers = {**self._headers, "Authorization": authorization(self._issuer)}
+        response = self.http.send(headers, f"token={quote_plus(token)}&{self._hint}")
         if response.status in (401, 403):
             raise errors.IntrospectionCredentialsRefused(
                 f"Status {response.status}",
@@ -43,10 +43,14 @@ class IntrospectionClient:
 
 
 def authorization(issuer: IssuerSettings) -> str:
-    """Return the Authorization header of this resource server."""
+    """Return the Authorization header of this resource server, from `secret_file` as it is now."""
     if issuer.credentials is None:
         return f"Bearer {issuer.bearer_token}"
-    pair = ":".join(quote_plus(part) for part in issuer.credentials)  # RFC 6749 section 2.3.1
+    client_id, secret = issuer.credentials
+    if issuer.secret_file:
+        with suppress(OSError, UnicodeDecodeError):
+            secret = Path(issuer.secret_file).read_text("utf-8").strip() or secret
+    pair = ":".join(map(quote_plus, (client_id, secret)))  # RFC 6749 section 2.3.1
     return f"Basic {b64encode(pair.encode()).decode()}"
 
 
@@ -59,10 +63,7 @@ class TokenInfoClient:
     def introspect(self, token: str) -> dict[str, Any]:
         """Return the members of a response of RFC 7662 section 2.2."""
         # In a header and not in the URL, as in google-auth-library-nodejs.
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": FORM}
         response = self.http.send(headers, "")
         if response.status in (400, 401):
             return {"active": False}  # There are no other credentials.
@@ -79,11 +80,9 @@ def _members_of(response: Response, http: HTTPClient) -> dict[str, Any]:
     """Return the JSON object in a response; raise `IntrospectionResponseInvalid` without one."""
     members = json_object(response.body) if response.status == 200 else None
     if members is None:
+        expected = f"expected 200 and a JSON object of up to {http.max_bytes} bytes"
         raise errors.IntrospectionResponseInvalid(
-            f"Status {response.status}, expected 200 and a JSON object of up to "
-            f"{http.max_bytes} bytes",
-            url=http.url,
-            status=response.status,
+            f"Status {response.status}, {expected}", url=http.url, status=response.status
         )
     return members
 

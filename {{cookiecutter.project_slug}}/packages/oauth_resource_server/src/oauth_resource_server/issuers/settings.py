@@ -53,6 +53,7 @@ class IssuerSettings:
     client_ids: tuple[str, ...] = ()  # Whose tokens are accepted. Empty: all.
     introspection_url: str = ""  # Or tokeninfo.
     credentials: tuple[str, str] | None = field(default=None, repr=False)
+    secret_file: str = field(default="", repr=False)  # Has the secret of today, if not empty.
     bearer_token: str | None = field(default=None, repr=False)  # Instead of the credentials.
     token_type_hint: str = "access_token"  # noqa: S105
     iss_may_be_missing: bool = True  # In an introspection response.

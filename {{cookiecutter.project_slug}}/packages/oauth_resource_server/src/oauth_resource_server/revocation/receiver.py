@@ -15,6 +15,8 @@ from oauth_resource_server import metrics
 from oauth_resource_server.conf import Conf
 from oauth_resource_server.errors import TokenValidationError
 from oauth_resource_server.http.client import HTTPClient, json_object
+from oauth_resource_server.issuers.introspection import authorization
+from oauth_resource_server.issuers.settings import IssuerSettings
 from oauth_resource_server.revocation.matcher import RevocationMatcher, Revocations
 
 WAIT_SECONDS = 5  # of the authorization server, for the next revocation
@@ -39,13 +41,13 @@ class Receiver:
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], conf: Conf, matcher: RevocationMatcher
+        self, url: str, issuer: IssuerSettings, conf: Conf, matcher: RevocationMatcher
     ) -> None:
         seconds = WAIT_SECONDS + 3
         # A poll over a kept connection may take half of the total time.
         patient = replace(conf, read_timeout=seconds, total_timeout=2 * seconds)
         self._http = HTTPClient(url, patient, max_bytes=MAX_BYTES)
-        self._headers = {**headers, "Content-Type": "application/json"}
+        self._issuer = issuer
         self._caching_seconds = conf.caching_seconds
         self._matcher = weakref.ref(matcher)
         self._position = ""
@@ -81,7 +83,8 @@ class Receiver:
         question: dict[str, Any] = {"returnImmediately": more}
         if self._position:
             question["position"] = self._position
-        response = self._http.send(self._headers, json.dumps(question))
+        headers = {"Authorization": authorization(self._issuer), "Content-Type": "application/json"}
+        response = self._http.send(headers, json.dumps(question))
         members = json_object(response.body)
         if response.status != 200 or members is None:
             raise ResponseInvalid(f"status {response.status}, expected 200 and a JSON object")

@@ -20,6 +20,7 @@ def authorization_server(conf: Conf) -> IssuerSettings:
         audiences=conf.audiences,
         introspection_url=conf.url,
         credentials=None if conf.bearer_token else conf.credentials,
+        secret_file=conf.secret_file,
         bearer_token=conf.bearer_token or None,
         iss_may_be_missing=False,
     )
