@@ -67,7 +67,7 @@ def test_confidential_clients_have_a_secret(add, platform, kind):
     env = read_env(platform)
     assert env["WEB_SHOP_CLIENT_ID"] == "web-shop"
     has_secret = TYPES[kind][1] == "confidential"
-    assert (len(env.get("WEB_SHOP_CLIENT_SECRET", "")) == 64) is has_secret
+    assert (len(env.get("WEB_SHOP_CLIENT_SECRET", "")) == 73) is has_secret
 
 
 def test_the_secret_is_for_the_containers_too_and_in_no_tracked_file(add, platform):

@@ -213,7 +213,7 @@ def test_secrets_are_appended_to_env(add, bare_project, run_script):
     run = add("orders")
     secret = value_of(bare_project, "ORDERS_INTROSPECTION_CLIENT_SECRET", ".env")
     assert (bare_project / ".env").read_bytes().startswith(before)
-    assert len(secret) == 64
+    assert len(secret) == 73
     assert secret not in run.stdout
 
 

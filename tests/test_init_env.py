@@ -60,10 +60,12 @@ def test_the_example_has_the_variables_that_the_scripts_read(example):
     assert [name for name in names if name not in example] == []
 
 
-def test_each_secret_is_64_url_safe_characters(init_env, env, example):
+def test_each_secret_is_a_date_and_64_url_safe_characters(init_env, env, example):
     init_env()
     secrets = secrets_of(env, example)
-    assert [secret for secret in secrets if not re.fullmatch(r"[A-Za-z0-9_-]{64}", secret)] == []
+    assert [
+        secret for secret in secrets if not re.fullmatch(r"[0-9]{8}-[A-Za-z0-9_-]{64}", secret)
+    ] == []
 
 
 def test_no_two_secrets_are_the_same(init_env, env, example):
