@@ -60,6 +60,14 @@ def test_every_setting_that_the_security_page_names_exists(page, project_source)
     assert [name for name in missing if not name.startswith("RESOURCE_SERVER_")] == []
 
 
+def test_the_calculator_of_the_scaling_page_prints_its_table(page, capsys):
+    code = re.search(r"```python\n(.*?)```", page("scaling"), re.S)[1]
+    exec(code, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all(f"\n{line}\n" in page("scaling") for line in lines)
+
+
 def test_every_type_of_client_is_documented(page, project_source):
     types = (project_source / "scripts" / "client_types.toml").read_text(encoding="utf-8")
     table = page("recipes").partition("## Clients")[2].partition("\n### ")[0]

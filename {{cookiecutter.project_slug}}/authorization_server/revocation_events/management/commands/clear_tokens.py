@@ -12,7 +12,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from oauth2_provider.models import AccessToken, DeviceGrant, RefreshToken, clear_expired
+from oauth2_provider.models import (
+    AccessToken,
+    DeviceGrant,
+    IDToken,
+    RefreshToken,
+    clear_expired,
+    refresh_token_expire_timedelta,
+)
 from oauth2_provider.settings import oauth2_settings
 
 from accounts.models import CacheEntry, RateLimit, User
@@ -64,12 +71,18 @@ def alone() -> Iterator[bool]:
 def delete_expired() -> None:
     """Delete what has expired, in batches: other writers wait briefly.
 
-    `clear_expired` of django-oauth-toolkit keeps used refresh tokens, by which a reuse is detected,
-    and access tokens with a refresh token that has not expired. It leaves device codes.
+    `clear_expired` of django-oauth-toolkit says what that is: it keeps used refresh tokens, by
+    which a reuse is detected, and access tokens with a refresh token that has not expired. It reads
+    a whole table for each batch, so what is numerous is deleted before it. It leaves device codes.
     """
     now = timezone.now()
+    if lifetime := refresh_token_expire_timedelta():
+        ended = now - lifetime
+        clear(RefreshToken.objects.filter(revoked__lte=ended))
+        clear(RefreshToken.objects.filter(revoked=None, access_token__expires__lte=ended))
     # Without loading the rows: a signal of each would tell that it has expired.
     clear(AccessToken.objects.filter(expires__lt=now, refresh_token=None), raw=True)
+    clear(IDToken.objects.filter(expires__lt=now, access_token=None))
     clear_expired()
     refresh_tokens = RefreshToken.objects.filter(token_family=OuterRef("pk"))
     old = Authentication.objects.filter(created__lt=now - timedelta(hours=1))  # older than a code
@@ -98,7 +111,9 @@ def seal_events() -> None:
 def clear(expired: QuerySet[Any], *, raw: bool = False) -> None:
     """Delete the rows of `expired` in batches; `raw` ones have no rows that refer to them."""
     size = oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE
-    while batch := list(expired.values_list("pk", flat=True)[:size]):
+    primary_keys, after = expired.order_by("pk").values_list("pk", flat=True), {}
+    while batch := list(primary_keys.filter(**after)[:size]):
         rows = expired.model.objects.filter(pk__in=batch)
         rows._raw_delete(rows.db) if raw else rows.delete()
+        after = {"pk__gt": batch[-1]}  # no row is read twice
         time.sleep(oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL)
