@@ -120,7 +120,7 @@ def metadata(data):
 
 def events(data):
     """A response to a poll for revocations, the first one and a later one."""
-    receiver = Receiver("https://as/o/events/", {}, CONF, MATCHER)
+    receiver = Receiver("https://as/o/events/", RFC7662, CONF, MATCHER)
     receiver._http = Answer(data)
     try:
         receiver._poll(False)

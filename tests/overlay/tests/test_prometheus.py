@@ -45,6 +45,7 @@ def services(stack, tmp_path_factory):
                 variables["AUTHORIZATION_SERVER_INTERNAL_URL"] = url
             log = folder / f"{job}.log"
             servers[job] = Server(stack, place, log, WEB_CONCURRENCY="2", **variables)
+            servers[job].metrics = folder / job
             running.enter_context(servers[job])
         yield servers
 
@@ -57,7 +58,8 @@ def metrics(server):
 def has_contact(api):
     """Return whether each process has heard of revocations; a probe makes it ask."""
     requests.get(f"{api.url}/health/ready", headers={"Connection": "close"}, timeout=30)
-    return re.search(r"contact_timestamp_seconds [1-9]", metrics(api))
+    are_counted = len(list(api.metrics.glob("gauge_livemin_*.db"))) == 2
+    return are_counted and re.search(r"contact_timestamp_seconds [1-9]", metrics(api))
 
 
 @pytest.fixture(scope="module")
