@@ -296,7 +296,7 @@ class AccessLog:
         identifier = outgoing_headers().get(HEADER, "").encode()
         if not identifier or not record.name.startswith(SECURITY):
             return True
-        self.events[identifier] += f"; {record.getMessage()} [{identifier.decode()}]"
+        self.events[identifier] += f"; {record.getMessage()}"
         return False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
