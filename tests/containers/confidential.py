@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from stack import read_env
 
 # The suffixes of variables and files that hold a secret.
-CONFIDENTIAL = re.compile(r".*(SECRET|SECRET_KEY|PASSWORD|TOKEN)")
+CONFIDENTIAL = re.compile(r".*(SECRET|SECRET_KEY|AUDIT_KEY|PASSWORD|TOKEN)")
 # A shorter value is not a secret, and would be found by chance.
 SHORTEST = 20
 
