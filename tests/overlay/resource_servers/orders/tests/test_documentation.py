@@ -56,7 +56,7 @@ def test_its_files_exist(anonymous):
     assert [file for file in files if not finders.find(file)] == []
 
 
-def test_browsers_find_its_icon(anonymous):
+def test_browsers_find_its_icon(db, anonymous):
     response = anonymous.get("/favicon.ico", follow=True)
     response.close()
     assert response["Content-Type"] == "image/svg+xml"
