@@ -592,7 +592,7 @@ def test_in_development_a_security_event_is_in_the_line_of_its_request(start):
         server.get("/echo")
         until(lambda: "GET /echo" in server.log.read_text())
         first, second = server.log.read_text().splitlines()
-    event = r"GET /event 401 no token [0-9.]+ ms; client-refused client=b \[abc\]"
+    event = r"GET /event 401 no token [0-9.]+ ms; client-refused client=b"
     assert re.fullmatch(event, first)
     assert re.fullmatch(r"GET /echo 200 [0-9.]+ ms", second)
 
