@@ -14,6 +14,9 @@
 The package imports no service and not ``oauth_resource_server``.
 """
 
+# In the scope of a request: whether the whole body has arrived.
+IS_COMPLETE = "service_kit.is_complete"
+
 # Settings of django-oauth-toolkit for RFC 9700. Most rules guard endpoints of an authorization
 # server; in a resource server, a URL pattern mounted by accident opens nothing.
 RFC9700: dict[str, object] = {

@@ -30,15 +30,13 @@ from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
-from service_kit import env
-from service_kit.request_id import HEADER, outgoing_headers
-from service_kit.wsgi_bridge import IS_COMPLETE
+from service_kit import IS_COMPLETE, env
 
 HEAD_SECONDS = 10.0  # for the head of the first request of a connection
 POLL_SECONDS = 1.0  # between two looks at the files that are watched
 IGNORED = ("__pycache__", "node_modules")
 QUIET = ("/health/", "/o/events/", "/static/")  # probes, polls and files: logged when they fail
-IDENTIFIER = HEADER.lower().encode()
+IDENTIFIER = b"x-request-id"
 # The code of an error: in a challenge (RFC 6750), in a redirect or in JSON (RFC 6749).
 EXPLAINING = (b"www-authenticate", b"location")
 SECURITY = ("security", "django.security")
@@ -293,7 +291,9 @@ class AccessLog:
 
     def is_shown(self, record: logging.LogRecord) -> bool:
         """Return false for a security event of a request, and keep it for the line of that one."""
-        identifier = outgoing_headers().get(HEADER, "").encode()
+        from service_kit.request_id import current_id  # gunicorn's own process needs no Django
+
+        identifier = current_id().encode()
         if not identifier or not record.name.startswith(SECURITY):
             return True
         self.events[identifier] += f"; {record.getMessage()}"

@@ -27,7 +27,7 @@ from wsgiref.util import FileWrapper
 
 from django.conf import settings
 
-from service_kit import metrics
+from service_kit import IS_COMPLETE, metrics
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -39,7 +39,6 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 BODY_SECONDS = 15.0  # for a whole body
-IS_COMPLETE = "service_kit.is_complete"  # in a scope: whether the whole body has arrived
 # Bytes and seconds. A connection that is closed with unread bytes loses the response.
 DRAIN_BYTES, DRAIN_SECONDS = 2**20, 2.0
 SEND_SECONDS = 60.0  # for a client to take one piece of a response
