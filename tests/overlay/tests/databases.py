@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import requests
@@ -102,3 +104,29 @@ def is_503_in_json(response):
         and is_json
         and response.json()["error"] == "temporarily_unavailable"
     )
+
+
+@contextmanager
+def asked_meanwhile(introspect):
+    """Introspect an active token in eight threads during the block; yield the list of results.
+
+    A result is whether the token was active, or the answer 503 in JSON. `introspect` gets a session
+    of its thread.
+    """
+    results, is_over = [], Event()
+
+    def ask():
+        session = requests.Session()
+        while not is_over.is_set():
+            response = introspect(session)
+            is_active = response.status_code == 200 and response.json()["active"]
+            results.append(is_active or is_503_in_json(response))
+
+    with ThreadPoolExecutor(8) as callers:
+        asking = [callers.submit(ask) for _ in range(8)]
+        try:
+            yield results
+        finally:
+            is_over.set()
+        for each in asking:
+            each.result()

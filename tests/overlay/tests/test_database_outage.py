@@ -5,7 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event
+from functools import partial
 
 import databases
 import psycopg
@@ -14,7 +14,7 @@ import requests
 from _project import env_prefix
 from browser import Browser
 from conftest import ROOT, get_once, until
-from databases import PASSWORD, is_503_in_json, prepare, token_request
+from databases import PASSWORD, asked_meanwhile, is_503_in_json, prepare, token_request
 from infrastructure import Server
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
@@ -230,29 +230,14 @@ def test_introspections_during_restarts_are_right_or_503(
     postgresql, authorization_server, stack, introspect
 ):
     token = token_request(stack, authorization_server).json()["access_token"]
-    answers, is_over = [], Event()
-
-    def ask():
-        session = requests.Session()
-        while not is_over.is_set():
-            response = introspect(token, session)
-            is_active = response.status_code == 200 and response.json()["active"]
-            answers.append(is_active or is_503_in_json(response))
-
-    with ThreadPoolExecutor(8) as callers:
-        asking = [callers.submit(ask) for _ in range(8)]
-        try:
-            for _ in range(3):
-                postgresql.stop()
-                postgresql.start()
-                until(lambda: introspect(token).status_code == 200)
-                postgresql.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'role'"
-                )
-        finally:
-            is_over.set()
-        for each in asking:
-            each.result()
+    with asked_meanwhile(partial(introspect, token)) as answers:
+        for _ in range(3):
+            postgresql.stop()
+            postgresql.start()
+            until(lambda: introspect(token).status_code == 200)
+            postgresql.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'role'"
+            )
     assert all(answers)
     until(lambda: introspect(token).status_code == 200)
     assert introspect(token).json()["active"] is True

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import databases
 import poolers
@@ -12,7 +11,7 @@ import pytest
 import requests
 from _project import env_prefix
 from conftest import ROOT, get_once, until
-from databases import is_503_in_json, prepare, token_request
+from databases import asked_meanwhile, is_503_in_json, prepare, token_request
 from deaths import Django
 from infrastructure import Server
 
@@ -88,7 +87,7 @@ def introspect(stack, authorization_server, first):
 
 
 def under_load(work):
-    """Call `work` in many threads at once; return the count of each result."""
+    """Call `work` in many threads; return the count of each result."""
     with ThreadPoolExecutor(CALLERS) as callers:
         return Counter(callers.map(work, range(CALLERS * REQUESTS)))
 
@@ -140,25 +139,12 @@ def test_introspections_during_restarts_are_right_or_503(
     pooler, postgresql, new_token, introspect, restarted
 ):
     server = {"pooler": pooler, "postgresql": postgresql}[restarted]
-    token, answers, is_over = new_token(), [], Event()
-
-    def ask():
-        while not is_over.is_set():
-            response = introspect(token)
-            is_active = response.status_code == 200 and response.json()["active"]
-            answers.append(is_active or is_503_in_json(response))
-
-    with ThreadPoolExecutor(8) as callers:
-        asking = [callers.submit(ask) for _ in range(8)]
-        try:
-            for _ in range(3):
-                server.stop()
-                server.start()
-                until(lambda: introspect(token).status_code == 200)
-        finally:
-            is_over.set()
-        for each in asking:
-            each.result()
+    token = new_token()
+    with asked_meanwhile(lambda session: introspect(token)) as answers:
+        for _ in range(3):
+            server.stop()
+            server.start()
+            until(lambda: introspect(token).status_code == 200)
     assert answers.count(False) == 0 < len(answers)
 
 
