@@ -34,8 +34,8 @@ def main():
         (url, authorizing), (api, serving) = bench.servers()
         variables = bench.database_with(rows.MANY_TOKENS)
         bench.project.manage("authorization_server", "ensure_demo_user", **variables)
-        folder = processes.BUILD / "postgresql" / "data" / "postmaster.pid"
-        server = int(folder.read_text().split()[0])
+        file = processes.BUILD / "postgresql" / "data" / "postmaster.pid"
+        server = int(file.read_text().split()[0])
         watched = {"service": authorizing.pid, "PostgreSQL": server}
         for name, operation, count in operations(bench, url):
             print_cost(name, operation, count, watched)

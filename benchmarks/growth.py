@@ -7,7 +7,6 @@ bench`` depends on it: ten million rows take a quarter of an hour and 20 GB of d
 
 import secrets
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -108,8 +107,8 @@ def introspections(bench, connection, count, what, *, until=None):
 
 def query(bench, statement):
     """Return the first value of a query."""
-    command = ["psql", f"{bench.database}/tokens_0", "-Atc", statement]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    program = processes.postgresql_folder() / "psql"
+    return processes.run_for_output(program, f"{bench.database}/tokens_0", "-Atc", statement)
 
 
 if __name__ == "__main__":
