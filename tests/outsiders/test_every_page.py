@@ -242,7 +242,7 @@ def test_the_pages_of_a_refused_form(new_visitor, started):
 
 @contextmanager
 def locked(project):
-    """Let nobody write to the database of the authorization server until the block ends."""
+    """Refuse writes to the database of the authorization server until the block ends."""
     path = project / "var" / "authorization_server.sqlite3"
     with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
         connection.execute("BEGIN IMMEDIATE")

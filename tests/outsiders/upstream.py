@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer([{"email": email, "primary": True, "verified": is_verified}])
 
     def authorize(self, asked):
-        """Lead back at once, as for a person who has allowed it before."""
+        """Lead back without a page, as for a person who has allowed it before."""
         if asked["redirect_uri"] not in self.server.redirect_uris:
             return self.answer({"error": "redirect_uri_mismatch"}, 400)
         assert (asked["client_id"], asked["code_challenge_method"]) == (CLIENT_ID, "S256")

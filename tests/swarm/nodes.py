@@ -16,7 +16,7 @@ VARIABLES = {
     "SWARM_PUSH": "a command that copies a local image there, such as `docker push`",
     "SWARM_CUT": "a command that takes a node off the network, by its host name",
     "SWARM_MEND": "a command that puts it back",
-    "SWARM_KILL": "a command that ends its processes at once",
+    "SWARM_KILL": "a command that kills its processes",
     "SWARM_START": "a command that starts it again",
 }
 NODES = 3

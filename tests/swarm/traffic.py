@@ -81,7 +81,7 @@ class Balancer:
             pool.close()
 
     def _check(self, node):
-        healthy_since = -RISE_SECONDS  # The first time it is used at once.
+        healthy_since = -RISE_SECONDS  # The first time it is used without a wait.
         with urllib3.HTTPConnectionPool(self._nodes[node], 80, retries=False, timeout=1) as pool:
             while not self._over.is_set():
                 now = time.monotonic()

@@ -26,7 +26,7 @@ from audit.models import Event
 from service_kit.request_id import current_id, current_meta, sender
 
 OK = "ok"
-# Refusals of one kind that a process writes at once, and seconds until it may write one more: a
+# Refusals of one kind that a process writes in a row, and seconds until it may write one more: a
 # flood must not fill the disk. Those between are counted.
 BURST, SECONDS = 60, 1.0
 MAX_ITEMS = 100  # of a list
@@ -53,7 +53,7 @@ def record(
 
     Args:
         outcome: "ok", or why it was refused: an error code of RFC 6749 where there is one.
-        sub: For whom: the id of a user.
+        sub: The id of the user that it is about.
         client_id: Of a refused client, the one that it claims.
         details: Other members.
     """

@@ -43,7 +43,7 @@ def carol(db):
 
 @pytest.fixture
 def person(registered):
-    """Return a browser in which nobody is signed in."""
+    """Return a browser without a session."""
     return Browser()
 
 

@@ -37,7 +37,7 @@ SQLITE = (
 
 
 def create_triggers(apps, schema_editor):
-    """Have the database refuse changes, whoever of the application asks for them."""
+    """Have the database refuse changes by the application."""
     is_postgresql = schema_editor.connection.vendor == "postgresql"
     statements = (POSTGRESQL,) if is_postgresql else SQLITE
     if is_postgresql:
