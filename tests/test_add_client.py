@@ -4,7 +4,7 @@ import shutil
 import tomllib
 
 import pytest
-from stack import read_env
+from stack import make, read_env
 from test_output import contents_of
 
 PERSON = {"scopes": ["openid", "profile", "email", "*"], "default_scopes": ["openid"]}
@@ -156,6 +156,16 @@ def test_a_variable_of_another_client_is_not_taken_over(refused, platform):
 )
 def test_a_url_that_is_no_origin_is_refused(refused, url):
     assert "http://localhost:5173, say" in refused("app", "--type", "spa", "--url", url)
+
+
+def test_a_type_that_does_not_exist_is_refused(refused):
+    assert f"choose one of {', '.join(TYPES)}." in refused("app", "--type=foo")
+
+
+@pytest.mark.parametrize("target", ["client", "rotate", "resource-server"])
+def test_a_name_is_no_option_of_a_script(project, target):
+    printed = make(project, "-n", target, "name=-x", capture_output=True, encoding="utf-8").stdout
+    assert ' -- "-x"\n' in printed
 
 
 def test_an_interrupted_run_is_completed(add, platform):

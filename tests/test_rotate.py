@@ -239,9 +239,11 @@ def test_the_key_of_a_swarm_is_deployed(rotate):
 # --- Refusals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["nonsense", "demo-browser", "authorization-server", "ORDERS.*"])
+@pytest.mark.parametrize(
+    "name", ["nonsense", "demo-browser", "authorization-server", "ORDERS.*", "-h"]
+)
 def test_a_name_without_a_secret_is_refused(refused, name):
-    assert f"{name} is unknown, or has no secret" in refused(name)
+    assert f"{name} is unknown, or has no secret" in refused("--", name)
 
 
 @pytest.mark.parametrize("name", ["orders", "database", "valkey"])

@@ -59,10 +59,12 @@ def main() -> None:
     types = read_toml(ROOT / "scripts" / "client_types.toml")
     parser = argparse.ArgumentParser(description="Add a client of the authorization server.")
     parser.add_argument("name", help="such as web-shop")
-    parser.add_argument("--type", choices=types, default="web", help="web is the default")
+    parser.add_argument("--type", default="web", help=f"{', '.join(types)}; web is the default")
     parser.add_argument("--url", help="the origin of a web or spa client; https in production")
     given = parser.parse_args()
-    kind = types[given.type]
+    if not (kind := types.get(given.type)):
+        known = ", ".join(types)
+        sys.exit(f"There is no type {given.type!r}: choose one of {known}. Nothing was changed.")
     url = (given.url or kind["url"]) if "url" in kind else ""
     for problem in problems_with(given.name, url):
         sys.exit(f"{problem} Nothing was changed.")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.http.request import validate_host
 from prometheus_client import REGISTRY
 from service_kit.wsgi_bridge import Line, Refused, WSGIBridge
 
@@ -64,3 +65,20 @@ def test_a_request_for_which_no_thread_is_free_is_counted(counted):
     with pytest.raises(Refused):
         asyncio.run(Line(places=0, length=0, seconds=60).enter(None))
     assert counted("service_overloads_total") == 1
+
+
+@pytest.mark.parametrize("allowed", ["service.example.com", ".example.com", "*", "[::1]"])
+def test_prometheus_may_use_any_host_name(settings, allowed):
+    settings.ALLOWED_HOSTS, hosts = [allowed], []
+
+    def application(environ, start_response):
+        hosts.append(environ["HTTP_HOST"])
+        start_response("200 -", [])
+        return [b""]
+
+    async def send(message):
+        pass
+
+    bridge = WSGIBridge(application, threads=1, max_body=0, any_host=True)
+    asyncio.run(bridge(SCOPE | {"headers": [(b"host", b"192.0.2.1:8000")]}, None, send))
+    assert [validate_host(host, [allowed]) for host in hosts] == [True]

@@ -503,7 +503,8 @@ class WSGIBridge:
             environ = environ_of(scope)
             body = await read_body(scope, receive, self.max_body, self.body_seconds)
             if self.any_host:
-                environ["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
+                first = settings.ALLOWED_HOSTS[0]  # may be ".example.com", or "*"
+                environ["HTTP_HOST"] = first.removeprefix(".").replace("*", "localhost")
             environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(len(body)), BytesIO(body)
             if self.is_held_up(environ):
                 await self.hold(client)
