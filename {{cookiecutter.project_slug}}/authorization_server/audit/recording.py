@@ -1,9 +1,8 @@
-"""Write an event: to the logger `security` as JSON, and to the table when AUDIT_DAYS asks for it.
+"""Write an event: to the logger `security`, and to the table when AUDIT_DAYS asks for it.
 
 docs/operations.md lists the events. None has a password, token, code, secret or e-mail address.
 """
 
-import json
 import logging
 import re
 import sys
@@ -40,10 +39,10 @@ _refusals: dict[str, tuple[float, int]] = {}
 
 
 class Line(dict[str, Any]):
-    """The members of an event; the JSON lines of production have them as members, too."""
+    """The members of an event: those of a JSON line in production, text in development."""
 
     def __str__(self) -> str:
-        return json.dumps(self)
+        return " ".join(f"{name}={value}" for name, value in self.items())
 
 
 def record(

@@ -1,6 +1,5 @@
 """Fixtures for the tests of events."""
 
-import json
 import logging
 import re
 
@@ -25,7 +24,7 @@ def events(caplog, registered, commit_at_once):
         found = []
         for record in caplog.records:
             if record.name == "security":
-                members = json.loads(record.getMessage())
+                members = dict(record.msg)
                 assert members.pop("address") == "127.0.0.1"
                 assert re.fullmatch("[0-9a-f]{32}", members.pop("request_id"))
                 found.append((members.pop("event"), members.pop("outcome"), members))
@@ -41,4 +40,4 @@ def events(caplog, registered, commit_at_once):
 def lines(caplog, commit_at_once):
     """Return a function that returns the members of each event in the log."""
     caplog.set_level(logging.INFO, "security")
-    return lambda: [json.loads(r.getMessage()) for r in caplog.records if r.name == "security"]
+    return lambda: [r.msg for r in caplog.records if r.name == "security"]

@@ -102,8 +102,14 @@ def test_consent_ends_with_the_account(browser, alice, events, caplog):
     alice.is_active = False
     for _ in range(2):  # The second time there is nothing left.
         alice.save()
-    (line,) = [json.loads(r.getMessage()) for r in caplog.records if r.name == "security"]
+    (line,) = [r.msg for r in caplog.records if r.name == "security"]
     assert (line["event"], line["sub"]) == ("consent-withdrawn", str(alice.pk))
+
+
+def test_an_event_is_plain_text_for_people(browser, alice, events, caplog):
+    browser.send_form(browser.authorize())
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "security"]
+    assert line.startswith(f"event=consent-denied outcome=access_denied sub={alice.pk} client_id=")
 
 
 # ---- Tokens ----
