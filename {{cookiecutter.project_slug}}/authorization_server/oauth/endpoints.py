@@ -234,7 +234,9 @@ class ClientEndpoint:
         if outcome not in ("ok", *POLLED):
             basic, _ = basic_credentials(request.headers.get("Authorization", ""))
             of = {"client_id": basic or request.POST.get("client_id"), "endpoint": request.path}
+            of |= {"sub": getattr(request, "owner_of_reused", None)}
             event = "client-refused" if outcome == "invalid_client" else "request-refused"
+            event = "token-reused" if of["sub"] else event
             record(event, outcome=outcome, grant_type=request.POST.get("grant_type"), **of)
 
 

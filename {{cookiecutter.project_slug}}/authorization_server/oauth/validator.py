@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from allauth.core import context
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import QueryDict
@@ -86,12 +87,11 @@ def family_of(code: str) -> UUID:
     return UUID(bytes=hashlib.sha256(code.encode()).digest()[:16])
 
 
-def record_reuse(**fields: Any) -> None:
-    """Record that a code or a refresh token is used again, if there is a token with `fields`."""
+def note_reuse(**fields: Any) -> None:
+    """Note whose code or refresh token is used again: the event of the refusal says so."""
     used = RefreshToken.objects.filter(**fields).exclude(revoked=None).first()
-    if used:
-        client = used.application.client_id
-        record("token-reused", outcome="invalid_grant", sub=used.user_id, client_id=client)
+    if used and context.request:
+        context.request.owner_of_reused = used.user_id
 
 
 class RegisteredClientValidator(OAuth2Validator):
@@ -208,7 +208,7 @@ class RegisteredClientValidator(OAuth2Validator):
         is_valid: bool = super().validate_code(client_id, code, *args)
         if not is_valid:
             RefreshToken.revoke_family(family_of(code))
-            record_reuse(token_family=family_of(code))
+            note_reuse(token_family=family_of(code))
         return is_valid
 
     def get_code_challenge(self, code: str, request: Request) -> str | None:
@@ -232,7 +232,7 @@ class RegisteredClientValidator(OAuth2Validator):
             return False
         is_valid: bool = super().validate_refresh_token(refresh_token, *args)
         if not is_valid:
-            record_reuse(token_checksum=digest)
+            note_reuse(token_checksum=digest)
         return is_valid
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any) -> list[str]:
