@@ -99,9 +99,11 @@ def is_held_up(meta: Mapping[str, Any]) -> bool:
 
     It waits for nothing, and may be called in an event loop.
     """
-    scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     state = process_state.made
-    if not token or state is None or not state.bulkhead.stalls or scheme.lower() != "bearer":
+    if state is None or not state.bulkhead.stalls:
+        return False
+    scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if not token or scheme.lower() != "bearer":
         return False
     key, cache = sha256(token.strip().encode()).digest(), state.local_cache
     return not (cache.get(key) or cache.get_stale(key) or cache.is_inactive(key))

@@ -54,10 +54,13 @@ class Bulkhead:
         self._changed = Condition()
         self._inside = 0
         self._queues: dict[str, _Queue] = {}
+        self._is_calm = True  # The last request of no issuer met an outage.
 
     @property
     def stalls(self) -> bool:
         """Whether the last request of an issuer met an outage, or waits for long."""
+        if self._is_calm and not self._inside:  # As nearly always.
+            return False
         early = time.monotonic() - PATIENCE_SECONDS
         queues = list(self._queues.values())
         return any(one.stalls or (one.inside and one.moved_at < early) for one in queues)
@@ -105,6 +108,7 @@ class Bulkhead:
             self._inside -= 1
             queue.inside -= 1
             queue.stalls = stalls
+            self._is_calm = not any(one.stalls for one in self._queues.values())
             if not stalls:
                 queue.moved_at = time.monotonic()
             # `notify` could wake a thread whose issuer must leave the slot to others.
