@@ -330,7 +330,7 @@ def b6(bench, *, at_once=False):
             otherwise they wait for the `Retry-After` of a 503.
     """
     with counting.stalled() as issuer, bench.resource_server(issuer) as (api, _):
-        for _ in range(ROUNDS):
+        for _ in range(2 * ROUNDS):
             before = load.throughput(f"{api}/api/ping/", seconds=1)
             kind = "unknown-at-once" if at_once else "unknown"
             with strangers(kind, api, count=50):
