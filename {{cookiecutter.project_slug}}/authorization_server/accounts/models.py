@@ -47,8 +47,6 @@ class UserQuerySet(models.QuerySet[Any]):
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Create users and administrators; ``createsuperuser`` uses it too."""
 
-    use_in_migrations = True
-
     def create_user(
         self, email: str, password: str | None = None, *, verified: bool = False, **fields: Any
     ) -> "User":
@@ -99,12 +97,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects = UserManager()
 
-    EMAIL_FIELD = "email"
     USERNAME_FIELD = "email"
-
-    class Meta:
-        verbose_name = "user"
-        verbose_name_plural = "users"
 
     def __str__(self) -> str:
         return self.email
@@ -212,10 +205,6 @@ class RateLimit(models.Model):
     key = models.CharField(max_length=64, primary_key=True)
     full_at = models.FloatField(db_index=True)
 
-    class Meta:
-        verbose_name = "rate limit"
-        verbose_name_plural = "rate limits"
-
     def __str__(self) -> str:
         return self.key
 
@@ -226,9 +215,6 @@ class CacheEntry(models.Model):
     cache_key = models.CharField(max_length=255, primary_key=True)
     value = models.TextField()
     expires = models.DateTimeField(db_index=True)
-
-    class Meta:
-        verbose_name_plural = "cache entries"
 
     def __str__(self) -> str:
         return self.cache_key

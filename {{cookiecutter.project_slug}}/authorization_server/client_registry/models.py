@@ -50,10 +50,6 @@ class RegisteredClient(models.Model):
 
     objects = NoticedQuerySet.as_manager()
 
-    class Meta:
-        verbose_name = "registered client"
-        verbose_name_plural = "registered clients"
-
     def __str__(self) -> str:
         return self.name
 

@@ -123,7 +123,6 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 HEALTH_CHECKS = ["accounts.apps.signing_key_state"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 # Few files: WhiteNoise serves them from the source folders, without `collectstatic`.
 # https://whitenoise.readthedocs.io/en/stable/django.html

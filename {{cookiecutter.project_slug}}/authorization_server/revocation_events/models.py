@@ -45,7 +45,6 @@ class Event(models.Model):
 
     class Meta:
         verbose_name = "revocation event"
-        verbose_name_plural = "revocation events"
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.pk}"
@@ -55,10 +54,6 @@ class Epoch(models.Model):
     """One row that tells this table from that of another database."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-
-    class Meta:
-        verbose_name = "epoch"
-        verbose_name_plural = "epochs"
 
     def __str__(self) -> str:
         return str(self.pk)

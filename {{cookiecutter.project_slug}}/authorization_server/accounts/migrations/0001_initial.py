@@ -88,12 +88,5 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "verbose_name": "user",
-                "verbose_name_plural": "users",
-            },
-            managers=[
-                ("objects", accounts.models.UserManager()),
-            ],
         ),
     ]

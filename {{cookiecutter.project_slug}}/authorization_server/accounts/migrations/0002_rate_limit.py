@@ -16,9 +16,5 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('full_at', models.FloatField(db_index=True)),
             ],
-            options={
-                'verbose_name': 'rate limit',
-                'verbose_name_plural': 'rate limits',
-            },
         ),
     ]

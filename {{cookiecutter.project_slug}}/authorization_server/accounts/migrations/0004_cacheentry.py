@@ -14,8 +14,5 @@ class Migration(migrations.Migration):
                 ("value", models.TextField()),
                 ("expires", models.DateTimeField(db_index=True)),
             ],
-            options={
-                "verbose_name_plural": "cache entries",
-            },
         ),
     ]

@@ -40,9 +40,5 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "verbose_name": "registered client",
-                "verbose_name_plural": "registered clients",
-            },
         ),
     ]

@@ -19,10 +19,6 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
             ],
-            options={
-                "verbose_name": "epoch",
-                "verbose_name_plural": "epochs",
-            },
         ),
         migrations.CreateModel(
             name="Event",
@@ -41,10 +37,7 @@ class Migration(migrations.Migration):
                 ("expires", models.DateTimeField(db_index=True)),
                 ("created", models.DateTimeField(auto_now_add=True)),
             ],
-            options={
-                "verbose_name": "revocation event",
-                "verbose_name_plural": "revocation events",
-            },
+            options={"verbose_name": "revocation event"},
         ),
         migrations.RunPython(write_epoch, migrations.RunPython.noop),
     ]
