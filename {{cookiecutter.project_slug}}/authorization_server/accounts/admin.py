@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
+from audit.admin import ReadOnlyAdmin
 
 
 class UserCreationForm(AdminUserCreationForm):
@@ -68,16 +69,11 @@ class UserAdmin(DjangoUserAdmin):
             user.verify_email()
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class DeletingAdmin(ReadOnlyAdmin):
     """Pages that list and delete."""
 
     search_fields = ("user__email",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = admin.ModelAdmin.has_delete_permission
 
 
 # The address is on the page of the user.
@@ -85,7 +81,7 @@ admin.site.unregister([EmailAddress, Authenticator, UserSession])
 
 
 @admin.register(Authenticator)
-class AuthenticatorAdmin(ReadOnlyAdmin):
+class AuthenticatorAdmin(DeletingAdmin):
     """Second factors, to delete one that its owner has lost. `data` has the secrets."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
@@ -94,6 +90,6 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(ReadOnlyAdmin):
+class UserSessionAdmin(DeletingAdmin):
     list_display = ("user", "ip", "user_agent", "created_at")
     fields = ("user", "ip", "user_agent", "created_at")

@@ -10,20 +10,24 @@ from audit.models import Event
 from audit.recording import record
 
 
-@admin.register(Event)
-class EventAdmin(admin.ModelAdmin):
-    list_display = ("time", "event", "outcome", "sub", "act", "client_id", "address")
-    list_filter = ("event", "outcome")
-    search_fields = ("sub", "act", "client_id", "address", "request_id")
-    show_full_result_count = False
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Pages that only show."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     has_delete_permission = has_change_permission
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("time", "event", "outcome", "sub", "act", "client_id", "address")
+    list_filter = ("event", "outcome")
+    search_fields = ("sub", "act", "client_id", "address", "request_id")
+    show_full_result_count = False
 
 
 def record_administrators(

@@ -15,32 +15,19 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from accounts import metrics
 from accounts.models import revoke
+from audit.admin import ReadOnlyAdmin
 from audit.recording import record
 from client_registry.manifests import resource_servers
 from client_registry.models import RegisteredClient
 
 
-class DeclaredAdmin(admin.ModelAdmin):
-    """A page without adding and deleting, which ``ensure_clients`` does."""
-
-    view_on_site = False  # The address of an application is a page of the toolkit, left out here.
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ApplicationAdmin(DeclaredAdmin):
+class ApplicationAdmin(ReadOnlyAdmin):
     """django-oauth-toolkit's APPLICATION_ADMIN_CLASS, which it registers itself."""
 
+    view_on_site = False  # The address of an application is a page of the toolkit, left out here.
     list_display = ("client_id", "name", "client_type", "authorization_grant_type")
     search_fields = ("client_id", "name")
     exclude = ("client_secret", "hash_client_secret", "cimd_expires_at", "registration_source")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
@@ -52,7 +39,7 @@ def revoke_selected(page: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
     page.message_user(request, "Revoked them.")
 
 
-class IssuedAdmin(DeclaredAdmin):
+class IssuedAdmin(ReadOnlyAdmin):
     """Codes and ID tokens: who has them for which client, without their values."""
 
     list_display = ("__str__", "application", "user", "created")
@@ -61,9 +48,6 @@ class IssuedAdmin(DeclaredAdmin):
     search_fields = ("application__client_id", "application__name", "user__email")
     # A code is worth nothing without the client's verifier, but what is not shown cannot leak.
     exclude = ("token", "token_checksum", "code", "code_challenge", "nonce")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class TokenAdmin(IssuedAdmin):
@@ -86,7 +70,8 @@ def revoke_tokens(page: Any, request: HttpRequest, queryset: QuerySet[Registered
 
 
 @admin.register(RegisteredClient)
-class RegisteredClientAdmin(DeclaredAdmin):
+class RegisteredClientAdmin(ReadOnlyAdmin):
+    has_change_permission = admin.ModelAdmin.has_change_permission  # of the emergency switch
     actions = (revoke_tokens,)
     list_display = ("name", "application", "resource_server", "is_active")
     list_filter = ("is_active", ("resource_server", admin.EmptyFieldListFilter))
