@@ -24,11 +24,6 @@ class MachineSecretHasher(BasePasswordHasher):
         """Return ``machine_sha256$salt$hash``, the hash in hexadecimal."""
         return f"{self.algorithm}${salt}${digest(password, salt)}"
 
-    def decode(self, encoded: str) -> dict[str, Any]:
-        """Return the parts of an encoded secret."""
-        algorithm, salt, digest = encoded.split("$", 2)
-        return {"algorithm": algorithm, "salt": salt, "hash": digest}
-
     def verify(self, password: str, encoded: str) -> bool:
         """Return whether one of the hashes is that of `password`, compared in constant time."""
         return verify_secret(password, encoded)
@@ -36,13 +31,6 @@ class MachineSecretHasher(BasePasswordHasher):
     def safe_summary(self, encoded: str) -> dict[Any, Any]:
         """Return the algorithm only, for the administration site."""
         return {"algorithm": self.algorithm}
-
-    def must_update(self, encoded: str) -> bool:
-        """Return False: there is no work factor to raise."""
-        return False
-
-    def harden_runtime(self, password: str, encoded: str) -> None:
-        """Do nothing: there is no work factor to equalize."""
 
 
 def encode_secrets(secrets: Iterable[str]) -> str:

@@ -13,14 +13,10 @@ from urllib.parse import unquote_plus
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseRedirect,
-    JsonResponse,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 
 FORM = "application/x-www-form-urlencoded"
 MAX_BODY_SIZE = 64 * 1024  # bytes; no form of this server has a tenth of it
@@ -55,14 +51,8 @@ POSTED_BY_CLIENTS = {AUTHORIZE, "oauth2_provider:rp-initiated-logout"}
 FIELDS_OF_PAGES = {"csrfmiddlewaretoken", "allow"}
 
 
-class RequestLimitsMiddleware:
+class RequestLimitsMiddleware(MiddlewareMixin):
     """Refuse large bodies everywhere, and parameters out of bounds at the OAuth endpoints."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any

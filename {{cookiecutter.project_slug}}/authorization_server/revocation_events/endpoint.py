@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -134,25 +133,16 @@ def as_members(news: News) -> dict[str, Any]:
     def values(kind: Event.Kind) -> list[str]:
         return list(dict.fromkeys(event.value for event in news.events if event.kind == kind))
 
-    delay = max((seconds_since(event.created) for event in news.events), default=0)
+    now, delay = timezone.now(), 0.0
     if news.events:
+        delay = max((now - event.created).total_seconds() for event in news.events)
         metrics.event_age.observe(delay)
     return {
         "position": str(news.position),
         "live": LIVE_SECONDS,
         "tokens": values(Event.Kind.TOKEN),
         "clients": values(Event.Kind.CLIENT),
-        "reset": news.reset or has_reset(news),
+        "reset": news.reset or bool(values(Event.Kind.RESET)),
         "moreAvailable": news.more,
         "delay": delay,
     }
-
-
-def seconds_since(created: datetime) -> float:
-    """Return the age of an event."""
-    return (timezone.now() - created).total_seconds()
-
-
-def has_reset(news: News) -> bool:
-    """Return whether an event asks to forget everything."""
-    return any(event.kind == Event.Kind.RESET for event in news.events)

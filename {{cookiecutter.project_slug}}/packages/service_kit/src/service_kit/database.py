@@ -7,7 +7,6 @@ else: another middleware that uses the session, for example.
 import logging
 import sqlite3
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -16,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
 RETRY_AFTER = 5  # seconds
@@ -26,14 +26,8 @@ log = logging.getLogger(__name__)
 _last_logged = float("-inf")
 
 
-class DatabaseMiddleware:
+class DatabaseMiddleware(MiddlewareMixin):
     """Answer 503 where a view could not use the database."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return unavailable(request, exception) if is_outage(exception) else None
