@@ -31,6 +31,11 @@ def test_it_signs_in_with_pkce(anonymous):
     assert '"usePkceWithAuthorizationCodeGrant": true' in script
 
 
+def test_it_loads_nothing_from_another_host(anonymous):
+    response = anonymous.get("/api/docs/")
+    assert (response.status_code, "https://" in response.content.decode()) == (200, False)
+
+
 @pytest.mark.parametrize(("path", "status"), [("/", 404), ("/api/", 404), ("/api/docs/", 200)])
 def test_nothing_leads_to_it_in_production(in_production, anonymous, path, status):
     assert anonymous.get(path).status_code == status
@@ -66,3 +71,10 @@ def test_it_asks_for_the_scopes_of_the_manifest(settings, anonymous):
     script = anonymous.get("/api/docs/?script=").content.decode()
     for scope in settings.MANIFEST["scopes"]:
         assert f'"{scope}"' in script
+
+
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_its_schema_is_generated_once(anonymous, format, monkeypatch):
+    first = anonymous.get(f"/api/schema/?format={format}").content
+    monkeypatch.delattr("drf_spectacular.views.SpectacularAPIView.get")
+    assert anonymous.get(f"/api/schema/?format={format}&attempt=2").content == first

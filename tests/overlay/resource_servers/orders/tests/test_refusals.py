@@ -18,3 +18,8 @@ def test_the_schema_says_why_in_words(anonymous):
 def test_the_schema_documents_refusals(anonymous, status):
     paths = anonymous.get("/api/schema/?format=json").json()["paths"]
     assert status in paths["/api/items/{id}/"]["put"]["responses"]
+
+
+@pytest.mark.parametrize("path", ["/o/token/", "/o/authorize/", "/o/introspect/"])
+def test_endpoints_of_an_authorization_server_are_not_served(anonymous, path):
+    assert anonymous.get(path).status_code == 404

@@ -60,6 +60,15 @@ def test_the_metrics_need_a_token_in_production(token, status):
     assert process.stdout.split() == [status], process.stderr
 
 
+def test_the_metrics_count_introspection(anonymous):
+    assert "oauth_resource_server_seconds" in anonymous.get("/metrics").content.decode()
+
+
+def test_the_metrics_are_hidden_from_other_networks(anonymous):
+    response = anonymous.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert response.status_code == 404
+
+
 def test_a_metrics_token_that_is_easy_to_guess_is_refused():
     assert "METRICS_TOKEN" in check(METRICS_TOKEN="prometheus").stderr
 
