@@ -95,11 +95,7 @@ AUTHORIZATION_SERVER_URL = env.base_url("AUTHORIZATION_SERVER_URL", https_only=P
 # Its address for this process, if that is not the public one: in containers, for example.
 INTERNAL_URL = env.base_url("AUTHORIZATION_SERVER_INTERNAL_URL", AUTHORIZATION_SERVER_URL)
 # The processes of this resource server share introspection responses here.
-TOKEN_CACHE = env.redis_cache(
-    f"{PREFIX}_CACHE_URL",
-    key_prefix=NAME,
-    serializer="django.core.signing.JSONSerializer",
-)
+TOKEN_CACHE = env.redis_cache(f"{PREFIX}_CACHE_URL", key_prefix=NAME)
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if TOKEN_CACHE:
     CACHES["tokens"] = TOKEN_CACHE
@@ -192,7 +188,6 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "oauth_resource_server.rest_framework.schema.document_refusals",
     ],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     # Served from this host: the page works offline and contacts the issuers only.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -328,20 +328,20 @@ def test_a_postgresql_host_that_has_vanished_does_not_hold_a_thread_for_minutes(
 
 
 def test_a_cache_is_optional():
-    assert env.redis_cache("ONE", key_prefix="orders", serializer="json") is None
+    assert env.redis_cache("ONE", key_prefix="orders") is None
 
 
 def test_a_cache_has_its_own_keys_and_serializer():
     os.environ["ONE"] = "rediss://valkey:6379/1"
-    config = env.redis_cache("ONE", key_prefix="orders", serializer="json")
+    config = env.redis_cache("ONE", key_prefix="orders")
     assert (config["LOCATION"], config["KEY_PREFIX"]) == ("rediss://valkey:6379/1", "orders")
-    assert config["OPTIONS"]["serializer"] == "json"
+    assert config["OPTIONS"]["serializer"].endswith("JSONSerializer")
 
 
 def test_the_password_of_a_cache_is_read_for_each_connection(tmp_path):
     (tmp_path / "url").write_text("redis://orders:first@valkey:6379/0")
     os.environ["ONE_FILE"] = str(tmp_path / "url")
-    config = env.redis_cache("ONE", key_prefix="orders", serializer="json")
+    config = env.redis_cache("ONE", key_prefix="orders")
     (tmp_path / "url").write_text("redis://orders:a%2Fb@valkey:6379/0\nredis://orders:old@valkey/0")
     assert config["LOCATION"] == "redis://valkey:6379/0"
     assert config["OPTIONS"]["credential_provider"].get_credentials() == ("orders", "a/b")
@@ -373,7 +373,7 @@ def test_a_file_without_a_url_leaves_the_password_of_before(tmp_path):
 
 def test_a_cache_of_another_kind_is_refused():
     os.environ["ONE"] = "memcached://me:hidden@host"
-    message = refusal(env.redis_cache, "ONE", key_prefix="orders", serializer="json")
+    message = refusal(env.redis_cache, "ONE", key_prefix="orders")
     assert ("begins with redis://" in message, "hidden" in message) == (True, False)
 
 

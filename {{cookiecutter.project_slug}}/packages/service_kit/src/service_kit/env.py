@@ -220,13 +220,10 @@ def restrict(path: Path, mode: int) -> None:
             path.chmod(mode)
 
 
-def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any] | None:
+def redis_cache(name: str, *, key_prefix: str) -> dict[str, Any] | None:
     """Return an entry of CACHES for the URL in `name`, which has a password; None if it is unset.
 
-    Args:
-        name: The variable.
-        key_prefix: The beginning of every key, to which the server can restrict its user.
-        serializer: With Django's default, pickle, write access to the cache would run code here.
+    The server can restrict its user to keys that begin with `key_prefix`.
     """
     location = urlsplit(url(name))
     if not location.geturl():
@@ -235,13 +232,16 @@ def redis_cache(name: str, *, key_prefix: str, serializer: str) -> dict[str, Any
         raise ImproperlyConfigured(
             f"{name}: expected a URL that begins with redis:// or rediss://."
         )
-    options = {"serializer": serializer, "socket_connect_timeout": 0.25, "socket_timeout": 0.25}
-    credentials = {"credential_provider": CacheCredentials(name)} if location.password else {}
+    options: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+    # With Django's default, pickle, write access to the cache would run code here.
+    options["serializer"] = "django.core.signing.JSONSerializer"
+    if location.password:
+        options["credential_provider"] = CacheCredentials(name)
     return {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": location._replace(netloc=location.netloc.rpartition("@")[2]).geturl(),
         "KEY_PREFIX": key_prefix,
-        "OPTIONS": options | credentials,
+        "OPTIONS": options,
     }
 
 
