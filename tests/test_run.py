@@ -589,7 +589,7 @@ def test_no_service_is_started_after_a_failed_step(fails, platform, tmp_path):
 
 def test_missing_dependencies_are_reported_in_one_sentence(fails, platform):
     for folder in "authorization_server", "resource_servers/orders":
-        missing = "raise ModuleNotFoundError('No module named django', name='django')"
+        missing = "raise ModuleNotFoundError('No module named service_kit', name='service_kit')"
         (platform / folder / "manage.py").write_text(missing, encoding="utf-8")
     first, *others = fails().splitlines()
     assert first == "The dependencies are not installed: run `make install`."

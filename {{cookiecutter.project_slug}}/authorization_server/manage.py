@@ -1,18 +1,7 @@
 #!/usr/bin/env python
-"""Run an administrative task of the authorization server: ``python manage.py help``."""
+"""Command line of this service: ``python manage.py help``."""
 
-import os
-import sys
-
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
-from django.db import OperationalError
+from service_kit.command_line import main
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    try:
-        execute_from_command_line(sys.argv)
-    except (ImproperlyConfigured, OperationalError) as error:
-        if "--traceback" in sys.argv:
-            raise
-        sys.exit(f"{' '.join(str(error).split())} (--traceback shows where.)")
+    main()

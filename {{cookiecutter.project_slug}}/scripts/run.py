@@ -248,7 +248,7 @@ def exit_code_of(program: str) -> int:
             print(end.code)
         return int(end.code not in (None, 0))
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == "django":
+        if isinstance(error, ModuleNotFoundError) and error.name in ("django", "service_kit"):
             print(NOT_INSTALLED)
         else:
             traceback.print_exc()

@@ -1,5 +1,6 @@
 """What every service of the project needs before it does anything of its own.
 
+    command_line ``manage.py``
     env          typed settings from the environment and ``.env``
     logging      one value for LOGGING
     metrics      requests by status, for Prometheus
