@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import requests
 from _project import env_prefix, variables
-from authlib.integrations.requests_client import OAuth2Session
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = [
@@ -57,7 +56,7 @@ def until(holds, seconds=60, pause=0.1):
 
 @dataclass
 class Stack:
-    """The running services: their variables, addresses and clients."""
+    """The running services: their variables and addresses."""
 
     environment: dict
     log: Path
@@ -75,24 +74,6 @@ class Stack:
     def api(self, name, path="/api/whoami/"):
         """Return the address of `path` at the resource server `name`."""
         return self.env[f"{env_prefix(name)}_URL"] + path
-
-    def client(self, name, **options):
-        """Return Authlib's client for a declared client (``DEMO_MACHINE``, ...)."""
-        secret = self.env.get(f"{name}_CLIENT_SECRET")
-        method = "client_secret_basic" if secret else "none"
-        return OAuth2Session(
-            self.env[f"{name}_CLIENT_ID"],
-            secret,
-            token_endpoint_auth_method=method,
-            revocation_endpoint_auth_method=method,
-            **options,
-        )
-
-    def machine_token(self, scope, **options):
-        """Return a new access token of the demo machine."""
-        client = self.client("DEMO_MACHINE", scope=scope)
-        url = f"{self.url}/o/token/"
-        return client.fetch_token(url, grant_type="client_credentials", **options)["access_token"]
 
 
 @pytest.fixture(scope="session")
@@ -140,32 +121,3 @@ def stack(environment):
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
-
-
-@pytest.fixture
-def first():
-    """Return the manifest of one resource server."""
-    return MANIFESTS[0]
-
-
-def get_once(url, token):
-    """Send a GET request with a bearer token."""
-    return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-
-
-@pytest.fixture
-def get():
-    """Return a function that sends a GET request with a bearer token, again after a 503.
-
-    A resource server waits 2 seconds for the authorization server; a busy machine may need longer.
-    """
-
-    def get(url, token):
-        for _ in range(10):
-            response = get_once(url, token)
-            if response.status_code != 503:
-                break
-            time.sleep(1)
-        return response
-
-    return get

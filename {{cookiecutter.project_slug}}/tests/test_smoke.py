@@ -21,8 +21,3 @@ def test_no_secret_is_in_the_log_of_the_stack(stack):
     kinds = "SECRET", "SECRET_KEY", "PASSWORD"
     secrets = [value for name, value in stack.env.items() if name.endswith(kinds)]
     assert [secret for secret in secrets if secret in log] == []
-
-
-def test_a_machine_is_known_by_its_client_id(stack, get, first):
-    token = stack.machine_token(f"{first['name']}:read")
-    assert get(stack.api(first["name"]), token).json()["sub"] == "demo-machine"

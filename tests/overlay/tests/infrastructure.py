@@ -8,13 +8,65 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
+import requests
+from authlib.integrations.requests_client import OAuth2Session
 from browser import Browser
 from conftest import MANIFESTS, ROOT, START_SECONDS, answers, free_port, until
 
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
 VERIFIER = "a-verifier-that-a-real-client-makes-at-random-0123456789"
+
+
+def client_of(stack, name, **options):
+    """Return Authlib's client for a declared client (``DEMO_MACHINE``, ...)."""
+    secret = stack.env.get(f"{name}_CLIENT_SECRET")
+    method = "client_secret_basic" if secret else "none"
+    return OAuth2Session(
+        stack.env[f"{name}_CLIENT_ID"],
+        secret,
+        token_endpoint_auth_method=method,
+        revocation_endpoint_auth_method=method,
+        **options,
+    )
+
+
+def machine_token(stack, scope, **options):
+    """Return a new access token of the demo machine."""
+    client = client_of(stack, "DEMO_MACHINE", scope=scope)
+    url = f"{stack.url}/o/token/"
+    return client.fetch_token(url, grant_type="client_credentials", **options)["access_token"]
+
+
+@pytest.fixture
+def first():
+    """Return the manifest of one resource server."""
+    return MANIFESTS[0]
+
+
+def get_once(url, token):
+    """Send a GET request with a bearer token."""
+    return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+
+@pytest.fixture
+def get():
+    """Return a function that sends a GET request with a bearer token, again after a 503.
+
+    A resource server waits 2 seconds for the authorization server; a busy machine may need longer.
+    """
+
+    def get(url, token):
+        for _ in range(10):
+            response = get_once(url, token)
+            if response.status_code != 503:
+                break
+            time.sleep(1)
+        return response
+
+    return get
 
 
 class Server:
@@ -102,8 +154,12 @@ def authorize(stack, browser):
     """
 
     def authorize(scope, redirect_uri=REDIRECT_URI, method="S256", more=""):
-        client = stack.client(
-            "DEMO_BROWSER", scope=scope, redirect_uri=redirect_uri, code_challenge_method=method
+        client = client_of(
+            stack,
+            "DEMO_BROWSER",
+            scope=scope,
+            redirect_uri=redirect_uri,
+            code_challenge_method=method,
         )
         options = {"code_verifier": VERIFIER} if method else {}
         url, _ = client.create_authorization_url(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 from conftest import until
+from infrastructure import machine_token
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -91,7 +92,7 @@ def test_unfinished_bodies_at_the_token_endpoint_hold_no_thread(stack, first, ge
             )
             lines = ["POST /o/token/ HTTP/1.1", f"Host: {parts.netloc}", "Content-Length: 50"]
             connection.sendall("\r\n".join([*lines, "", "five5"]).encode())
-        token = stack.machine_token(f"{first['name']}:read")
+        token = machine_token(stack, f"{first['name']}:read")
         assert get(stack.api(first["name"]), token).status_code == 200
 
 
@@ -101,9 +102,9 @@ def test_good_tokens_are_accepted_beside_garbage_from_the_same_address(stack, fi
         # Of other tests' tokens none comes from this address.
         return int(exchange(url, headers, method="GET", source="127.0.0.9").split()[1])
 
-    assert status(stack.machine_token(f"{first['name']}:read")) == 200
+    assert status(machine_token(stack, f"{first['name']}:read")) == 200
     garbage = [status(f"garbage{number}") for number in range(100)]
-    new = [status(stack.machine_token(f"{first['name']}:read")) for _ in range(5)]
+    new = [status(machine_token(stack, f"{first['name']}:read")) for _ in range(5)]
     assert ({*garbage}, new) == ({401, 503}, [200] * 5)
 
 
@@ -226,7 +227,7 @@ def status_of(url, method, path, headers, body, token=""):
 
 
 def test_strangers_cause_no_error_and_no_traceback(stack, first):
-    token = stack.machine_token(f"{first['name']}:read {first['name']}:write")
+    token = machine_token(stack, f"{first['name']}:read {first['name']}:write")
     server = stack.api(first["name"], "")
     requests_of = {
         stack.url: AT_BOTH + AT_THE_AUTHORIZATION_SERVER,
@@ -252,6 +253,6 @@ def test_strangers_cause_no_error_and_no_traceback(stack, first):
 
 @pytest.mark.parametrize("body", [NESTED, b'{"name": ' + NESTED])
 def test_json_that_is_nested_too_deeply_is_malformed(stack, first, body):
-    token = stack.machine_token(f"{first['name']}:write")
+    token = machine_token(stack, f"{first['name']}:write")
     attack = ("POST", "/api/items/", ["Host", "Authorization: Bearer {token}", JSON], body)
     assert status_of(stack.api(first["name"], ""), *attack, token=token) == 400

@@ -4,6 +4,7 @@ import pytest
 import requests
 from _project import env_prefix
 from authlib.integrations.requests_client import OAuth2Session
+from infrastructure import machine_token
 
 
 @pytest.fixture
@@ -34,12 +35,12 @@ def introspect(stack, token, bearer):
 
 
 def test_a_resource_server_may_introspect_with_a_bearer_token(stack, bearer, first):
-    token = stack.machine_token(f"{first['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read")
     assert introspect(stack, token, bearer).json()["active"] is True
 
 
 def test_the_bearer_token_of_another_client_is_refused(stack, first):
-    token = stack.machine_token(f"{first['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read")
     response = introspect(stack, token, token)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_token")
 

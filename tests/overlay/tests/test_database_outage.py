@@ -13,9 +13,9 @@ import pytest
 import requests
 from _project import env_prefix
 from browser import Browser
-from conftest import ROOT, get_once, until
+from conftest import ROOT, until
 from databases import PASSWORD, asked_meanwhile, is_503_in_json, prepare, token_request
-from infrastructure import Server
+from infrastructure import Server, get_once, machine_token
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 
@@ -69,7 +69,7 @@ def api(stack, installed, tmp_path_factory):
 
 @pytest.fixture
 def token(stack, first):
-    return stack.machine_token(f"{first['name']}:read")
+    return machine_token(stack, f"{first['name']}:read")
 
 
 def test_an_api_answers_503_during_an_outage_and_200_right_after_it(postgresql, api, token):

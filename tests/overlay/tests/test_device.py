@@ -3,14 +3,14 @@
 import pytest
 import requests
 from authlib.integrations.base_client import OAuthError
-from infrastructure import log_in
+from infrastructure import client_of, log_in
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @pytest.fixture
 def client(stack):
-    return stack.client("DEMO_DEVICE")
+    return client_of(stack, "DEMO_DEVICE")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 import pytest
 from _project import env_prefix
 from conftest import ROOT
+from infrastructure import machine_token
 
 WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"
 
@@ -65,7 +66,7 @@ def test_another_issuer_is_the_one_problem_and_its_line_is_named(doctor, stack):
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_token_is_examined_and_not_printed(doctor, stack, first, second, accepted):
     server = first if accepted else second
-    token = stack.machine_token(f"{server['name']}:read")
+    token = machine_token(stack, f"{server['name']}:read")
     done = doctor("--token", token=f"{token}\n")
     last = done.stdout.splitlines()[-1]
     assert last.startswith("ok       token: " if accepted else "problem  token: "), done.stdout

@@ -3,14 +3,15 @@
 import pytest
 import requests
 from _project import env_prefix
-from conftest import free_port, get_once, until
+from conftest import free_port, until
+from infrastructure import get_once, machine_token
 
 WRONG_SECRET = "wrong-0123456789-0123456789-0123456789"
 
 
 @pytest.fixture
 def token(stack, first):
-    return stack.machine_token(f"{first['name']}:read")
+    return machine_token(stack, f"{first['name']}:read")
 
 
 @pytest.fixture

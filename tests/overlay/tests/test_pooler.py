@@ -10,10 +10,10 @@ import poolers
 import pytest
 import requests
 from _project import env_prefix
-from conftest import ROOT, get_once, until
+from conftest import ROOT, until
 from databases import asked_meanwhile, is_503_in_json, prepare, token_request
 from deaths import Django
-from infrastructure import Server
+from infrastructure import Server, client_of, get_once
 
 pytestmark = [
     pytest.mark.skipif(not databases.IS_INSTALLED, reason="PostgreSQL is not installed"),
@@ -167,7 +167,9 @@ def test_a_revoked_token_is_refused(stack, authorization_server, api, new_token)
     until(lambda: is_live(api))
     token = new_token()
     assert get_once(f"{api.url}/api/items/", token).status_code == 200
-    stack.client("DEMO_MACHINE").revoke_token(f"{authorization_server.url}/o/revoke_token/", token)
+    client_of(stack, "DEMO_MACHINE").revoke_token(
+        f"{authorization_server.url}/o/revoke_token/", token
+    )
     until(lambda: get_once(f"{api.url}/api/items/", token).status_code == 401)
 
 

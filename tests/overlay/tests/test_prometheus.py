@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 import requests
 import yaml
-from conftest import MANIFESTS, ROOT, answers, free_port, get_once, until
-from infrastructure import Server
+from conftest import MANIFESTS, ROOT, answers, free_port, until
+from infrastructure import Server, get_once
 
 pytestmark = pytest.mark.skipif(not shutil.which("prometheus"), reason="no Prometheus is installed")
 

@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from conftest import get_once
+from infrastructure import get_once, machine_token
 
 
 # Clients that parse the address write its empty path as `/`.
 @pytest.mark.parametrize("path", ["", "/"])
 def test_a_token_that_names_its_resource_is_accepted_there(stack, get, first, path):
     resource = stack.api(first["name"], path)
-    token = stack.machine_token(f"{first['name']}:read", resource=resource)
+    token = machine_token(stack, f"{first['name']}:read", resource=resource)
     assert get(stack.api(first["name"]), token).status_code == 200
 
 
@@ -22,17 +22,17 @@ def test_the_resource_in_the_metadata_is_the_address_of_the_request(stack, first
 
 def test_a_token_that_names_its_resource_is_refused_elsewhere(stack, get, first, second):
     scope = f"{first['name']}:read {second['name']}:read"
-    token = stack.machine_token(scope, resource=stack.api(first["name"], ""))
+    token = machine_token(stack, scope, resource=stack.api(first["name"], ""))
     assert get(stack.api(second["name"]), token).status_code == 401
 
 
 def test_each_resource_server_sees_its_own_scopes_only(stack, get, first, second):
-    token = stack.machine_token(f"{first['name']}:read {second['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read {second['name']}:read")
     assert get(stack.api(second["name"]), token).json()["scope"] == f"{second['name']}:read"
 
 
 def test_a_token_in_the_url_is_a_bad_request(stack, first):
-    token = stack.machine_token(f"{first['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read")
     response = requests.get(stack.api(first["name"]), {"access_token": token}, timeout=10)
     challenge = response.headers["WWW-Authenticate"]
     assert (response.status_code, 'error="invalid_request"' in challenge) == (400, True)
@@ -48,7 +48,7 @@ def test_concurrent_first_uses_of_one_token_all_succeed(stack, first):
     url = stack.api(first["name"])
     # They get 503 if the one introspection takes longer than a second, on a busy machine.
     for _ in range(5):
-        token = stack.machine_token(f"{first['name']}:read")
+        token = machine_token(stack, f"{first['name']}:read")
         with ThreadPoolExecutor(8) as pool:
             statuses = {each.status_code for each in pool.map(get_once, [url] * 16, [token] * 16)}
         if 503 not in statuses:
@@ -57,7 +57,7 @@ def test_concurrent_first_uses_of_one_token_all_succeed(stack, first):
 
 
 def test_the_issuer_is_the_public_address_in_every_document(stack, get, first):
-    token = stack.machine_token(f"{first['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read")
     metadata = requests.get(f"{stack.url}/.well-known/oauth-authorization-server", timeout=10)
     url = stack.api(first["name"], "/.well-known/oauth-protected-resource")
     protected = requests.get(url, timeout=10)

@@ -12,9 +12,9 @@ from contextlib import ExitStack
 import pytest
 import requests
 from _project import env_prefix
-from conftest import MANIFESTS, ROOT, get_once, until
+from conftest import MANIFESTS, ROOT, until
 from deaths import DEATHS, Django, Victim
-from infrastructure import Server
+from infrastructure import Server, client_of, get_once, machine_token
 
 LIVE = {"RESOURCE_SERVER_TOKEN_CACHING_SECONDS": "3600"}
 
@@ -78,7 +78,7 @@ def test_a_token_ends_with_a_scope_or_an_audience_of_the_manifest(
         stack, "authorization_server", tmp_path / "issuer", RESOURCE_SERVERS_DIR=str(folder)
     )
     name, value = first["name"], change[1]
-    token = stack.machine_token(f"{name}:read", resource=stack.api(name, ""))
+    token = machine_token(stack, f"{name}:read", resource=stack.api(name, ""))
     with issuer, resource_server(AUTHORIZATION_SERVER_INTERNAL_URL=issuer.url, **LIVE) as server:
         until(lambda: is_live(server))
         until(lambda: whoami(server, token) == 200)
@@ -113,10 +113,10 @@ def poll(stack, name, **members):
 
 
 def test_a_revoked_token_is_refused_by_every_process(stack, first, both):
-    token = stack.machine_token(f"{first['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read")
     for server in both:
         until(lambda server=server: whoami(server, token) == 200)
-    stack.client("DEMO_MACHINE").revoke_token(f"{stack.url}/o/revoke_token/", token)
+    client_of(stack, "DEMO_MACHINE").revoke_token(f"{stack.url}/o/revoke_token/", token)
     for server in both:
         until(lambda server=server: whoami(server, token) == 401)
 
@@ -124,10 +124,10 @@ def test_a_revoked_token_is_refused_by_every_process(stack, first, both):
 def test_a_resource_server_goes_on_after_a_pause(stack, first, both):
     """A process that was stopped while a token died learns of it when it goes on."""
     server, _ = both
-    token = stack.machine_token(f"{first['name']}:read")
+    token = machine_token(stack, f"{first['name']}:read")
     until(lambda: whoami(server, token) == 200)
     os.killpg(server.process.pid, signal.SIGSTOP)
-    stack.client("DEMO_MACHINE").revoke_token(f"{stack.url}/o/revoke_token/", token)
+    client_of(stack, "DEMO_MACHINE").revoke_token(f"{stack.url}/o/revoke_token/", token)
     os.killpg(server.process.pid, signal.SIGCONT)
     until(lambda: whoami(server, token) == 401)
 
@@ -140,8 +140,8 @@ def test_a_poll_without_a_position_begins_now(stack, first):
 
 def test_a_resource_server_learns_of_its_tokens_only(stack, first, second):
     positions = [poll(stack, one["name"]).json()["position"] for one in (first, second)]
-    token = stack.machine_token(f"{first['name']}:read")
-    stack.client("DEMO_MACHINE").revoke_token(f"{stack.url}/o/revoke_token/", token)
+    token = machine_token(stack, f"{first['name']}:read")
+    client_of(stack, "DEMO_MACHINE").revoke_token(f"{stack.url}/o/revoke_token/", token)
 
     def learned(name, position):
         members = {"position": position, "returnImmediately": True}

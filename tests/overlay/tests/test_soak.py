@@ -16,7 +16,7 @@ from threading import Barrier, Event, Lock
 import pytest
 import requests
 from conftest import until
-from infrastructure import Server
+from infrastructure import Server, machine_token
 
 SECONDS = min(float(os.environ.get("SOAK_SECONDS", "6")), 300)
 PAUSE_SECONDS = 0.01  # between two requests of a thread
@@ -169,7 +169,7 @@ def load(stack, first, resource_server, tmp_path):
         }
         with resource_server(**variables) as api:
             scope = f"{first['name']}:read"
-            yield Load(authorization_server, api, lambda: stack.machine_token(scope))
+            yield Load(authorization_server, api, lambda: machine_token(stack, scope))
 
 
 def test_outages_under_load_leave_nothing_behind(load):
