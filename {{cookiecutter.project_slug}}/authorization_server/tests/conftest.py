@@ -4,19 +4,9 @@ import io
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 
 from accounts.models import User
-from audit import recording
-from introspection import endpoint
 from tests.flows import Browser
-
-
-@pytest.fixture(autouse=True)
-def first_refusal_is_logged(monkeypatch):
-    """Begin each test without refusals before it."""
-    monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
-    recording._refusals.clear()
 
 
 @pytest.fixture
@@ -43,21 +33,3 @@ def browser(registered, alice):
     browser = Browser(enforce_csrf_checks=False)
     browser.force_login(alice)
     return browser
-
-
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs a management command and returns its output."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        call_command(*arguments)
-        return capsys.readouterr().out
-
-    return run
-
-
-@pytest.fixture
-def anonymous(registered):
-    """Return a browser without a session."""
-    return Client()
