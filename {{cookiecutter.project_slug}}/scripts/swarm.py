@@ -154,12 +154,8 @@ def without_mounts(service: Document, configs: dict[str, Path]) -> Document:
             values[f"{SIGNING_KEY}_FILE"] = path_inside
         else:
             mounts.append(mount)
-    return service | {
-        "environment": values,
-        "configs": added,
-        "secrets": secrets,
-        "volumes": mounts,
-    }
+    changed = {"environment": values, "configs": added, "secrets": secrets, "volumes": mounts}
+    return service | changed
 
 
 def deploy(name: str, stack: Document, steps: list[Document], files: dict[str, Document]) -> None:
@@ -172,40 +168,29 @@ def deploy(name: str, stack: Document, steps: list[Document], files: dict[str, D
     for kind, found in files.items():
         command = kind.removesuffix("s")
         present = docker(command, "ls", "--format", "{{.Name}}").split()
+        create = (command, "create", "--label", f"platform={name}")
         for one in found.values():
             if one["name"] not in present:
-                docker(
-                    command,
-                    "create",
-                    "--label",
-                    f"platform={name}",
-                    one["name"],
-                    "-",
-                    text=one["text"],
-                )
+                docker(*create, one["name"], "-", text=one["text"])
     data = {key: one for key, one in stack["services"].items() if key in DATA}
     print("data: deploying", flush=True)
-    roll_out(name, "--compose-file", "-", text=json.dumps(stack | {"services": data}))
+    deploy_stack(name, "--detach=false", "-", text=json.dumps(stack | {"services": data}))
     for step in steps:
         run_step(f"{name}-steps", step)
     print("services: rolling out", flush=True)
-    roll_out(name, "--prune", "--compose-file", str(STACK))
+    deploy_stack(name, "--detach=false", str(STACK), "--prune")
     names = [f"{name}_{service}" for service in stack["services"]]
-    states = docker(
-        "service",
-        "inspect",
-        "--format",
-        "{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}",
-        *names,
-    )
+    form = "{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
+    states = docker("service", "inspect", "--format", form, *names)
     if failed := [line for line in states.splitlines() if "rollback" in line or "paused" in line]:
         sys.exit("\n".join(["These services did not become healthy, and run as before:", *failed]))
     print("services: rolled out")
 
 
-def roll_out(name: str, *arguments: str, text: str | None = None) -> None:
-    """Deploy a stack file and wait until its services have converged."""
-    docker("stack", "deploy", "--detach=false", "--with-registry-auth", *arguments, name, text=text)
+def deploy_stack(name: str, detach: str, file: str, *options: str, text: str | None = None) -> None:
+    """Deploy a stack file; with ``--detach=false`` wait until its services have converged."""
+    command = ["stack", "deploy", detach, "--with-registry-auth", *options, "--compose-file", file]
+    docker(*command, name, text=text)
 
 
 def run_step(name: str, step: Document) -> None:
@@ -215,16 +200,7 @@ def run_step(name: str, step: Document) -> None:
     full = f"{name}_{service}"
     if full in docker("service", "ls", "--format", "{{.Name}}").split():
         docker("service", "rm", full)
-    docker(
-        "stack",
-        "deploy",
-        "--detach",
-        "--with-registry-auth",
-        "--compose-file",
-        "-",
-        name,
-        text=json.dumps(step),
-    )
+    deploy_stack(name, "--detach", "-", text=json.dumps(step))
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         state = docker("service", "ps", full, "--format", "{{.CurrentState}}").split(" ")[0]
