@@ -6,23 +6,17 @@ same names in all of them.
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from _project import AUTHORIZATION_SERVER, ROOT, resource_servers, shown
 
 
 def main() -> int:
     """Return 1 if mypy has found an error in any folder."""
-    manifests = sorted(ROOT.glob("resource_servers/*/resource_server.toml"))
-    folders = [
-        ROOT / "scripts",
-        ROOT / "packages" / "service_kit",
-        ROOT / "authorization_server",
-        *(manifest.parent for manifest in manifests),
-    ]
+    services = [AUTHORIZATION_SERVER, *resource_servers()]
+    folders = [ROOT / "scripts", ROOT / "packages" / "service_kit"]
     failed = False
-    for folder in folders:
-        print(f"mypy {folder.relative_to(ROOT)}", flush=True)
+    for folder in [*folders, *(service.folder for service in services)]:
+        print(f"mypy {shown(folder)}", flush=True)
         failed |= subprocess.run([sys.executable, "-m", "mypy"], cwd=folder).returncode != 0
     return int(failed)
 
