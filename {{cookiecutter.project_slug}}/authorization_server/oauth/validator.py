@@ -344,16 +344,11 @@ class RegisteredClientValidator(OAuth2Validator):
     def revoke_token(self, token: str, hint: str, request: Request, *args: Any) -> None:
         """Record the revocation, if the client has such a token."""
         digest = hashlib.sha256(token.encode()).hexdigest()
-        users = [
-            user
-            for model in (AccessToken, RefreshToken)
-            for user in model.objects.filter(
-                token_checksum=digest, application=request.client
-            ).values_list("user_id", flat=True)[:1]
-        ]
+        mine = {"token_checksum": digest, "application": request.client}
+        found = [model.objects.filter(**mine).first() for model in (AccessToken, RefreshToken)]
         super().revoke_token(token, hint, request, *args)
-        for user in users:
-            record("token-revoked", sub=user, client_id=request.client.client_id)
+        for one in filter(None, found):
+            record("token-revoked", sub=one.user_id, client_id=request.client.client_id)
 
     # ---- OpenID Connect ----
 
