@@ -1,6 +1,7 @@
 """Fixtures for the tests of the template, beside those of the project."""
 
 import pytest
+from accounts.models import User
 from audit import recording
 from django.core.management import call_command
 from django.test import Client
@@ -12,6 +13,12 @@ def first_refusal_is_logged(monkeypatch):
     """Begin each test without refusals before it."""
     monkeypatch.setattr(endpoint, "_last_logged", float("-inf"))
     recording._refusals.clear()
+
+
+@pytest.fixture
+def bob(db):
+    """Return another person."""
+    return User.objects.create_user("bob@example.com")
 
 
 @pytest.fixture

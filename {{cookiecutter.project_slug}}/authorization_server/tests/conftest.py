@@ -1,4 +1,4 @@
-"""Fixtures: two people, Alice and Bob, and the registered clients of ``clients.toml``."""
+"""Fixtures: Alice, a person, and the registered clients of ``clients.toml``."""
 
 import io
 
@@ -19,12 +19,6 @@ def registered(db):
 def alice(db):
     """Return a person without a password, because setting one takes a slow hash."""
     return User.objects.create_user("alice@example.com", name="Alice")
-
-
-@pytest.fixture
-def bob(db):
-    """Return another person."""
-    return User.objects.create_user("bob@example.com")
 
 
 @pytest.fixture

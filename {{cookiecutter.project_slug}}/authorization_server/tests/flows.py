@@ -17,13 +17,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from asgiref.current_thread_executor import CurrentThreadExecutor
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import reverse
 
 from introspection.endpoint import Endpoint
 from introspection.lookup import InThreads
 
 FORM = "application/x-www-form-urlencoded"
-DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
 # One for all requests without cookies: a new one would search the static files again.
 MACHINE = Client()
@@ -189,11 +187,6 @@ class Browser(Client):
         """Go through the authorization code flow, and return the response of the token endpoint."""
         return exchange(self.consent(**parameters)["code"])
 
-    def connect(self, user_code, action="accept"):
-        """Enter the code of a device, and accept or deny."""
-        confirmation = self.post(reverse("oauth2_provider:device"), {"user_code": user_code})
-        return self.post(confirmation["Location"], {"action": action})
-
 
 def exchange(code, /, headers=None, **changes):
     """Return the response of the token endpoint to an authorization code."""
@@ -214,15 +207,3 @@ def refresh(refresh_token, /, **changes):
     """Return the response of the token endpoint to a refresh token."""
     data = {"grant_type": "refresh_token", "client_id": "demo-browser"}
     return request_token(**data | {"refresh_token": refresh_token} | changes)
-
-
-def start_device(headers=None, **changes):
-    """Return the response of the device authorization endpoint."""
-    data = {"client_id": "demo-device", "scope": "orders:read"} | changes
-    return post_form("/o/device-authorization/", data, headers)
-
-
-def poll(device_code, /, **changes):
-    """Return the response of the token endpoint to a device."""
-    data = {"grant_type": DEVICE_CODE, "client_id": "demo-device", "device_code": device_code}
-    return request_token(**data | changes)

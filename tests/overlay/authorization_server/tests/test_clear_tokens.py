@@ -10,7 +10,8 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
 from revocation_events.management.commands import clear_tokens
 from revocation_events.models import Event
-from tests.flows import is_active, machine_token, start_device
+from tests.devices import start_device
+from tests.flows import is_active, machine_token
 
 YESTERDAY = timezone.now() - timedelta(days=1)
 

@@ -8,15 +8,8 @@ from django.utils import timezone
 from oauth.models import Consent
 from oauth2_provider.models import AccessToken, Application, DeviceGrant, Grant
 from revocation_events.models import Event
-from tests.flows import (
-    Browser,
-    exchange,
-    is_active,
-    parameters_of,
-    poll,
-    refresh,
-    start_device,
-)
+from tests.devices import connect, poll, start_device
+from tests.flows import Browser, exchange, is_active, parameters_of, refresh
 
 SHOP = "https://shop.example.com/callback"
 PAGE = "/applications/"
@@ -204,7 +197,7 @@ def test_a_client_without_consent_is_on_the_page_too(browser):
 
 def test_a_device_is_on_the_page_and_loses_access(browser):
     device = start_device().json()
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     assert "Demo device" in browser.get(PAGE).text
     token = poll(device["device_code"]).json()["access_token"]
     withdraw(browser, "demo-device")
@@ -213,7 +206,7 @@ def test_a_device_is_on_the_page_and_loses_access(browser):
 
 def test_a_device_that_has_not_polled_gets_no_token(browser):
     device = start_device().json()
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     withdraw(browser, "demo-device")
     assert poll(device["device_code"]).json()["error"] == "invalid_grant"
     assert not DeviceGrant.objects.exists()

@@ -9,7 +9,8 @@ from oauth.validator import RegisteredClientValidator
 from oauth2_provider.models import AccessToken, DeviceGrant
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
-from tests.flows import Browser, introspect, poll, post_form, refresh, start_device
+from tests.devices import connect, poll, start_device
+from tests.flows import Browser, introspect, post_form, refresh
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -32,14 +33,14 @@ def test_codes_are_not_to_be_stored_by_proxies():
 
 
 def test_the_device_gets_the_tokens_of_alice(device, browser, alice):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     tokens = poll(device["device_code"]).json()
     assert tokens["scope"] == "orders:read"
     assert introspect(tokens["access_token"]).json()["sub"] == str(alice.pk)
 
 
 def test_the_device_can_refresh_its_tokens(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     tokens = poll(device["device_code"]).json()
     assert refresh(tokens["refresh_token"], client_id="demo-device").status_code == 200
 
@@ -58,7 +59,7 @@ def test_the_confirmation_page_says_what_the_scopes_mean(device, browser):
 
 
 def test_the_page_that_says_connected_is_there_after_the_device_has_its_tokens(device, browser):
-    status = browser.connect(device["user_code"])
+    status = connect(browser, device["user_code"])
     poll(device["device_code"])
     assert "Device connected" in browser.get(status["Location"]).text
 
@@ -77,7 +78,7 @@ def test_an_unknown_code_is_refused_by_the_page(browser):
 def test_a_code_may_be_typed_in_lower_case_and_with_hyphens(device, browser, spelling, case):
     code = device["user_code"]
     typed = case(spelling.format(code[:4], code[4:]))
-    browser.connect(typed)
+    connect(browser, typed)
     assert poll(device["device_code"]).status_code == 200
 
 
@@ -105,24 +106,24 @@ def test_a_device_that_polls_too_fast_is_told_to_slow_down(device):
 def test_a_device_that_polled_too_fast_gets_its_tokens(device, browser):
     for _ in range(6):
         poll(device["device_code"])
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     assert poll(device["device_code"]).status_code == 200
 
 
 def test_a_device_is_told_that_it_was_denied(device, browser):
-    browser.connect(device["user_code"], action="deny")
+    connect(browser, device["user_code"], action="deny")
     assert poll(device["device_code"]).json()["error"] == "access_denied"
 
 
 def test_a_code_works_once(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     poll(device["device_code"])
     assert poll(device["device_code"]).json()["error"] == "expired_token"
     assert AccessToken.objects.count() == 1
 
 
 def test_of_two_polls_at_the_same_time_one_gets_a_token(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     poll(device["device_code"])
     # The other one has found the code as it was before.
     request = Request("/o/token/", body={"device_code": device["device_code"]})
@@ -131,7 +132,7 @@ def test_of_two_polls_at_the_same_time_one_gets_a_token(device, browser):
 
 
 def test_a_code_works_until_it_expires(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     DeviceGrant.objects.update(expires=timezone.now() - timedelta(seconds=1))
     assert poll(device["device_code"]).json()["error"] == "expired_token"
 
@@ -147,7 +148,7 @@ def other_device(registered):
 
 @pytest.mark.usefixtures("other_device")
 def test_a_code_works_for_its_own_client_only(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     response = poll(device["device_code"], client_id="other-device")
     assert response.json()["error"] == "invalid_grant"
     assert poll(device["device_code"]).status_code == 200
@@ -170,25 +171,25 @@ def test_a_poll_is_refused(device, changes, error):
 
 
 def test_a_poll_cannot_add_a_scope(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     tokens = poll(device["device_code"], scope="orders:read orders:write").json()
     assert tokens["scope"] == "orders:read"
 
 
 def test_a_code_of_somebody_who_was_deactivated_meanwhile_is_refused(device, browser, alice):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     type(alice).objects.update(is_active=False)
     assert poll(device["device_code"]).json()["error"] == "invalid_grant"
 
 
 def test_a_scope_that_was_taken_away_meanwhile_is_refused(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     RegisteredClient.objects.filter(name="demo-device").update(scopes=["inventory:*"])
     assert poll(device["device_code"]).json()["error"] == "invalid_scope"
 
 
 def test_a_client_that_was_switched_off_meanwhile_is_refused(device, browser):
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     RegisteredClient.objects.filter(name="demo-device").update(is_active=False)
     assert poll(device["device_code"]).json()["error"] == "invalid_client"
 

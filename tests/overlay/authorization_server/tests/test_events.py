@@ -5,14 +5,8 @@ import json
 import pytest
 from accounts.models import User
 from django.test import Client
-from tests.flows import (
-    exchange,
-    machine_token,
-    poll,
-    post_form,
-    refresh,
-    start_device,
-)
+from tests.devices import connect, poll, start_device
+from tests.flows import exchange, machine_token, post_form, refresh
 
 pytest_plugins = ["tests.recorded"]
 
@@ -92,7 +86,7 @@ def test_consent_that_is_denied(browser, alice, events):
     [("accept", "consent-given", "ok"), ("deny", "consent-denied", "access_denied")],
 )
 def test_consent_for_a_device(browser, alice, events, action, event, outcome):
-    browser.connect(start_device().json()["user_code"], action)
+    connect(browser, start_device().json()["user_code"], action)
     assert events() == [(event, outcome, of(alice, "demo-device", "orders:read"))]
 
 
@@ -122,7 +116,7 @@ def test_a_token_for_a_code(browser, alice, events):
 
 def test_a_token_for_a_device(browser, alice, events):
     device = start_device().json()
-    browser.connect(device["user_code"])
+    connect(browser, device["user_code"])
     poll(device["device_code"])
     assert events()[1:] == [("token-issued", "ok", of(alice, "demo-device", "orders:read"))]
 

@@ -2,17 +2,8 @@
 
 import pytest
 from audit import recording
-from tests.flows import (
-    basic,
-    bearer,
-    exchange,
-    introspect,
-    machine_token,
-    poll,
-    post_form,
-    request_token,
-    start_device,
-)
+from tests.devices import poll, start_device
+from tests.flows import basic, bearer, exchange, introspect, machine_token, post_form, request_token
 
 pytest_plugins = ["tests.recorded"]
 

@@ -1,7 +1,7 @@
 """The headers of pages: frames, pop-ups, caches. A browser tests them in tests/outsiders."""
 
 import pytest
-from tests.flows import start_device
+from tests.devices import start_device
 
 # Where clients send people, and the redirects between these pages.
 OPENED = ["/accounts/login/", "/accounts/logout/", "/o/authorize/", "/o/device/", "/o/logout/"]

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 from oauth import endpoints
 from oauth2_provider.models import DeviceGrant
-from tests.flows import start_device
+from tests.devices import start_device
 
 PASSWORD = "correct horse battery staple"
 ACCOUNT_AND_ADDRESS = Bucket("account and address", burst=3, seconds=60)

@@ -7,6 +7,7 @@ from client_registry.models import RegisteredClient
 from django.test import Client
 from oauth.requests import MAX_BODY_SIZE, MAX_LENGTHS, NEEDED_TO_REDIRECT
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, RefreshToken
+from tests.devices import start_device
 from tests.flows import (
     CHALLENGE,
     FORM,
@@ -17,7 +18,6 @@ from tests.flows import (
     post_form,
     refresh,
     request_token,
-    start_device,
 )
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -97,8 +97,10 @@ def test_a_query_that_must_not_be_read_is_refused(browser, path, parameter):
     assert browser.get(f"{path}?{parameter}").status_code == 400
 
 
-def test_a_nul_character_is_refused():
-    assert request_token(client_id="\0").json()["error"] == "invalid_request"
+@pytest.mark.parametrize("name", ["code", "client_id", "redirect_uri", "code_verifier"])
+def test_a_nul_character_is_refused(browser, name):
+    response = exchange(browser.consent()["code"], **{name: "\0"})
+    assert response.json()["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize(

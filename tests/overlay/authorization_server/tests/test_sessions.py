@@ -9,7 +9,8 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
 from django.test import Client
 from oauth2_provider.models import AccessToken, DeviceGrant, Grant, IDToken
-from tests.flows import exchange, is_active, refresh, start_device
+from tests.devices import connect, start_device
+from tests.flows import exchange, is_active, refresh
 
 PASSWORD = "correct horse battery staple"
 
@@ -23,7 +24,7 @@ def code(browser):
 @pytest.fixture
 def tokens(browser):
     """Return the tokens of Alice, who has also connected a device."""
-    browser.connect(start_device().json()["user_code"])
+    connect(browser, start_device().json()["user_code"])
     return browser.tokens().json()
 
 

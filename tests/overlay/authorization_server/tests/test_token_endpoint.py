@@ -4,7 +4,8 @@ import pytest
 from accounts.models import User
 from django.contrib.auth import hashers
 from oauth2_provider.models import Application
-from tests.flows import FORM, MACHINE, basic, exchange, request_token, start_device
+from tests.devices import start_device
+from tests.flows import FORM, MACHINE, basic, exchange, request_token
 
 pytestmark = pytest.mark.usefixtures("registered")
 
