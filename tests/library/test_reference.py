@@ -43,7 +43,7 @@ def defined_in(module):
 def metric_names():
     metric_type = (Counter, Gauge, Histogram)
     collectors = [one for one in vars(metrics).values() if isinstance(one, metric_type)]
-    return [one.describe()[0].name for one in collectors]
+    return [one.describe()[0].name + "_total" * isinstance(one, Counter) for one in collectors]
 
 
 def documented_names():
