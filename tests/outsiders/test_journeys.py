@@ -1,5 +1,6 @@
 """People in Chromium: sign-up, passkey, an application with access, a device, step-up, keyboard."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -89,6 +90,19 @@ def test_an_application_can_ask_to_sign_in_again(page, example, parameters):
     page.get_by_text("Sign in again").wait_for()
     click(page, "Use a passkey")
     assert "pop" in id_token(page, example)["amr"]
+
+
+def test_a_passkey_cannot_be_asked_for_before_its_script_is_there(page, url):
+    page.goto(f"{url}/accounts/logout/")
+    click(page, "Sign out")
+    page.wait_for_url(f"{url}/")
+    held = []
+    page.route(re.compile(r"/webauthn\..*js"), lambda route: held.append(route))
+    page.goto(f"{url}/accounts/login/", wait_until="commit")
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_disabled(timeout=TIMEOUT)
+    held[0].continue_()
+    click(page, "Use a passkey")
+    page.wait_for_url(f"{url}/")
 
 
 @pytest.fixture

@@ -1,4 +1,12 @@
 // Account pages: a message when a passkey could not be used, and "Show" beside passwords.
+
+// Without its handler, which is there once all scripts have run, a button would send an empty form.
+addEventListener("load", () => {
+  for (const button of document.querySelectorAll("#passkey_login, [id^=mfa_webauthn]")) {
+    button.disabled = false;
+  }
+});
+
 document.addEventListener("allauth.error", (event) => {
   const message = document.createElement("div");
   message.className = "alert";
