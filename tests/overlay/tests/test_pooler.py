@@ -1,5 +1,6 @@
 """Both roles behind PgBouncer in transaction mode: each transaction gets any connection."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not poolers.IS_INSTALLED, reason="PgBouncer is not installed"),
 ]
 CALLERS, REQUESTS = 16, 25
+THREADS = 4  # WEB_THREADS
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +119,9 @@ def test_items_are_right_under_load(api, stack, new_token):
     assert under_load(write_and_read) == {(201, True): CALLERS * REQUESTS}
 
 
-def test_new_tokens_are_right_under_load(api, new_token):
+def test_new_tokens_are_right_under_load(api, new_token, get):
     def issue_and_use(_):
-        return get_once(f"{api.url}/api/items/", new_token()).status_code
+        return get(f"{api.url}/api/items/", new_token()).status_code
 
     assert under_load(issue_and_use) == {200: CALLERS * REQUESTS}
 
@@ -132,6 +134,14 @@ def test_clients_outnumber_the_connections_to_postgresql(api, pooler, new_token)
         for kind in ("CLIENTS", "SERVERS")
     )
     assert len(clients) > poolers.POOL_SIZE >= len(servers) > 0
+
+
+def test_a_process_has_no_more_connections_than_documented(api, authorization_server, pooler):
+    documented = [int(number) for number in re.findall(r"`WEB_THREADS` \+ (\d)", poolers.PAGE)]
+    assert len(documented) == 2
+    clients = Counter(row[2] for row in pooler.figures("SHOW CLIENTS"))
+    assert 2 * THREADS < clients["authorization_server"] <= 2 * (THREADS + documented[0])
+    assert THREADS < clients["api"] <= THREADS + documented[1]
 
 
 @pytest.mark.parametrize("restarted", ["pooler", "postgresql"])
