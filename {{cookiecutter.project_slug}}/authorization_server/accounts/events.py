@@ -1,4 +1,4 @@
-"""The events of people, of consent and of tokens, by signals: `audit.recording` writes them.
+"""The events of people and of tokens, by signals: `audit.recording` writes them.
 
 The signals are those of Django, of django-allauth and of the models of django-oauth-toolkit, so
 that no way to sign in or to get a token goes without its event.
@@ -14,7 +14,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal, receiver
-from oauth2_provider.models import AccessToken, DeviceGrant, Grant
+from oauth2_provider.models import AccessToken
 
 from accounts.models import User, consent_withdrawn
 from audit.recording import OK, record
@@ -62,22 +62,6 @@ record_each(mfa.authentication_failed, "factor-refused", "wrong_factor")
 @receiver(post_delete, sender=User)
 def record_deletion(instance: User, **kwargs: Any) -> None:
     record("account-deleted", sub=instance.pk)
-
-
-@receiver(post_save, sender=Grant)
-def record_consent(instance: Grant, created: bool, **kwargs: Any) -> None:
-    if created:
-        client_id = instance.application.client_id
-        record("consent-given", sub=instance.user_id, client_id=client_id, scope=instance.scope)
-
-
-@receiver(post_save, sender=DeviceGrant)
-def record_device(instance: DeviceGrant, update_fields: Any, **kwargs: Any) -> None:
-    of = {"sub": instance.user_id, "client_id": instance.client_id, "scope": instance.scope}
-    if update_fields == {"status"} and instance.status == DeviceGrant.AUTHORIZED:
-        record("consent-given", **of)
-    if update_fields == {"status"} and instance.status == DeviceGrant.DENIED:
-        record("consent-denied", outcome="access_denied", **of)
 
 
 @receiver(post_save, sender=AccessToken)

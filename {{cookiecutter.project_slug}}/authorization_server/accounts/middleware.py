@@ -1,12 +1,12 @@
 """What every page of people has in common: limits, the password asked again, one host name."""
 
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 
 from accounts.rate_limits import RateLimited
 
@@ -14,13 +14,10 @@ PUBLIC_HOST = urlsplit(settings.AUTHORIZATION_SERVER_URL).netloc
 LOOPBACK_HOSTS = {PUBLIC_HOST.replace("localhost", address) for address in ("127.0.0.1", "[::1]")}
 
 
-class AccountsMiddleware:
+class AccountsMiddleware(MiddlewareMixin):
     """Stands after allauth's middleware, so that it sees exceptions first."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """In development, lead from 127.0.0.1 to localhost: passkeys belong to one host name."""
         if request.method == "GET" and not settings.PRODUCTION:
             is_page = request.path_info == "/" or request.path_info.startswith("/accounts/")
@@ -30,7 +27,7 @@ class AccountsMiddleware:
         if request.path_info.startswith("/accounts/"):
             request.get_host()  # Refuses an unknown one.
             request.META["HTTP_HOST"] = PUBLIC_HOST  # For the addresses that allauth sends.
-        return self.get_response(request)
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, RateLimited):

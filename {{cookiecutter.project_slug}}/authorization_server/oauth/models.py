@@ -76,12 +76,13 @@ class Authentication(models.Model):
 
 
 def remember(user: Any, application: oauth2.Application, scope: str) -> None:
-    """Add the scopes of a code to the consent."""
+    """Add the scopes of a code to the consent, and record that it was given."""
     consent, _ = Consent.objects.get_or_create(user=user, application=application)
     was_asked = not application.skip_authorization
     before = consent.scopes if consent.was_asked == was_asked else []
     consent.scopes, consent.was_asked = sorted({*before, *scope.split()}), was_asked
     consent.save()
+    record("consent-given", sub=user.pk, client_id=application.client_id, scope=scope)
 
 
 @receiver(post_save, sender=oauth2.Grant)
@@ -95,3 +96,6 @@ def on_device(instance: oauth2.DeviceGrant, update_fields: Any, **kwargs: Any) -
     if update_fields == {"status"} and instance.status == oauth2.DeviceGrant.AUTHORIZED:
         application = oauth2.Application.objects.get(client_id=instance.client_id)
         remember(instance.user, application, instance.scope)
+    if update_fields == {"status"} and instance.status == oauth2.DeviceGrant.DENIED:
+        of = {"sub": instance.user_id, "client_id": instance.client_id, "scope": instance.scope}
+        record("consent-denied", outcome="access_denied", **of)
