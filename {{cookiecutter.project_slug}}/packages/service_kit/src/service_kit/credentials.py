@@ -32,10 +32,9 @@ def reading(*names: str) -> dict[str, Callable[[], str]]:
 
 def made_at(value: str) -> float | None:
     """Return when a credential was made (Unix seconds), None if it does not say."""
-    with suppress(ValueError):  # No date after all.
-        if found := DATE.search(value):
-            year, month, day = map(int, found.groups())
-            return datetime(year, month, day, tzinfo=UTC).timestamp()
+    if found := DATE.search(value):
+        year, month, day = map(int, found.groups())
+        return datetime(year, month, day, tzinfo=UTC).timestamp()
     return None
 
 
@@ -43,9 +42,8 @@ def due_times() -> dict[str, float]:
     """Return when each credential is due (Unix seconds), as it is now; {} without a maximum age."""
     found = {}
     for name, read in settings.CREDENTIALS.items() if settings.CREDENTIAL_MAX_AGE_DAYS else ():
-        with suppress(
-            OSError, ValueError, ImproperlyConfigured
-        ):  # It is reported where it is used.
+        # A fault is reported where it is used. ValueError: it has no date after all.
+        with suppress(OSError, ValueError, ImproperlyConfigured):
             if made := made_at(read()):
                 found[name] = made + settings.CREDENTIAL_MAX_AGE_DAYS * DAY
     return found

@@ -265,10 +265,9 @@ def mail(name: str, default: str) -> dict[str, Any]:
 
     The URL has a password in it, so no message shows it.
     """
-    backend, url = default, text(name, "")
+    url, config = text(name, ""), {"EMAIL_BACKEND": default}
     options: dict[str, Any] = {}
     if url:
-        config: dict[str, Any] = {}
         if urlsplit(url).scheme in environ.Env.EMAIL_SCHEMES:
             config = environ.Env.email_url_config(url)
         if not config.get("EMAIL_HOST"):
@@ -276,7 +275,6 @@ def mail(name: str, default: str) -> dict[str, Any]:
                 f"{name}: expected the URL of a mail server, "
                 "such as smtp+tls://USER:PASSWORD@HOST:587."
             )
-        backend = config["EMAIL_BACKEND"]
         use_tls, use_ssl = (config.get(f"EMAIL_USE_{kind}", False) for kind in ("TLS", "SSL"))
         options = {
             "host": config["EMAIL_HOST"],
@@ -288,8 +286,8 @@ def mail(name: str, default: str) -> dict[str, Any]:
             "timeout": MAIL_TIMEOUT,
         }
     if django.VERSION >= (6, 1):
-        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+        return {"MAILERS": {"default": {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}}}
     names = {"username": "HOST_USER", "password": "HOST_PASSWORD"}
-    return {"EMAIL_BACKEND": backend} | {
+    return {"EMAIL_BACKEND": config["EMAIL_BACKEND"]} | {
         f"EMAIL_{names.get(key, key.upper())}": value for key, value in options.items()
     }
