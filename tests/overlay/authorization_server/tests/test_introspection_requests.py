@@ -5,17 +5,8 @@ from client_registry import hashers
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from introspection import endpoint, lookup, protocol
-from tests.flows import (
-    FORM,
-    ask,
-    basic,
-    bearer,
-    endpoint_in,
-    introspect,
-    machine_token,
-    send_to,
-    send_to_endpoint,
-)
+from tests.entrance import ask, endpoint_in, introspect, send_to, send_to_endpoint
+from tests.flows import FORM, basic, bearer, machine_token
 
 pytestmark = pytest.mark.usefixtures("registered")
 PATH = "/o/introspect/"

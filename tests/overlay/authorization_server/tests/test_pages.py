@@ -6,7 +6,7 @@ import pytest
 from accounts.signing_key import problem_with
 from jwcrypto import jwk
 from service_kit import health
-from tests.flows import send_to
+from tests.entrance import send_to
 
 
 def test_the_home_page_names_the_project_and_whom_to_write_to(client, settings, db):
