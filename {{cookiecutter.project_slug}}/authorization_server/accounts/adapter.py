@@ -16,6 +16,7 @@ from allauth.account.authentication import (
     AUTHENTICATION_METHODS_SESSION_KEY as RECORDS,
 )
 from allauth.account.authentication import get_authentication_records
+from allauth.account.forms import SignupForm as DefaultSignupForm
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -24,6 +25,7 @@ from allauth.usersessions.models import UserSession
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -133,6 +135,14 @@ class AccountAdapter(DefaultAccountAdapter):
         """Do not fail: what the mail tells of has been done."""
         with suppress(RateLimited):
             super().send_notification_mail(*args, **kwargs)
+
+
+class SignupForm(DefaultSignupForm):
+    def try_save(self, request: HttpRequest) -> Any:
+        """Hash the password for a known address too, or the time would tell it from a new one."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        return super().try_save(request)
 
 
 def public(url: str) -> str:

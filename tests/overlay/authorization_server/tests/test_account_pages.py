@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from accounts import adapter
+from accounts.hashers import PasswordHasher
 from accounts.models import CacheEntry, User
 from accounts.views import invitation_url
 from allauth.account.authentication import get_authentication_records
@@ -92,6 +93,19 @@ def test_a_known_address_is_not_told_from_an_unknown_one(person, carol):
     assert sign_up(person, EMAIL)["Location"] == sign_up(Browser())["Location"]
     assert User.objects.count() == 2
     assert [message.to for message in mail.outbox] == [[EMAIL], ["new@example.com"]]
+
+
+@pytest.mark.parametrize("email", [EMAIL, "new@example.com"])
+def test_a_sign_up_takes_one_hash_whether_the_address_is_known_or_new(
+    person, carol, email, monkeypatch
+):
+    hashed, encode = [], PasswordHasher.encode
+    monkeypatch.setattr(
+        PasswordHasher, "encode", lambda *args: hashed.append(args[1]) or encode(*args)
+    )
+    sign_up(person, email)
+    sign_up(Browser(), EMAIL)  # without a mail, of which there is one in three minutes
+    assert hashed == [PASSWORD, PASSWORD]
 
 
 @pytest.mark.parametrize("sign_up_is", ["closed", "invitation"])
