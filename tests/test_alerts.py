@@ -87,6 +87,10 @@ CASES = {
         {EVENTS % "sign-in-failed": "0+6x120", EVENTS % "sign-in-limited": "0+6x120"},
         {EVENTS % "sign-in-failed": "0+6x120", EVENTS % "sign-in": "0+99x120"},
     ),
+    "AuditNotSealed": (
+        {'authorization_server_unsealed_seconds{job="as"}': "7201x120"},
+        {'authorization_server_unsealed_seconds{job="as"}': "7200x120"},
+    ),
     "TokenReused": ({EVENTS % "token-reused": "0x55 1x60"}, {EVENTS % "token-reused": "1x120"}),
 }
 

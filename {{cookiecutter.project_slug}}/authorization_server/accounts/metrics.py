@@ -20,7 +20,7 @@ from oauth2_provider.models import AccessToken
 from oauth2_provider.settings import oauth2_settings
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
-from audit import recording
+from audit import chain, recording
 
 FORWARDING_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
@@ -41,6 +41,8 @@ events_raised = count("revocation_events", "Revocation events", ["kind"])
 events_delivered = count("revocation_events_delivered", "Reported ones", ["resource_server"])
 event_age = seconds("revocation_event_age_seconds", "Age of the oldest event in a response")
 tokens = Gauge("authorization_server_tokens", "Access tokens alive", multiprocess_mode="mostrecent")
+BEHIND = "Age of the oldest event that is not sealed"
+unsealed = Gauge("authorization_server_unsealed_seconds", BEHIND, multiprocess_mode="mostrecent")
 errors.labels("401"), errors.labels("503")  # so that a rate sees the first one, too
 for _event in ("sign-in", "sign-in-failed", "sign-in-limited", "client-refused", "token-reused"):
     recording.counter.labels(_event)
@@ -73,8 +75,10 @@ def view(request: HttpRequest) -> HttpResponse:
     if not is_allowed(request):
         raise Http404
     tokens.set(float("nan"))
+    unsealed.set(float("nan"))
     with suppress(Error):  # the database is away; the other values are still of use
         tokens.set(cache.get_or_set("access_tokens", count_tokens, COUNT_SECONDS) or 0)
+        unsealed.set(chain.seconds_behind() if settings.AUDIT_DAYS else 0)
     text = prometheus_client.generate_latest(registry())
     return HttpResponse(text, content_type=prometheus_client.CONTENT_TYPE_LATEST)
 

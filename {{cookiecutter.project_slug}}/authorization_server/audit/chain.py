@@ -29,6 +29,14 @@ def unsealed() -> QuerySet[Event]:
     return Event.objects.exclude(Exists(Seal.objects.filter(event=OuterRef("pk")))).order_by("pk")
 
 
+def seconds_behind() -> float:
+    """Return the age of the oldest event after the last link, 0 if there is none."""
+    last = Seal.objects.order_by("position").last()
+    events = Event.objects.filter(pk__gt=last.event_id if last else 0).order_by("pk")
+    waits_since = events.values_list("time", flat=True).first()
+    return (timezone.now() - waits_since).total_seconds() if waits_since else 0
+
+
 def seal() -> None:
     """Seal all events that can be seen, and log the end of the chain, an anchor."""
     last = Seal.objects.order_by("position").last()

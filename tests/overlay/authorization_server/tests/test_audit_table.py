@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 from datetime import timedelta
 
 import pytest
@@ -146,6 +147,21 @@ def test_batches_make_one_chain(monkeypatch):
     chain.seal()
     assert list(Seal.objects.values_list("position", flat=True)) == [1, 2, 3, 4, 5]
     assert (found(), len(ids())) == ([], 5)
+
+
+def test_metrics_say_for_how_long_the_oldest_event_has_not_been_sealed(client):
+    def hours():
+        text = client.get("/metrics").text
+        return (
+            float(re.search("^authorization_server_unsealed_seconds (.+)", text, re.M)[1]) // 3600
+        )
+
+    for ago in (5, 3):
+        time = timezone.now() - timedelta(hours=ago)
+        Event.objects.create(event="sign-in", time=time, expires=time + timedelta(days=365))
+        assert hours() == ago
+        chain.seal()
+        assert hours() == 0
 
 
 def test_clear_tokens_seals_and_logs_an_anchor(caplog):
