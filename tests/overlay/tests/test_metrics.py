@@ -1,12 +1,13 @@
 """`/metrics` of a service with several processes."""
 
 import os
+import re
 import signal
 
 import pytest
 import requests
 from _project import env_prefix
-from conftest import until
+from conftest import ROOT, until
 from infrastructure import Server
 
 REQUESTS = 20
@@ -50,6 +51,25 @@ def test_prometheus_may_address_a_service_by_any_name(stack, first, host):
     for url in (stack.url, stack.api(first["name"], "")):
         response = requests.get(f"{url}/metrics", headers={"Host": host}, timeout=30)
         assert (response.status_code, "service_request_seconds" in response.text) == (200, True)
+
+
+def test_every_metric_that_a_page_names_exists(stack, first):
+    named = re.compile(r"\b((?:authorization_server|oauth_resource_server|service)_[a-z_]+)")
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "packages").glob("*/REFERENCE.md")]
+    pages = [page.read_text(encoding="utf-8") for page in pages]
+    rows = [line for page in pages for line in page.splitlines() if line.startswith("| ")]
+    files = (ROOT / "deploy" / "observability").rglob("*")
+    rows += [path.read_text(encoding="utf-8") for path in files if path.is_file()]
+    names = {
+        re.sub("_(bucket|count|sum)$", "", name) for row in rows for name in named.findall(row)
+    }
+    texts = [
+        requests.get(f"{url}/metrics", timeout=30).text
+        for url in (stack.url, stack.api(first["name"], ""))
+    ]
+    exported = {name for text in texts for name in re.findall("^# TYPE (\\w+)", text, re.M)}
+    assert names - exported == {"authorization_server_id"}  # an option of an issuer
+    assert len(names) > 20
 
 
 def test_each_service_says_when_rotations_are_due(stack, first):

@@ -21,9 +21,9 @@ import psycopg
 import pytest
 import requests
 from _project import env_prefix
-from conftest import MANIFESTS, ROOT, answers, free_port, get_once, until
+from conftest import MANIFESTS, ROOT, answers, free_port, until
 from databases import prepare
-from infrastructure import Server
+from infrastructure import Server, get_once, machine_token
 from jwcrypto.jwk import JWK
 from jwcrypto.jwt import JWT
 
@@ -129,7 +129,7 @@ def shows(query):
 
 @pytest.fixture
 def token(stack):
-    return lambda: stack.machine_token(SCOPE)
+    return lambda: machine_token(stack, SCOPE)
 
 
 @pytest.fixture
@@ -191,8 +191,15 @@ def authorization_server(stack, postgresql, tmp_path):
     postgresql.execute("DROP DATABASE IF EXISTS authorization_server")
     folder = "authorization_server"
     own = on(postgresql, stack, folder, "AUTHORIZATION_SERVER", "ensure_clients")
+    own["AUDIT_DAYS"] = "30"
     with Server(stack, folder, tmp_path / "authorization_server.log", **own) as server:
         yield server
+
+
+def administrator(postgresql, database):
+    """Return a connection that may do anything in a database."""
+    address = f"host=127.0.0.1 port={postgresql.port} user=administrator dbname={database}"
+    return psycopg.connect(address)
 
 
 def test_a_database_is_away(api, variables, postgresql, token, shows):
@@ -219,6 +226,17 @@ def test_the_database_of_the_authorization_server_is_away(
     postgresql.start()
 
 
+def test_events_are_not_sealed(authorization_server, watch, postgresql, shows):
+    watch(authorization_server)
+    with administrator(postgresql, "authorization_server") as connection:
+        connection.execute(
+            "INSERT INTO audit_event (time, expires, event, outcome, sub, act, client_id, address,"
+            " request_id, details) VALUES (now() - interval '3 hours', now() + interval '1 day',"
+            " 'sign-in', 'ok', '', '', '', '', '', '{}')"
+        )
+    shows("security events are not sealed", lambda: None, authorization_server)
+
+
 def test_the_cache_server_is_away(api, token, shows):
     server = api(**{f"{PREFIX}_CACHE_URL": "redis://127.0.0.1:9/0"})
     shows("more introspections", lambda: ask(server, token()), server)
@@ -236,8 +254,7 @@ def test_revocations_do_not_arrive(api, authorization_server, shows):
 def test_no_thread_is_free(api, variables, postgresql, token, shows):
     server, known = api(WEB_THREADS="1", **variables), token()
     assert ask(server, known).status_code == 200
-    database = f"host=127.0.0.1 port={postgresql.port} user=administrator dbname={PREFIX.lower()}"
-    with psycopg.connect(database) as connection, ThreadPoolExecutor(6) as callers:
+    with administrator(postgresql, PREFIX.lower()) as connection, ThreadPoolExecutor(6) as callers:
         connection.execute("LOCK TABLE api_item")
         bearer = {"Authorization": f"Bearer {known}"}
         send = partial(requests.get, f"{server.url}/api/items/", headers=bearer, timeout=120)
