@@ -18,13 +18,15 @@ PRODUCTION = {
     "TLS_CERTIFICATE": "cert.pem",
     "TLS_PRIVATE_KEY": "key.pem",
 }
-# It answers `docker compose config` from a file, says that a step ended as STEP says, logs others.
+# It answers `docker compose config` from a file, says that tasks of a step ended as STEP
+# says, and logs other commands.
 FAKE_DOCKER = """\
 #!/bin/sh
 case "$1 $2" in
     "compose config") cat "$FAKE/config.json" ;;
-    "service ps") echo "$STEP 1 second ago" ;;
+    "service ps") for state in $STEP; do echo "$state 1 second ago"; done ;;
     "service logs") echo "the last words" ;;
+    "stack deploy") echo "$@" >> "$FAKE/log"; cat >> "$FAKE/stacks"; echo >> "$FAKE/stacks" ;;
     *) echo "$@" >> "$FAKE/log"; cat > /dev/null ;;
 esac
 """
@@ -148,9 +150,25 @@ def test_the_steps_end_in_order_before_the_services_roll_out(project, fake):
     for server in ("orders", "inventory", "authorization-server"):
         assert order.index(f"{server}-provision") < order.index(f"{server}-migrate")
     assert order.index("authorization-server-migrate") < order.index("ensure-clients")
-    assert order[0] == "deploy/stack.yml"
-    assert order[1] == "data"
-    assert order[-2:] == ["services", "services"]
+    assert order[:2] == ["deploy/stack.yml", "data"]
+    assert order[-1] == "services"
+
+
+def test_services_roll_out_one_after_the_other_and_the_authorization_server_first(project, fake):
+    run(project, "deploy", STEP="Complete")
+    lines = (fake / "stacks").read_text().splitlines()
+    stacks = [json.loads(line) for line in lines if line]
+    rolled_out = [list(one["services"]) for one in stacks if not is_step(one)]
+    servers = ["authorization-server"], ["clear-tokens"], ["inventory"], ["orders"], ["proxy"]
+    assert rolled_out == [["postgres", "valkey"], *servers]
+
+
+def is_step(stack):
+    return any(one["deploy"].get("mode") == "replicated-job" for one in stack["services"].values())
+
+
+def test_a_step_of_which_one_task_completes_has_not_failed(project, fake):
+    assert run(project, "deploy", STEP="Failed Complete").returncode == 0
 
 
 def test_a_step_that_fails_ends_the_deployment_with_its_log(project, fake):
