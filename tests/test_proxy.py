@@ -88,19 +88,25 @@ def configuration(project, upstream, tmp_path_factory):
     return port, path
 
 
+def get(port, service, path, headers):
+    """Send a GET request to a service through the proxy; return the response and its body."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = HTTPSConnection("127.0.0.1", port, timeout=WAIT_SECONDS, context=context)
+    connection.request("GET", path, headers={"Host": f"{service}.{DOMAIN}"} | headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response, body
+
+
 @pytest.fixture(scope="module")
 def send(configuration):
     """Return a function that sends a GET request to a service through the proxy."""
     port, path = configuration
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
     def send(service, path, headers=None):
-        connection = HTTPSConnection("127.0.0.1", port, timeout=WAIT_SECONDS, context=context)
-        connection.request("GET", path, headers={"Host": f"{service}.{DOMAIN}"} | (headers or {}))
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
+        response, body = get(port, service, path, headers or {})
         send.headers = response.headers
         return response.status, body
 
@@ -206,28 +212,33 @@ def wait_for(condition):
 
 
 @pytest.fixture
-def draining(project, upstream, tmp_path):
-    """Return the port without TLS and the process of a proxy that drains for two seconds."""
-    _, port, path = write_configuration(project, upstream, tmp_path)
+def balanced(project, upstream, tmp_path):
+    """Return ports and process of a proxy behind a balancer here; it drains for two seconds."""
+    port, plain_port, path = write_configuration(project, upstream, tmp_path)
     script = (project / "deploy" / "nginx" / "start_proxy.sh").read_text(encoding="utf-8")
     script = script.replace("/tmp/", f"{tmp_path}/").replace("/etc/platform/nginx.conf", str(path))
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
             ["sh", "-c", script],
-            env=os.environ | {"DRAIN_SECONDS": "2"},
+            env=os.environ | {"DRAIN_SECONDS": "2", "BALANCER_ADDRESSES": "192.0.2.1 127.0.0.1"},
             stderr=output,
             start_new_session=True,
         )
-    yield port, process
+    wait_for(lambda: health(plain_port) == 200)
+    yield port, plain_port, process
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=WAIT_SECONDS)
 
 
-def test_a_proxy_that_stops_is_unhealthy_first_and_serves_on(draining):
-    port, process = draining
-    wait_for(lambda: health(port) == 200)
+def test_a_proxy_that_stops_is_unhealthy_first_and_serves_on(balanced):
+    _, port, process = balanced
     process.send_signal(signal.SIGQUIT)
     wait_for(lambda: health(port) == 503)
     wait_for(lambda: health(port) is None)
     assert process.wait(timeout=WAIT_SECONDS) == 0
+
+
+def test_the_address_of_a_client_is_what_the_balancer_says(balanced):
+    _, body = get(balanced[0], "orders", "/", {"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})
+    assert json.loads(body)["x-forwarded-for"] == "203.0.113.7"
