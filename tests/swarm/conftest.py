@@ -49,10 +49,9 @@ def counted(deployment, request):
     """Return a context manager: requests are sent in its block, and its row has the counts."""
 
     @contextmanager
-    def counted(name):
-        certificate = deployment.variables["TLS_CERTIFICATE"]
-        with Balancer(nodes.addresses(), certificate, RATE) as balancer:
-            with Traffic(balancer, deployment, RATE) as traffic:
+    def counted(name, balancer=Balancer):
+        with balancer(deployment, nodes.addresses(), RATE) as started:
+            with Traffic(started, deployment, RATE) as traffic:
                 yield traffic
         request.config.stash.setdefault(ROWS, []).append(traffic.row(name))
 

@@ -5,7 +5,7 @@ import os
 import shlex
 import time
 
-from nodes import docker, manager, run, tasks
+from nodes import SECONDS, docker, manager, run, tasks
 from stack import read_env
 from urllib3 import make_headers
 
@@ -43,6 +43,7 @@ class Deployment:
 
     def prepare(self):
         """Make what docs/swarm.md and the README ask for, and push the images of others."""
+        self.run("make", "install")
         key = self.project / ".secrets" / "OIDC_RSA_PRIVATE_KEY"
         run("openssl", "genrsa", "-out", str(key), "3072")
         clients = self.project / "authorization_server" / "clients.toml"
@@ -77,6 +78,10 @@ class Deployment:
         """Deploy the stack."""
         self.run("python3", "scripts/swarm.py", "deploy", env=manager())
 
+    def rotate(self, name, *options):
+        """Rotate a credential, or end its rotation."""
+        self.run("make", "rotate", f"name={name}", *options, env=manager())
+
     def remove(self):
         """Remove the stacks, and what they leave at the manager."""
         docker("stack", "rm", self.name, f"{self.name}-steps", check=False)
@@ -100,6 +105,19 @@ class Deployment:
         """Spread the tasks of the servers over all nodes: Swarm moves none back by itself."""
         for service in (AUTHORIZATION_SERVER, *self.servers):
             self.update(service)
+
+    def set_availability(self, node, availability):
+        """Set it to `drain` or `active`; return when each service has its number of tasks again."""
+        docker("node", "update", "--availability", availability, node)
+        deadline = time.monotonic() + SECONDS
+        while (node in tasks(self.name)) != (availability == "active") or not self.is_complete():
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+    def is_complete(self):
+        """Return whether each service has as many tasks as it should have."""
+        counts = docker("stack", "services", self.name, "--format", "{{.Replicas}}").split()
+        return all(len(set(count.split("/"))) == 1 for count in counts)
 
     def busiest_node(self):
         """Return the node without databases that has the most tasks."""

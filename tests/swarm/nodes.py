@@ -5,6 +5,7 @@ Compose builds on the engine of DOCKER_HOST; the swarm may have others.
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -76,9 +77,20 @@ def disturb(action, node):
 def wait_until_ready():
     """Return when each node is ready."""
     deadline = time.monotonic() + SECONDS
-    while set(states().values()) != {"Ready"}:
-        assert time.monotonic() < deadline, states()
+    while not leader() or set(states().values()) != {"Ready"}:
+        assert time.monotonic() < deadline
         time.sleep(1)
+
+
+def worker_names():
+    """Return the names of the nodes that are no managers."""
+    return docker("node", "ls", "--filter", "role=worker", "--format", "{{.Hostname}}").split()
+
+
+def leader():
+    """Return the name of the manager that leads, empty during an election."""
+    shown = docker("node", "ls", "--format", "{{.ManagerStatus}} {{.Hostname}}", check=False)
+    return "".join(re.findall("^Leader (.*)", shown, re.MULTILINE))
 
 
 def tasks(stack):

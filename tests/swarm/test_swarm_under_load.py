@@ -3,11 +3,13 @@
 Each test is one row. No answer may be outside of the contract, also where 503 is right.
 """
 
+import shutil
 import time
 
 import pytest
 from deployment import AUTHORIZATION_SERVER
-from nodes import disturb, wait_until_ready
+from haproxy import HAProxy
+from nodes import disturb, docker, leader, wait_until_ready, worker_names
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,14 @@ OUTAGE_SECONDS = 60
 @pytest.mark.parametrize("service", [AUTHORIZATION_SERVER, "orders", "inventory", "proxy"])
 def test_a_roll_out_has_no_gap(deployment, counted, service):
     with counted(f"roll-out of `{service}`") as traffic:
+        deployment.update(service)
+    assert traffic.failed == []
+
+
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not installed")
+@pytest.mark.parametrize("service", ["orders", "proxy"])
+def test_a_roll_out_behind_haproxy_has_no_gap(deployment, counted, service):
+    with counted(f"roll-out of `{service}` behind HAProxy", HAProxy) as traffic:
         deployment.update(service)
     assert traffic.failed == []
 
@@ -39,6 +49,14 @@ def test_another_resource_server_makes_no_gap(deployment, counted):
     assert traffic.failed == []
     with counted("the load of three resource servers") as traffic:
         pass
+    assert traffic.failed == []
+
+
+@pytest.mark.parametrize("name", ["orders", "database", "valkey", "signing-key"])
+def test_a_rotation_makes_no_gap(deployment, counted, name):
+    with counted(f"`make rotate name={name}`, then `end=yes`") as traffic:
+        deployment.rotate(name)
+        deployment.rotate(name, "end=yes")
     assert traffic.failed == []
 
 
@@ -71,6 +89,13 @@ def node(deployment):
     deployment.spread()
 
 
+def test_a_drained_node_makes_no_gap(deployment, counted, node):
+    with counted("a node drained, then active again") as traffic:
+        for availability in ("drain", "active"):
+            deployment.set_availability(node, availability)
+    assert traffic.failed == []
+
+
 def test_a_silent_node_is_noticed(counted, node):
     with counted(f"a node off the network for {CUT_SECONDS} s") as traffic:
         disturb("cut", node)
@@ -94,4 +119,33 @@ def test_a_killed_node_loses_only_what_was_under_way_on_it(counted, node):
         disturb("start", node)
         wait_until_ready()
     assert [one for one in traffic.lost if one.node != node or one.sent > dead] == []
+    assert traffic.strange == []
+
+
+@pytest.fixture
+def leading_manager(deployment, node):
+    """Return which node leads three managers, a node without databases; one is left afterwards."""
+    first, others = docker("info", "--format", "{{.Name}}"), worker_names()
+    docker("node", "promote", *others)
+    # The others elect one of them, while the first one is away.
+    disturb("cut", first)
+    time.sleep(CUT_SECONDS)
+    disturb("mend", first)
+    wait_until_ready()
+    deployment.spread()
+    yield leader()
+    wait_until_ready()
+    docker("node", "demote", *others)
+
+
+def test_a_manager_that_is_killed_makes_no_gap_in_a_roll_out(deployment, counted, leading_manager):
+    with counted("the leader of three managers killed, then a roll-out of `orders`") as traffic:
+        disturb("kill", leading_manager)
+        dead = time.monotonic()
+        while leader() in ("", leading_manager):
+            time.sleep(1)
+        deployment.update("orders")
+        disturb("start", leading_manager)
+        wait_until_ready()
+    assert [one for one in traffic.lost if one.node != leading_manager or one.sent > dead] == []
     assert traffic.strange == []

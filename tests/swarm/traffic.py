@@ -40,6 +40,14 @@ class Answer:
     reason: str = ""
 
 
+def reason_of(response):
+    """Return the text of an error; of an answer its start, after the identifier in the logs."""
+    if isinstance(response, Exception):
+        return str(response)
+    identifier = response.headers.get("X-Request-ID")
+    return f"{identifier}: {response.data.decode(errors='replace')[:200]}"
+
+
 def status_of(response):
     """Return the status of a response; a text for one that is outside of the contract."""
     kind = response.headers.get("Content-Type", "without a type")
@@ -50,17 +58,32 @@ def status_of(response):
     return response.status
 
 
+def pool_for(host, address, port, certificate, threads):
+    """Return connections to the host of a request at an address, at most one for each thread."""
+    return urllib3.HTTPSConnectionPool(
+        address,
+        port,
+        ca_certs=certificate,
+        server_hostname=host,
+        assert_hostname=host,
+        retries=False,
+        timeout=PATIENCE,
+        maxsize=threads,
+    )
+
+
 class Balancer:
     """Connections to the proxies of the nodes.
 
     Args:
+        deployment: Whose certificate the proxies have.
         nodes: The address of each node by its name.
-        certificate: The path of the certificate of the proxies.
         threads: How many requests there may be at a time.
     """
 
-    def __init__(self, nodes, certificate, threads):
-        self._nodes, self._certificate, self._threads = nodes, certificate, threads
+    def __init__(self, deployment, nodes, threads):
+        self._nodes, self._threads = nodes, threads
+        self._certificate = deployment.variables["TLS_CERTIFICATE"]
         self._pools, self._used = {}, {}
         self._turn = itertools.count()
         self._over = threading.Event()
@@ -111,15 +134,8 @@ class Balancer:
 
     def _pool(self, node, host):
         if (node, host) not in self._pools:
-            self._pools[node, host] = urllib3.HTTPSConnectionPool(
-                self._nodes[node],
-                ca_certs=self._certificate,
-                server_hostname=host,
-                assert_hostname=host,
-                retries=False,
-                timeout=PATIENCE,
-                maxsize=self._threads,
-            )
+            pool = pool_for(host, self._nodes[node], 443, self._certificate, self._threads)
+            self._pools[node, host] = pool
         return self._pools[node, host]
 
 
@@ -199,8 +215,7 @@ class Traffic:
         if kind == "token" and status == 200:
             self._new.append(response.json()["access_token"])
         seconds = time.monotonic() - sent
-        reason = str(response) if is_lost else response.data.decode(errors="replace")[:200]
-        reason = "" if status in (200, 201) else reason
+        reason = "" if status in (200, 201) else reason_of(response)
         self.answers.append(Answer(sent, seconds, node, kind, status, is_lost, reason))
 
     def _request(self, tick):
