@@ -192,6 +192,12 @@ def test_the_names_that_were_added_are_printed(init_env, env, example):
     assert init_env().stdout.splitlines()[0] == ".env: added DEBUG"
 
 
+def test_a_file_that_other_users_can_read_is_reported(init_env, env):
+    init_env()
+    env.chmod(0o644)
+    assert "chmod 600 .env" in init_env().stderr
+
+
 def test_an_example_value_in_env_is_refused_by_name(init_env, env):
     env.write_text("DEMO_PASSWORD=change-me\n", encoding="utf-8")
     run = init_env()

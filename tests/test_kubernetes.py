@@ -179,6 +179,36 @@ def test_a_service_finds_its_variables(objects, project):
     assert values["ORDER_HISTORY_URL"] == "https://order-history.example.com"
 
 
+# Stands for kubectl: lists the files of each secret that it is told to create.
+KUBECTL = """\
+import sys
+words = [word for word in sys.argv[1:] if word not in ("-n", "my-platform", "create", "generic")]
+if words[0] == "secret":
+    print(words[1], *[word.rpartition("/")[2] for word in words[2:]])
+"""
+
+
+def test_the_documented_commands_make_each_secret_that_a_service_reads(project, tmp_path):
+    script, program = tmp_path / "kubectl.py", tmp_path / "kubectl"
+    script.write_text(KUBECTL)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
+    program.chmod(0o755)
+    page = (project / "docs/kubernetes.md").read_text().partition("## Secrets")[2]
+    commands = page.partition("```sh\n")[2].partition("```")[0].replace("openssl", ": openssl")
+    command = f"PATH={tmp_path}:$PATH\n{commands}"
+    listed = [line.split() for line in run(project, "bash", "-ec", command).splitlines()]
+    secrets = {name: set(files) for name, *files in listed}
+    values = (project / ROOT / "base/platform.env").read_text()
+    for service in ("authorization-server", "orders", "inventory"):
+        prefix = service.upper().replace("-", "_")
+        others = {"AUTHORIZATION_SERVER", "ORDERS", "INVENTORY", "ORDER_HISTORY"} - {prefix}
+        names = re.findall(r"^(\w+)_FILE=", values, re.MULTILINE)
+        own = {name for name in names if not name.startswith(tuple(f"{one}_" for one in others))}
+        if service != "authorization-server":
+            own.discard("OIDC_RSA_PRIVATE_KEY")  # the key of one service
+        assert own and own <= secrets[service], service
+
+
 def test_a_second_run_changes_nothing(project):
     before = {path: path.read_bytes() for path in (project / ROOT).rglob("*") if path.is_file()}
     run(project, sys.executable, "scripts/kubernetes.py")

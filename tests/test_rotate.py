@@ -5,7 +5,7 @@ import stat
 import sys
 
 import pytest
-from stack import read_env
+from stack import make, read_env
 
 SECRET = "ORDERS_INTROSPECTION_CLIENT_SECRET"
 DATABASE, CACHE = "ORDERS_DATABASE_URL", "ORDERS_CACHE_URL"
@@ -150,7 +150,7 @@ def test_a_swarm_gets_both_secrets_in_one_deployment(project, rotate):
 def test_after_a_failed_step_the_old_secret_is_used(project, rotate, run_script):
     old = read_env(project)[SECRET]
     done = run_script(project, "rotate", "orders", FAILS="3")
-    assert (done.returncode, "run the command again with end=yes" in done.stderr) == (1, True)
+    assert (done.returncode, "run the command again; if a rotation is under way then, end it first" in done.stderr) == (1, True)
     assert (file(project, SECRET), read_env(project)[SECRET]) == (old, old)
     rotate("orders", "--end")
     assert read_env(project)[SECRET] == old
@@ -273,3 +273,16 @@ def test_the_password_of_a_server_elsewhere_is_not_changed(project, refused):
 
 def test_another_env_file_is_refused(project, refused, tmp_path):
     assert "ENV_FILE is set" in refused("orders", ENV_FILE=str(tmp_path / "other"))
+
+
+def test_only_yes_ends_a_rotation(project):
+    printed = make(project, "-n", "rotate", "name=orders", "end=no", capture_output=True, text=True)
+    assert (printed.returncode, "end=yes ends a rotation" in printed.stderr) == (2, True)
+
+
+def test_a_folder_that_cannot_be_written_is_reported_in_one_sentence(project, run_script):
+    (project / ".secrets" / "clients.env").unlink()
+    (project / ".secrets" / "clients.env").mkdir()
+    done = run_script(project, "rotate", "orders")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "clients.env: Is a directory." in done.stderr

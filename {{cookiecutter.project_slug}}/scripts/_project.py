@@ -131,6 +131,20 @@ def env_file() -> Path | None:
     return Path(name).absolute() if name else None
 
 
+def report_fault(kind: type, error: BaseException, trace: Any) -> None:
+    """Report a file that cannot be read or written in one sentence, anything else as Python does.
+
+    Scripts expect these faults where they can do more about them.
+    """
+    if isinstance(error, OSError) and error.filename:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = report_fault
+
+
 def shown(path: Path | None) -> str:
     """Return the name of a file for messages: relative to the project if it is inside."""
     if path is None:

@@ -87,6 +87,8 @@ def main() -> None:
         print(f"{shown(path)}: created, with new secrets")
     elif added:
         print(f"{shown(path)}: added {', '.join(added)}")
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        print(f"Other users can read {shown(path)}: chmod 600 {shown(path)}", file=sys.stderr)
     examples = [name for name, value in variables(read_text(path)).items() if value == EXAMPLE]
     if examples:
         sys.exit(

@@ -68,7 +68,8 @@ def environment(domain: str) -> list[tuple[str, str]]:
         values[f"{server.prefix}_URL"] = f"https://{server.name}.{domain}"
         values[client_id] = example.get(client_id, f"{server.name}-introspection")
     for name, _ in wanted(text):
-        if name not in ADMINISTRATORS and not name.endswith(".env"):
+        # METRICS_TOKEN is for Prometheus: services have it in their `.env` file.
+        if name not in {*ADMINISTRATORS, "METRICS_TOKEN"} and not name.endswith(".env"):
             values[f"{name}_FILE"] = f"/run/secrets/{name}"
     return sorted(values.items())
 

@@ -48,7 +48,7 @@ def main() -> None:
     if env_file() != ROOT / ".env" or not (ROOT / ".env").exists():
         sys.exit("Only secrets of .env are rotated: there is none, or ENV_FILE is set.")
     place = place_of(environment())
-    print(f"{name}: the services run in {place}", flush=True)
+    print(f"{name}: of the services in {place}", flush=True)
     if name in URLS:
         rotate_urls(name, place, end=end)
     elif name == SIGNING_KEY:
@@ -207,7 +207,7 @@ def run(command: list[str], **options: Any) -> None:
     if subprocess.run(command, stdin=subprocess.DEVNULL, **options).returncode:
         sys.exit(
             "The rotation has stopped: see above. The services use what is accepted. Remove the "
-            "cause, then run the command again with end=yes."
+            "cause, then run the command again; if a rotation is under way then, end it first."
         )
 
 

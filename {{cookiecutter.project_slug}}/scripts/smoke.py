@@ -55,7 +55,7 @@ def try_platform(smoke: Smoke) -> None:
     try_audience(smoke)
     try_revocation(smoke)
     request = {"auth": smoke.credentials, "data": {"token": "any"}}
-    what, url = "introspection by no resource server", f"{smoke.issuer}/o/introspect/"
+    what, url = "introspection by another client", f"{smoke.issuer}/o/introspect/"
     smoke.ask(what, "POST", url, request, status=401, error="invalid_client")
 
 

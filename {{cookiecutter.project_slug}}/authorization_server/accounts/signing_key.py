@@ -67,7 +67,7 @@ def add_next_key(path: Path) -> None:
     """
     keys = read_keys(path)
     if [key for key in keys if key.is_private] != keys[:1]:
-        raise ValueError("there is a next key already, or no key that signs")
+        raise ValueError("a next key is published already, and signs after --rotate (end=yes)")
     replace_keys(path, [keys[0], Key(str(today()), new_key().decode()), *keys[1:]])
 
 
@@ -83,7 +83,7 @@ def rotate_signing_key(path: Path, max_age: int) -> None:
     """
     keys = read_keys(path)
     if [key.is_private for key in keys[:2]] != [True, True]:
-        raise ValueError("there is no next key: publish one with --next first")
+        raise ValueError("no next key is published: --next does it (`make rotate` without end=yes)")
     former, following, *others = keys
     public = jwk.JWK.from_pem(former.pem.encode()).export_to_pem().decode()
     oldest = str(today() - timedelta(seconds=max_age))

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from audit.models import Event, Seal
+from audit.recording import Line
 
 SIZE = 1000  # rows of a batch
 # Longer than a transaction takes, and than the clocks of two machines differ.
@@ -53,7 +54,7 @@ def seal() -> None:
             return
         events = events.filter(pk__gt=batch[-1].pk)
     if last and last != before:
-        logger.info({"event": "audit-sealed", "anchor": str(last)})
+        logger.info(Line(event="audit-sealed", anchor=str(last)))
 
 
 def link(event: Event, last: Seal | None) -> Seal:

@@ -3,6 +3,7 @@
 docs/operations.md lists the events. None has a password, token, code, secret or e-mail address.
 """
 
+import json
 import logging
 import re
 import sys
@@ -42,7 +43,9 @@ class Line(dict[str, Any]):
     """The members of an event: those of a JSON line in production, text in development."""
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.items())
+        shown = ((name, str(value)) for name, value in self.items())
+        # A client chooses some values, and none may look like another member.
+        return " ".join(f"{k}={json.dumps(v) if set(v) & set(' =') else v}" for k, v in shown)
 
 
 def record(

@@ -13,6 +13,7 @@ django = get_wsgi_application()
 
 # Only now is Django set up.
 from django.apps import apps  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from introspection.endpoint import Endpoint  # noqa: E402
@@ -31,7 +32,7 @@ bridge = WSGIBridge(django, threads=env.number("WEB_THREADS", 4, minimum=1), max
 # Resource servers, clients and Prometheus need them even while all threads are busy.
 documents = WSGIBridge(django, threads=1, max_body=0)
 introspection = Endpoint()
-if env.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
+if settings.IS_TRACED:
     from introspection import tracing
 
     introspection = tracing.Endpoint()

@@ -135,6 +135,7 @@ STORAGES = {
 }
 
 LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
+IS_TRACED = env.is_traced()
 # What `make rotate` replaces, and days until then. The secrets of clients are known to
 # `ensure_clients` only.
 CREDENTIAL_MAX_AGE_DAYS = env.number("CREDENTIAL_MAX_AGE_DAYS", 180)

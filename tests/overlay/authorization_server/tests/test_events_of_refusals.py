@@ -2,6 +2,7 @@
 
 import pytest
 from audit import recording
+from audit.recording import Line
 from tests.devices import poll, start_device
 from tests.flows import basic, bearer, exchange, introspect, machine_token, post_form, request_token
 
@@ -109,3 +110,8 @@ def test_a_flood_of_refusals_is_counted(registered, monkeypatch, lines):
     refusals = lines()
     assert len(refusals) == recording.BURST + 1
     assert [line.get("left_out") for line in refusals[-2:]] == [None, 10]
+
+
+def test_a_value_of_a_client_does_not_look_like_another_member_in_development():
+    line = Line(event="client-refused", client_id="x outcome=ok", sub=1)
+    assert str(line) == 'event=client-refused client_id="x outcome=ok" sub=1'

@@ -70,6 +70,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 HEALTH_CHECKS = ["oauth_resource_server.django.health.issuer_states"]
 LOGGING = logging_config(env.choice("LOG_LEVEL", *LEVELS), json=PRODUCTION)
+IS_TRACED = env.is_traced()
 
 # ---- Transport and cookies -----------------------------------------------------------------------
 # https://docs.djangoproject.com/en/stable/topics/security/

@@ -69,6 +69,11 @@ def test_the_metrics_are_hidden_from_other_networks(anonymous):
     assert response.status_code == 404
 
 
+def test_traces_without_their_packages_are_refused():
+    stderr = check(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318").stderr
+    assert "in default-groups of pyproject.toml" in stderr
+
+
 def test_a_metrics_token_that_is_easy_to_guess_is_refused():
     assert "METRICS_TOKEN" in check(METRICS_TOKEN="prometheus").stderr
 

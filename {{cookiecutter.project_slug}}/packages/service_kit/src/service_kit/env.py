@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -158,6 +159,17 @@ def allowed_hosts(name: str, *urls: str, local: bool) -> list[str]:
     """Return the hosts of base URLs, those that `name` lists, and with `local` this machine's."""
     hosts = [match[2] for url in urls if (match := BASE_URL.fullmatch(url))]
     return [*hosts, *words(name), *(("localhost", "127.0.0.1", "[::1]") if local else ())]
+
+
+def is_traced() -> bool:
+    """Return whether OTEL_EXPORTER_OTLP_ENDPOINT is set; refuse it without its packages."""
+    if not text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
+        return False
+    if find_spec("opentelemetry") is None:
+        raise ImproperlyConfigured(
+            'OTEL_EXPORTER_OTLP_ENDPOINT needs "opentelemetry" in default-groups of pyproject.toml.'
+        )
+    return True
 
 
 def database(name: str, default: Path) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class RequestIdMiddleware:
     """Identify each request. Must be the first entry of MIDDLEWARE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        if env.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
+        if env.is_traced():
             from service_kit.tracing import Traced
 
             get_response = Traced(get_response)
