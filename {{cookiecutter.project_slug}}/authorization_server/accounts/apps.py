@@ -23,13 +23,9 @@ def check_signing_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     problem = problem_with(oauth2_settings.OIDC_RSA_PRIVATE_KEY)
     if problem is None:
         return []
-    return [
-        Error(
-            f"The key that signs ID tokens cannot be used. {problem}",
-            hint=f"`manage.py ensure_signing_key` makes {settings.OIDC_RSA_PRIVATE_KEY_FILE}.",
-            id="accounts.E001",
-        )
-    ]
+    text = f"The key that signs ID tokens cannot be used. {problem}"
+    hint = f"`manage.py ensure_signing_key` makes {settings.OIDC_RSA_PRIVATE_KEY_FILE}."
+    return [Error(text, hint, id="accounts.E001")]
 
 
 def signing_key_state() -> dict[str, str]:

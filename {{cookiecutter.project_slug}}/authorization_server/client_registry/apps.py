@@ -32,22 +32,16 @@ def check_client_secret_hasher(app_configs: Any, **kwargs: Any) -> list[CheckMes
     algorithm = MachineSecretHasher.algorithm
     algorithms = [hasher.algorithm for hasher in get_hashers()]
     if algorithm != oauth2_settings.CLIENT_SECRET_HASHER or algorithm not in algorithms:
-        return [
-            Error(
-                "Client secrets are not stored by MachineSecretHasher.",
-                hint=f"Set CLIENT_SECRET_HASHER to {algorithm!r}, and add "
-                "client_registry.hashers.MachineSecretHasher to the end of PASSWORD_HASHERS.",
-                id="client_registry.E001",
-            )
-        ]
+        problem = "Client secrets are not stored by MachineSecretHasher."
+        hint = (
+            f"Set CLIENT_SECRET_HASHER to {algorithm!r}, and add "
+            "client_registry.hashers.MachineSecretHasher to the end of PASSWORD_HASHERS."
+        )
+        return [Error(problem, hint, id="client_registry.E001")]
     if algorithms[0] == algorithm:
-        return [
-            Error(
-                "The first of PASSWORD_HASHERS is the hasher for client secrets.",
-                hint="Passwords of people need a slow hasher there.",
-                id="client_registry.E002",
-            )
-        ]
+        problem = "The first of PASSWORD_HASHERS is the hasher for client secrets."
+        hint = "Passwords of people need a slow hasher there."
+        return [Error(problem, hint, id="client_registry.E002")]
     return []
 
 
