@@ -162,6 +162,11 @@ def test_a_type_that_does_not_exist_is_refused(refused):
     assert f"choose one of {', '.join(TYPES)}." in refused("app", "--type=foo")
 
 
+@pytest.mark.parametrize("kind", ["native", "device", "job"])
+def test_a_url_of_a_client_that_has_none_is_refused(refused, kind):
+    assert "has no url" in refused("app", "--type", kind, "--url", "https://app.example.com")
+
+
 @pytest.mark.parametrize("target", ["client", "rotate", "resource-server"])
 def test_a_name_is_no_option_of_a_script(project, target):
     printed = make(project, "-n", target, "name=-x", capture_output=True, encoding="utf-8").stdout

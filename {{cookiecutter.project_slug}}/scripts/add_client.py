@@ -65,7 +65,9 @@ def main() -> None:
     if not (kind := types.get(given.type)):
         known = ", ".join(types)
         sys.exit(f"There is no type {given.type!r}: choose one of {known}. Nothing was changed.")
-    url = (given.url or kind["url"]) if "url" in kind else ""
+    if given.url and "url" not in kind:
+        sys.exit(f"A client of the type {given.type} has no url. Nothing was changed.")
+    url = given.url or kind.get("url", "")
     for problem in problems_with(given.name, url):
         sys.exit(f"{problem} Nothing was changed.")
     domain = read_toml(ROOT / "project.toml").get("domain", "example.com")
