@@ -1,5 +1,6 @@
 """The clients: the tables of ``clients.toml``, and one client for each resource server."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +39,15 @@ def is_claimed(redirect_uri: str) -> bool:
     """
     uri = urlsplit(redirect_uri)
     return uri.scheme == "https" and uri.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+def is_declared(uri: str, declared: str) -> bool:
+    """Return whether `uri` is in a list with spaces, compared as strings (RFC 9700 section 2.1).
+
+    A loopback address may have any port (RFC 8252 section 7.3).
+    """
+    port = re.compile(r"(?<=\Ahttp://127\.0\.0\.1):[0-9]+|(?<=\Ahttp://\[::1\]):[0-9]+")
+    return port.sub("", uri) in (port.sub("", one) for one in declared.split())
 
 
 class ClientTable(Table, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from oauth2_provider.exceptions import (
     ClientIdMissmatch,
     InvalidIDTokenError,
     InvalidOIDCClientError,
+    InvalidOIDCRedirectURIError,
     OAuthToolkitError,
 )
 from oauth2_provider.models import (
@@ -46,7 +47,7 @@ from accounts.models import User
 from accounts.rate_limits import Bucket, RateLimited, client_address
 from audit.recording import record
 from client_registry.credentials import CLIENT_ID
-from client_registry.declarations import is_claimed
+from client_registry.declarations import is_claimed, is_declared
 from client_registry.models import active_registration
 from oauth import step_up
 from oauth.models import Authentication, Consent
@@ -176,7 +177,7 @@ class AuthorizationView(views.AuthorizationView):
         """Refuse a tampered form: cancelled, the toolkit redirects to whatever it names."""
         sent = form.cleaned_data
         application = Application.objects.filter(client_id=sent["client_id"]).first()
-        if not application or not application.redirect_uri_allowed(sent["redirect_uri"]):
+        if not application or not is_declared(sent["redirect_uri"], application.redirect_uris):
             raise BadRequest("Unknown client_id or redirect_uri.")
         if not sent["allow"]:
             of = {"client_id": sent["client_id"], "scope": sent["scope"]}
@@ -393,6 +394,12 @@ class RPInitiatedLogoutView(views.RPInitiatedLogoutView):
         if (client_id or id_token) and not active_registration(application):
             raise InvalidOIDCClientError()
         return application
+
+    def validate_post_logout_redirect_uri(self, application: Application, uri: str) -> None:
+        """Compare the strings, as those of redirect URIs."""
+        super().validate_post_logout_redirect_uri(application, uri)
+        if uri and not is_declared(uri, application.post_logout_redirect_uris):
+            raise InvalidOIDCRedirectURIError()
 
     def do_logout(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """End the tokens of this session too. The toolkit would end those of all devices."""

@@ -32,6 +32,7 @@ from accounts.models import User
 from accounts.rate_limits import Bucket, RateLimited
 from audit.recording import record
 from client_registry.credentials import CLIENT_ID
+from client_registry.declarations import is_declared
 from client_registry.hashers import verify_secret
 from client_registry.manifests import resource_servers
 from client_registry.models import active_registration
@@ -129,6 +130,17 @@ class RegisteredClientValidator(OAuth2Validator):
         return False
 
     # ---- Requests ----
+
+    def validate_redirect_uri(
+        self, client_id: str, redirect_uri: str, request: Request, *args: Any
+    ) -> bool:
+        """Compare the strings; the toolkit compares what `urlsplit` makes of them."""
+        is_valid = super().validate_redirect_uri(client_id, redirect_uri, request, *args)
+        return is_valid and is_declared(redirect_uri, request.client.redirect_uris)
+
+    def is_origin_allowed(self, client_id: str, origin: str, request: Request, *args: Any) -> bool:
+        """Compare the strings, as `client_registry.models.is_origin_of_client` does."""
+        return origin in request.client.allowed_origins.split()
 
     def validate_scopes(
         self, client_id: str, scopes: Collection[str], client: Any, request: Request, *args: Any

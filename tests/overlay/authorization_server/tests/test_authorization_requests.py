@@ -336,6 +336,33 @@ def test_nobody_is_sent_to_an_unknown_address_by_prompt_none(browser):
     assert response.status_code == 400
 
 
+# ---- Redirect URIs are compared as strings (RFC 9700 section 2.1) ----
+
+OTHER_SPELLINGS = [
+    "HTTP://localhost:8765/callback",
+    "http://lOcalhost:8765/callback",
+    "http://localhost:08765/callback",
+    "http://localhost:8765/callback\n",
+    "http://local\thost:8765/callback",
+    " http://localhost:8765/callback",
+    "http://localhost:8766/callback",
+]
+
+
+@pytest.mark.parametrize("uri", OTHER_SPELLINGS)
+def test_another_spelling_of_a_redirect_uri_is_another_address(browser, uri):
+    assert browser.authorize(redirect_uri=uri).status_code == 400
+
+
+@pytest.mark.parametrize("uri", OTHER_SPELLINGS)
+def test_another_spelling_of_an_address_after_the_sign_out_is_refused(browser, uri):
+    parameters = {"client_id": "demo-browser"}
+    other = {"post_logout_redirect_uri": uri.replace("callback", "")}
+    declared = {"post_logout_redirect_uri": "http://localhost:8765/"}
+    assert browser.get("/o/logout/", parameters | other).status_code == 400
+    assert browser.get("/o/logout/", parameters | declared).status_code == 200
+
+
 # ---- Native applications (RFC 8252) ----
 
 
@@ -383,6 +410,10 @@ def test_a_native_application_gets_codes_errors_and_sign_outs(browser, uri):
         "com.example.app:/other",
         "com.example.app://oauth2redirect",
         "com.example.other:/oauth2redirect",
+        "HTTP://127.0.0.1:50123/callback",
+        "http://127.0.0.1:50123/callback\n",
+        "http://127.0.0.1:/callback",
+        "http://[0:0:0:0:0:0:0:1]:50123/callback",
     ],
 )
 def test_a_native_application_gets_nothing_at_another_address(browser, uri):

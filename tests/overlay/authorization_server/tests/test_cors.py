@@ -4,7 +4,7 @@ import pytest
 from client_registry.models import RegisteredClient
 from django.conf import settings
 from django.core.management import call_command
-from tests.flows import bearer
+from tests.flows import bearer, exchange
 
 ORIGIN = "http://localhost:5173"
 TOKEN, REVOKE, USERINFO = "/o/token/", "/o/revoke_token/", "/o/userinfo/"
@@ -84,6 +84,12 @@ def test_the_claims_of_the_user_can_be_read(browser):
 def test_another_origin_is_not_allowed(client, path, origin):
     responses = [preflight(client, path, origin), send(client, "POST", path, origin)]
     assert [allowed(each) for each in responses] == [None, None]
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, f"{ORIGIN}/", "HTTP://localhost:5173"])
+def test_tokens_can_be_read_by_the_declared_origin_only(browser, origin):
+    response = exchange(browser.consent()["code"], headers={"Origin": origin})
+    assert (response.status_code, allowed(response)) == (200, origin if origin == ORIGIN else None)
 
 
 @pytest.mark.parametrize("path", METADATA)
