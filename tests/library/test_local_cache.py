@@ -1,6 +1,7 @@
 """`LocalCache` stores tokens for a bounded time and in a bounded number; `clock` is the time."""
 
 import time
+from math import inf
 from types import SimpleNamespace
 
 import pytest
@@ -75,6 +76,16 @@ def test_an_inactive_token_is_not_found_as_an_active_one(cache):
     cache.put(b"a", TOKEN, NOW + 60)
     cache.put_inactive(b"a", NOW + 5)
     assert (cache.get(b"a"), cache.get_stale(b"a")) == (None, None)
+
+
+@pytest.mark.parametrize("seconds", [1, 3600])
+def test_an_entry_does_not_live_longer_because_the_clock_is_set_back(cache, clock, seconds):
+    cache.vouched_until = inf
+    cache.put(b"a", TOKEN, NOW + 60, NOW + 600)
+    cache.put_inactive(b"b", NOW + 5)
+    clock.now -= seconds
+    found = cache.get(b"a"), cache.get_stale(b"a"), cache.is_inactive(b"b")
+    assert found == (None, None, False)
 
 
 def test_the_least_recently_used_token_is_evicted_first():

@@ -9,12 +9,14 @@ from oauth_resource_server.tokens import AccessToken
 
 V = TypeVar("V")
 MAX_DEAD = 50_000
-# Expiry, token, and expiry while revocations are reported.
-_Entry: TypeAlias = tuple[float, AccessToken, float]
+# Since and until when, the token, and until when while revocations are reported.
+_Entry: TypeAlias = tuple[float, float, AccessToken, float]
 
 
 class LocalCache:
-    """Bounded cache by SHA-256 digests of tokens. Expiry times are Unix seconds.
+    """Bounded cache by SHA-256 digests of tokens. Times are Unix seconds.
+
+    An entry from the future is not used: setting the clock back would prolong its life.
 
     Active and inactive tokens are stored apart, so that a flood of invalid tokens evicts no valid
     one. Of both, at least the half of the maximum that was used last is kept.
@@ -30,31 +32,30 @@ class LocalCache:
         self, *, max_entries: int, inactive_max_entries: int, stale_seconds: float = 0
     ) -> None:
         self._active: _BoundedDict[_Entry] = _BoundedDict(max_entries)
-        self._inactive: _BoundedDict[float] = _BoundedDict(inactive_max_entries)
+        self._inactive: _BoundedDict[tuple[float, float]] = _BoundedDict(inactive_max_entries)
         self._dead: _BoundedDict[float] = _BoundedDict(MAX_DEAD)
         self._stale_seconds = stale_seconds
 
     def get(self, key: bytes) -> AccessToken | None:
         """Return the active token; None if there is none or its entry has expired."""
-        entry = self._active.get(key)
-        if entry is None or (time.time() >= entry[0] and not self._is_vouched_for(entry)):
+        entry, now = self._active.get(key), time.time()
+        if entry is None or now < entry[0]:
             return None
-        return entry[1]
-
-    def _is_vouched_for(self, entry: _Entry) -> bool:
-        return time.time() < entry[2] and time.monotonic() < self.vouched_until
+        if now >= entry[1] and not (now < entry[3] and time.monotonic() < self.vouched_until):
+            return None
+        return entry[2]
 
     def get_stale(self, key: bytes) -> AccessToken | None:
         """Return the active token, also for `stale_seconds` longer, but never past its ``exp``."""
         entry = self._active.get(key)
-        if entry is None or time.time() >= entry[0] + self._stale_seconds:
+        if entry is None or not entry[0] <= time.time() < entry[1] + self._stale_seconds:
             return None
-        return None if entry[1].is_expired() else entry[1]
+        return None if entry[2].is_expired() else entry[2]
 
     def is_inactive(self, key: bytes) -> bool:
         """Return whether the token is cached as inactive."""
-        until = self._inactive.get(key)
-        return (until is not None and time.time() < until) or self.is_dead(key)
+        entry = self._inactive.get(key)
+        return bool(entry and entry[0] <= time.time() < entry[1]) or self.is_dead(key)
 
     def is_dead(self, key: bytes) -> bool:
         """Return whether the token has been revoked, as far as is known."""
@@ -63,7 +64,7 @@ class LocalCache:
 
     def put(self, key: bytes, access_token: AccessToken, until: float, vouched: float = 0) -> None:
         """Cache an active token until `until`, or, while revocations are reported, `vouched`."""
-        self._active.put(key, (until, access_token, vouched))
+        self._active.put(key, (time.time(), until, access_token, vouched))
 
     def kill(self, key: bytes, until: float) -> bool:
         """Remember a token as revoked; return whether it was cached as active."""
@@ -77,7 +78,7 @@ class LocalCache:
     def drop_clients(self, client_ids: Collection[str]) -> int:
         """Forget the active tokens of clients, and return their number."""
         entries = self._active.items()
-        found = [key for key, (_, token, _) in entries if token.client_id in client_ids]
+        found = [key for key, (_, _, token, _) in entries if token.client_id in client_ids]
         return sum(map(self._active.drop, found))
 
     def clear(self) -> None:
@@ -87,7 +88,7 @@ class LocalCache:
     def put_inactive(self, key: bytes, until: float) -> None:
         """Cache a token as inactive. Afterwards `get_stale` does not return it either."""
         self._active.drop(key)
-        self._inactive.put(key, until)
+        self._inactive.put(key, (time.time(), until))
 
 
 class _BoundedDict(Generic[V]):
