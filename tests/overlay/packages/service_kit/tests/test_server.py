@@ -586,6 +586,16 @@ def test_probes_that_succeed_are_not_in_the_access_log(start):
         assert "/health/live" not in server.log.read_text()
 
 
+def test_a_connection_is_kept_while_the_disk_of_the_access_log_is_full(start, tmp_path):
+    (tmp_path / "log").symlink_to("/dev/full")
+    with start(WEB_ACCESS_LOG="true") as server, server.connect() as connection:
+        statuses = []
+        for _ in range(3):
+            connection.sendall(head("GET", "/echo"))
+            statuses.append(status_of(read_response(connection)))
+    assert statuses == [200] * 3
+
+
 def test_in_development_a_security_event_is_in_the_line_of_its_request(start):
     with start(WEB_ACCESS_LOG="true", ENVIRONMENT="development") as server:
         server.get("/event", "X-Request-ID: abc")

@@ -327,5 +327,6 @@ class AccessLog:
             is_quiet = path.startswith(QUIET) and 0 < status < 400
             if not (is_quiet or PENDING in reason):
                 request = f"{scope['method']} {path} {status or '-'}{reason}"
-                sys.stdout.write(f"{request} {(monotonic() - start) * 1000:.1f} ms{events}\n")
-                sys.stdout.flush()
+                with suppress(OSError):  # a full disk is no reason to close the connection
+                    sys.stdout.write(f"{request} {(monotonic() - start) * 1000:.1f} ms{events}\n")
+                    sys.stdout.flush()
