@@ -7,7 +7,7 @@ unexport VIRTUAL_ENV
 LIBRARY := '{{cookiecutter.project_slug}}/packages/oauth_resource_server'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo library test test-library fuzz test-containers test-fast lint lock audit docs bench size
+.PHONY: help install demo library test test-library fuzz soak test-containers test-fast lint lock audit docs bench size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ test-library: install  ## run the tests of the library on Django 5.2, with branc
 
 fuzz: install  ## fuzz each parser of the library for SECONDS (default 300)
 	python tests/library_suite.py fuzz -max_total_time=$(or $(SECONDS),300)
+
+soak: install  ## have each fault happen in turn, under load, for SECONDS (default 600)
+	SOAK_SECONDS=$(or $(SECONDS),600) PYTEST_ADDOPTS=-s pytest tests/test_project.py -k every_fault_under_load
 
 test-containers: install  ## test a generated project in containers and on a swarm; skipped without them
 	pytest tests/containers

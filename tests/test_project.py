@@ -52,17 +52,19 @@ def manage(project, service, *arguments, **variables):
 
 
 OVERLAY = ROOT / "tests" / "overlay"
+SOAK = "test_soak_faults.py"  # takes minutes, and has a test of its own
 OVERLAYS = ["authorization_server", "packages/service_kit", "resource_servers/orders", "tests"]
 
 
-def run_overlay(project, folder):
+def run_overlay(project, folder, *, is_soak=False):
     """Copy the tests of the template into one suite of a project, run them, return the exit code.
 
     A project carries the tests of what its owner changes. The other tests are in ``tests/overlay``,
     in the folders of a project.
     """
     shutil.copytree(OVERLAY / folder, project / folder, dirs_exist_ok=True)
-    added = [path.relative_to(OVERLAY / folder) for path in (OVERLAY / folder).rglob("test_*.py")]
+    found = (OVERLAY / folder).rglob("test_*.py")
+    added = [path.relative_to(OVERLAY / folder) for path in found if (path.name == SOAK) is is_soak]
     options = ["-p", "infrastructure"] if folder == "tests" else []
     paths = [project / name for name in ("tests", "scripts", "deploy")] if options else []
     return subprocess.run(
@@ -124,6 +126,9 @@ class TestDefaultAnswers:
     @pytest.mark.parametrize("folder", OVERLAYS)
     def test_the_tests_of_the_template_pass(self, default_project, folder):
         assert run_overlay(default_project, folder) == 0
+
+    def test_every_fault_under_load_is_within_the_contract(self, default_project):
+        assert run_overlay(default_project, "tests", is_soak=True) == 0
 
 
 def test_the_tests_of_a_project_with_django_6_1_pass(bake):
