@@ -25,7 +25,7 @@ def measured(project):
     tests = [path for path in own if "tests" in path.relative_to(project).parts]
     hooks = [*(ROOT / "hooks").glob("*.py")]
     return [
-        ("Python lines of a default project, tests included", lines(own), 15_900),
+        ("Python lines of a default project, tests included", lines(own), 15_420),
         ("of these, lines of tests", lines(tests), None),
         ("Python files of a default project", len(own), 176),
         ("Python lines of the library", lines(library), 5_310),
