@@ -43,6 +43,7 @@ from oauth.requests import basic_credentials, problem_with_values
 DEVICE_POLLS = Bucket("device polls", burst=2, seconds=5)
 # Two requests with one refresh token this close together are a race, such as of two tabs.
 RACE = timedelta(seconds=3)
+# Of a code_verifier and of a code_challenge (RFC 7636 sections 4.1 and 4.2).
 VERIFIER = r"[A-Za-z0-9._~-]{43,128}"
 DEVICE_STATUS = {
     DeviceGrant.AUTHORIZED: DeviceCodeGrant.DEVICE_CODE_AUTHORIZED,
@@ -173,6 +174,12 @@ class RegisteredClientValidator(OAuth2Validator):
             raise invalid_request("The only response_mode is query.", request)
         if not re.fullmatch(r"[0-9]{0,9}", request.max_age or ""):
             raise invalid_request("max_age is not a number of seconds.", request)
+        challenge = request.code_challenge  # PKCE_REQUIRED refuses None.
+        if challenge is not None and not re.fullmatch(VERIFIER, challenge):
+            raise invalid_request("code_challenge is not 43 to 128 unreserved characters.", request)
+        if challenge is not None and request.code_challenge_method != "S256":
+            raise invalid_request("The only code_challenge_method is S256.", request)
+        self._validate_resource_uris(request, QueryDict(request.uri_query).getlist("resource"))
         return super().validate_response_type(client_id, response_type, client, request, *args)
 
     def _validate_resource_uris(self, request: Request, resources: list[str]) -> None:

@@ -66,6 +66,13 @@ def test_unknown_scopes_without_openid_are_refused(browser):
         ({"response_mode": "form_post"}, "invalid_request", "response_mode"),
         ({"max_age": "-1"}, "invalid_request", "max_age"),
         ({"max_age": "soon"}, "invalid_request", "max_age"),
+        *(
+            ({"code_challenge": value}, "invalid_request", "code_challenge")
+            for value in ("", " ", "a" * 42, "a" * 129, "a" * 42 + "=", "a" * 42 + "\n")
+        ),
+        ({"code_challenge_method": "plain"}, "invalid_request", "S256"),
+        ({"code_challenge_method": ""}, "invalid_request", "S256"),
+        ({"code_challenge_method": None}, "invalid_request", "S256"),
     ],
 )
 def test_a_parameter_is_refused_by_name(browser, parameters, error, name):

@@ -64,6 +64,13 @@ def test_the_response_is_the_one_of_the_page(browser, confidential):
         assert getattr(first, field) == getattr(second, field)
 
 
+@pytest.mark.parametrize("challenge", ["", " ", None])
+def test_a_remembered_consent_gives_no_code_without_a_challenge(browser, confidential, challenge):
+    browser.consent()
+    response = parameters_of(browser.authorize(code_challenge=challenge))
+    assert (response["error"], Grant.objects.count()) == ("invalid_request", 1)
+
+
 def test_prompt_consent_asks_again(browser, confidential):
     browser.consent()
     assert asks(browser.authorize(prompt="consent"))
