@@ -33,7 +33,15 @@ SQLITE = (
     "CREATE TRIGGER {0}_delete BEFORE DELETE ON {0} "
     "WHEN OLD.expires > strftime('%Y-%m-%d %H:%M:%f', 'now') "
     "BEGIN SELECT RAISE(ABORT, '{0} is append-only'); END",
+    # INSERT OR REPLACE deletes a row without its trigger.
+    "CREATE TRIGGER {0}_insert BEFORE INSERT ON {0} WHEN EXISTS (SELECT * FROM {0} WHERE {1}) "
+    "BEGIN SELECT RAISE(ABORT, '{0} is append-only'); END",
 )
+# Of each table, the rows that a new one would replace.
+REPLACED = {
+    "audit_event": "id = NEW.id",
+    "audit_seal": "position = NEW.position OR event_id = NEW.event_id",
+}
 
 
 def create_triggers(apps, schema_editor):
@@ -42,9 +50,9 @@ def create_triggers(apps, schema_editor):
     statements = (POSTGRESQL,) if is_postgresql else SQLITE
     if is_postgresql:
         schema_editor.execute(FUNCTION, params=None)
-    for table in ("audit_event", "audit_seal"):
+    for names in REPLACED.items():
         for statement in statements:
-            schema_editor.execute(statement.format(table), params=None)
+            schema_editor.execute(statement.format(*names), params=None)
 
 
 def drop_function(apps, schema_editor):
