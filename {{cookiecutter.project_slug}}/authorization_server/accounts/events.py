@@ -57,6 +57,8 @@ record_each(mfa.authenticator_added, "factor-added")
 record_each(mfa.authenticator_removed, "factor-removed")
 record_each(mfa.authenticator_reset, "factor-changed")
 record_each(mfa.authentication_failed, "factor-refused", "wrong_factor")
+record_each(account.email_verification_code_rejected, "code-refused", "wrong_code")
+record_each(account.password_reset_code_rejected, "code-refused", "wrong_code")
 
 
 @receiver(post_delete, sender=User)

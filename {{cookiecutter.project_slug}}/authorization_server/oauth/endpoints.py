@@ -161,7 +161,10 @@ class AuthorizationView(views.AuthorizationView):
     ) -> tuple[str, dict[str, str], str, int]:
         """Note the sign-in with the code, and the code's tokens with the session."""
         response = super().create_authorization_response(request, scopes, credentials, allow)
-        for code in parse_qs(urlsplit(response[0]).query).get("code", []):
+        query = parse_qs(urlsplit(response[0]).query)
+        for error in query.get("error", []):  # oauthlib raises none here.
+            self.record_refusal(error)
+        for code in query.get("code", []):
             families = [*request.session.get(FAMILIES, []), str(family_of(code))]
             request.session[FAMILIES] = families[-MAX_FAMILIES:]
             if auth_time := int(step_up.auth_time(request)):
@@ -178,18 +181,23 @@ class AuthorizationView(views.AuthorizationView):
         sent = form.cleaned_data
         application = Application.objects.filter(client_id=sent["client_id"]).first()
         if not application or not is_declared(sent["redirect_uri"], application.redirect_uris):
+            self.record_refusal("invalid_request")
             raise BadRequest("Unknown client_id or redirect_uri.")
         if not sent["allow"]:
             of = {"client_id": sent["client_id"], "scope": sent["scope"]}
             record("consent-denied", outcome="access_denied", sub=self.request.user.pk, **of)
         return super().form_valid(form)
 
+    def record_refusal(self, outcome: str) -> None:
+        """Record that the request or the form of the page is refused."""
+        client_id = self.request.POST.get("client_id") or self.request.GET.get("client_id")
+        of = {"sub": self.request.user.pk, "endpoint": self.request.path}
+        record("request-refused", outcome=outcome, client_id=client_id, **of)
+
     def error_response(self, error: Any, application: Any, **kwargs: Any) -> HttpResponse:
         """Record the refusal; that of a person has been recorded."""
-        code, client_id = error.oauthlib_error.error, self.request.GET.get("client_id")
-        if code != "access_denied":
-            of = {"sub": self.request.user.pk, "endpoint": self.request.path}
-            record("request-refused", outcome=code, client_id=client_id, **of)
+        if error.oauthlib_error.error != "access_denied":
+            self.record_refusal(error.oauthlib_error.error)
         response: HttpResponse = super().error_response(error, application, **kwargs)
         return response
 

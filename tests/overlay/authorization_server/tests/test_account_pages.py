@@ -549,3 +549,12 @@ def test_a_wrong_second_factor_is_an_event(person, carol, secret, events):
     events()
     person.post("/accounts/2fa/authenticate/", {"code": "000000"})
     assert events() == ["factor-refused"]
+
+
+def test_a_wrong_code_of_a_mail_is_an_event(person, carol, events):
+    sign_up(person)
+    person.post("/accounts/confirm-email/", {"code": "AAAA-AAAA"})
+    assert events() == ["sign-up", "code-refused"]
+    person.post("/accounts/password/reset/", {"email": EMAIL})
+    person.post("/accounts/password/reset/confirm/", {"code": "AAAA-AAAA"})
+    assert events() == ["code-refused"]

@@ -56,6 +56,30 @@ def test_an_authorization_request_that_is_refused(browser, alice, events, change
     assert events() == [("request-refused", outcome, members)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"redirect_uri": "https://evil.example"}, "invalid_request"),
+        ({"client_id": "nobody"}, "invalid_request"),
+        ({"scope": "unknown:read", "allow": "true"}, "invalid_scope"),
+    ],
+)
+def test_a_consent_form_that_was_tampered_with(browser, alice, events, changes, outcome):
+    page = browser.authorize()
+    browser.address = "/o/authorize/"
+    browser.send_form(page, **changes)
+    members = {"sub": str(alice.pk), "endpoint": "/o/authorize/"}
+    members["client_id"] = changes.get("client_id", "demo-browser")
+    assert events() == [("request-refused", outcome, members)]
+
+
+def test_a_form_without_a_csrf_token(browser, alice, events):
+    browser.handler.enforce_csrf_checks = True
+    assert browser.post("/applications/").status_code == 403
+    members = {"sub": str(alice.pk), "endpoint": "/applications/"}
+    assert events() == [("form-refused", "access_denied", members)]
+
+
 def test_a_token_request_that_is_refused(events):
     data = {"grant_type": "client_credentials", "scope": "unknown:read"}
     request_token(basic("demo-machine"), **data)
