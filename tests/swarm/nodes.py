@@ -87,10 +87,14 @@ def worker_names():
     return docker("node", "ls", "--filter", "role=worker", "--format", "{{.Hostname}}").split()
 
 
+def managers():
+    """Return lines with the state of each manager, such as ``Reachable``, and its name."""
+    return docker("node", "ls", "--format", "{{.ManagerStatus}} {{.Hostname}}", check=False)
+
+
 def leader():
     """Return the name of the manager that leads, empty during an election."""
-    shown = docker("node", "ls", "--format", "{{.ManagerStatus}} {{.Hostname}}", check=False)
-    return "".join(re.findall("^Leader (.*)", shown, re.MULTILINE))
+    return "".join(re.findall("^Leader (.*)", managers(), re.MULTILINE))
 
 
 def tasks(stack):

@@ -9,7 +9,7 @@ import time
 import pytest
 from deployment import AUTHORIZATION_SERVER
 from haproxy import HAProxy
-from nodes import disturb, docker, leader, wait_until_ready, worker_names
+from nodes import disturb, docker, leader, managers, wait_until_ready, worker_names
 
 pytestmark = pytest.mark.slow
 
@@ -127,12 +127,15 @@ def leading_manager(deployment, node):
     """Return which node leads three managers, a node without databases; one is left afterwards."""
     first, others = docker("info", "--format", "{{.Name}}"), worker_names()
     docker("node", "promote", *others)
+    while managers().count("Reachable") < len(others):
+        time.sleep(1)
     # The others elect one of them, while the first one is away.
     disturb("cut", first)
     time.sleep(CUT_SECONDS)
     disturb("mend", first)
     wait_until_ready()
     deployment.spread()
+    assert leader() in others
     yield leader()
     wait_until_ready()
     docker("node", "demote", *others)

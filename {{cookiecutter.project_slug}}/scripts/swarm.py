@@ -184,7 +184,7 @@ def deploy(name: str, stack: Document, steps: list[Document], files: dict[str, D
         print(f"{service}: rolling out", flush=True)
         part = stack | {"services": {service: stack["services"][service]}}
         deploy_stack(name, "--detach=false", "-", text=json.dumps(part))
-    deploy_stack(name, "--detach=false", str(STACK), "--prune")
+    deploy_stack(name, "--detach", str(STACK), "--prune")
     names = [f"{name}_{service}" for service in stack["services"]]
     form = "{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}"
     states = docker("service", "inspect", "--format", form, *names)
