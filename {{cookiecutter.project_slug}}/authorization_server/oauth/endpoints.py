@@ -51,7 +51,7 @@ from client_registry.declarations import is_claimed, is_declared
 from client_registry.models import active_registration
 from oauth import step_up
 from oauth.models import Authentication, Consent
-from oauth.requests import FORM, basic_credentials, refuse
+from oauth.requests import FORM, basic_credentials, problem_with_credentials, refuse
 from oauth.step_up import UnmetAuthenticationRequirements
 from oauth.validator import family_of
 
@@ -229,7 +229,11 @@ class ClientEndpoint:
         if request.method == "POST" and request.content_type != FORM:
             return refuse(f"The content type is not {FORM}.")
         start = time.monotonic()
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        response: HttpResponse
+        if problem := problem_with_credentials(request):
+            response = refuse(problem)
+        else:
+            response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         metrics.observe_client_request(request, response, time.monotonic() - start)
         self.record_refusal(request, metrics.outcome_of(response))
         response["Content-Type"] = "application/json"

@@ -5,7 +5,7 @@ from accounts.models import User
 from django.contrib.auth import hashers
 from oauth2_provider.models import Application
 from tests.devices import start_device
-from tests.flows import FORM, MACHINE, basic, exchange, request_token
+from tests.flows import FORM, MACHINE, basic, exchange, post_form, request_token, secret_of
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -126,8 +126,29 @@ def test_a_public_client_with_a_wrong_secret_is_refused(browser):
 def test_a_public_client_cannot_name_another_client_beside_its_credentials(browser):
     code = browser.consent()["code"]
     response = exchange(code, headers=basic("demo-browser", ""), client_id="demo-device")
-    assert response.status_code in (400, 401)
-    assert "access_token" not in response.json()
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/"])
+@pytest.mark.parametrize(
+    ("body", "description"),
+    [
+        ({"client_id": "demo-browser"}, "client_id"),
+        ({"client_secret": secret_of("demo-machine")}, "in one way"),
+        ({"client_id": "demo-machine", "client_secret": "wrong"}, "in one way"),
+    ],
+)
+def test_a_client_authenticates_in_one_way(path, body, description):
+    form = {"grant_type": "client_credentials", "token": "a"} | body
+    response = post_form(path, form, basic("demo-machine"))
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert description in response.json()["error_description"]
+
+
+@pytest.mark.parametrize("body", [{"client_id": "demo-machine"}, {"client_secret": ""}])
+def test_a_client_may_repeat_its_client_id_beside_basic_credentials(body):
+    response = request_token(basic("demo-machine"), grant_type="client_credentials", **body)
+    assert response.status_code == 200
 
 
 def test_a_confidential_client_with_an_empty_secret_is_refused():
