@@ -120,7 +120,7 @@ def test_before_a_rotation_the_next_key_comes_second(path, published):
 
 
 def test_there_is_one_next_key(published, run):
-    with pytest.raises(CommandError, match="a next key already"):
+    with pytest.raises(CommandError, match="a next key is published already"):
         run("ensure_signing_key", "--next")
 
 
