@@ -202,9 +202,28 @@ class RegisteredClientValidator(OAuth2Validator):
     def _create_authorization_code(
         self, request: Request, code: dict[str, str], expires: Any = None
     ) -> Grant:
-        """Validate the resource in the authorization request, not only when the code is used."""
+        """Validate the resource in the authorization request, not only when the code is used.
+
+        A redirect URI that the request has left out is "" in the row: the client may leave it out.
+        """
         self._validate_resource_uris(request, request.resource or [])
-        return super()._create_authorization_code(request, code, expires)
+        grant = super()._create_authorization_code(request, code, expires)
+        if not QueryDict(request.uri_query).get("redirect_uri"):
+            grant.redirect_uri = ""
+            grant.save()
+        return grant
+
+    def confirm_redirect_uri(
+        self, client_id: str, code: str, redirect_uri: str, client: Application, request: Request
+    ) -> bool:
+        """Demand the redirect URI of the authorization request (RFC 6749 section 4.1.3)."""
+        asked = Grant.objects.get(code=code, application=client).redirect_uri
+        if asked and request.using_default_redirect_uri:
+            raise invalid_request("The parameter redirect_uri is missing.", request)
+        if redirect_uri != (asked or client.default_redirect_uri):
+            description = "The redirect_uri is not that of the authorization request."
+            raise errors.InvalidGrantError(description, request=request)
+        return True
 
     def validate_device_code(self, client_id: str, code: str, request: Request) -> str | None:
         """Return the state of a device code (RFC 8628 section 3.5), None for unknown codes."""

@@ -141,7 +141,7 @@ def test_a_form_with_the_client_id_of_nobody_is_refused(browser):
         ({"code_verifier": "a" * 43}, "invalid_grant"),
         ({"code_verifier": CHALLENGE}, "invalid_grant"),
         ({"code_verifier": None}, "invalid_request"),
-        ({"redirect_uri": "http://localhost:8765/callback"}, "invalid_request"),
+        ({"redirect_uri": "http://localhost:8765/callback"}, "invalid_grant"),
         ({"client_id": "demo-device"}, "unauthorized_client"),
         ({"client_id": "nobody"}, "invalid_client"),
         ({"client_secret": "anything"}, "invalid_client"),

@@ -7,7 +7,7 @@ import pytest
 from client_registry.models import RegisteredClient
 from django.test import Client
 from oauth2_provider.models import AccessToken, Grant, RefreshToken
-from tests.flows import exchange, is_active, parameters_of, refresh
+from tests.flows import REDIRECT_URI, exchange, is_active, parameters_of, refresh
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -436,6 +436,27 @@ def test_a_native_application_has_to_use_pkce(browser):
 
 
 # ---- Codes ----
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent", "error"),
+    [
+        (REDIRECT_URI, REDIRECT_URI, None),
+        (REDIRECT_URI, None, "invalid_request"),
+        (REDIRECT_URI, "http://127.0.0.1:1/callback", "invalid_grant"),
+        (None, None, None),
+        (None, REDIRECT_URI, None),
+        (None, "http://127.0.0.1:1/callback", "invalid_grant"),
+    ],
+)
+def test_the_exchange_repeats_the_redirect_uri_of_the_request(browser, asked, sent, error):
+    application = RegisteredClient.objects.get(name="demo-browser").application
+    application.redirect_uris = REDIRECT_URI
+    application.save()
+    code = browser.consent(redirect_uri=asked)["code"]
+    response = exchange(code, redirect_uri=sent).json()
+    assert (response.get("error"), "access_token" in response) == (error, error is None)
+    assert error is None or "redirect_uri" in response["error_description"]
 
 
 def test_a_code_that_is_used_again_ends_its_tokens(browser):
