@@ -206,7 +206,8 @@ def test_the_documented_commands_make_each_secret_that_a_service_reads(project, 
         own = {name for name in names if not name.startswith(tuple(f"{one}_" for one in others))}
         if service != "authorization-server":
             own.discard("OIDC_RSA_PRIVATE_KEY")  # the key of one service
-        assert own and own <= secrets[service], service
+        assert own, service
+        assert own <= secrets[service], service
 
 
 def test_a_second_run_changes_nothing(project):

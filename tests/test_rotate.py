@@ -150,7 +150,8 @@ def test_a_swarm_gets_both_secrets_in_one_deployment(project, rotate):
 def test_after_a_failed_step_the_old_secret_is_used(project, rotate, run_script):
     old = read_env(project)[SECRET]
     done = run_script(project, "rotate", "orders", FAILS="3")
-    assert (done.returncode, "run the command again; if a rotation is under way then, end it first" in done.stderr) == (1, True)
+    advice = "run the command again; if a rotation is under way then, end it first"
+    assert (done.returncode, advice in done.stderr) == (1, True)
     assert (file(project, SECRET), read_env(project)[SECRET]) == (old, old)
     rotate("orders", "--end")
     assert read_env(project)[SECRET] == old
