@@ -141,6 +141,13 @@ def test_a_head_that_is_too_large_or_malformed_is_refused(server, request_head, 
     assert status_of(server.exchange(request_head)) == status
 
 
+@pytest.mark.parametrize("path", ["/echo", "/native/counts"])
+@pytest.mark.parametrize(("version", "status"), [("1.1", 400), ("1.0", 200)])
+def test_a_request_needs_a_host_since_http_1_1(server, path, version, status):
+    request = f"GET {path} HTTP/{version}\r\nConnection: close\r\n\r\n"
+    assert status_of(server.exchange(request.encode())) == status
+
+
 def test_a_token_of_16000_characters_fits_into_a_header(server):
     value = f"Bearer {'x' * 16_000}"
     assert echo_of(server.get("/echo", f"Authorization: {value}"))["HTTP_AUTHORIZATION"] == value

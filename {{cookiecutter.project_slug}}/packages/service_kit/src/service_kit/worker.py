@@ -1,8 +1,9 @@
 """gunicorn's `asgi` worker, with what it lacks at 27.0.1.
 
-It has no deadline for the head of a request, enforces no limit of connections, waits at a stop for
-connections that are idle, and a restart after a change of the code misses some changes. The names
-that are overridden here are no public API: gunicorn is pinned, and raw sockets test each of them.
+It has no deadline for the head of a request, accepts one without Host, enforces no limit of
+connections, waits at a stop for connections that are idle, and a restart after a change of the code
+misses some changes. The names that are overridden here are no public API: gunicorn is pinned, and
+raw sockets test each of them.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from django.core.exceptions import ImproperlyConfigured
 from gunicorn import glogging
 from gunicorn.arbiter import Arbiter
 from gunicorn.asgi import protocol as gunicorn_protocol
-from gunicorn.asgi.parser import PythonProtocol
+from gunicorn.asgi.parser import InvalidHeader, PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
@@ -84,6 +85,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
 
     def _on_headers_complete(self) -> Any:
         self.cancel_deadline()
+        parser = self._callback_parser
+        if parser.http_version > (1, 0) and not any(name == b"host" for name, _ in parser.headers):
+            raise InvalidHeader("The Host header is missing.")  # RFC 9112 section 3.2
         return super()._on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
