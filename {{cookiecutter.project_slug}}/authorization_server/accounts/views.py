@@ -10,11 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views import csrf
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import User
-from audit.recording import record
 
 SALT = "accounts.invitation"
 INVITATION_SECONDS = 7 * 24 * 3600
@@ -57,12 +55,6 @@ def invitation(request: HttpRequest) -> HttpResponse:
         return redirect("account_login")
     get_adapter().stash_verified_email(request, email)
     return redirect(f"{reverse('account_signup')}?{urlencode({'email': email})}")
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Record that a form came without the CSRF token of its page."""
-    record("form-refused", outcome="access_denied", sub=request.user.pk, endpoint=request.path)
-    return csrf.csrf_failure(request, reason)
 
 
 @require_safe

@@ -42,10 +42,7 @@ def is_claimed(redirect_uri: str) -> bool:
 
 
 def is_declared(uri: str, declared: str) -> bool:
-    """Return whether `uri` is in a list with spaces, compared as strings (RFC 9700 section 2.1).
-
-    A loopback address may have any port (RFC 8252 section 7.3).
-    """
+    """Return whether the strings are equal, but for the port of a loopback address (RFC 8252)."""
     port = re.compile(r"(?<=\Ahttp://127\.0\.0\.1):[0-9]+|(?<=\Ahttp://\[::1\]):[0-9]+")
     return port.sub("", uri) in (port.sub("", one) for one in declared.split())
 

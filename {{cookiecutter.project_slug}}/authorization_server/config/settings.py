@@ -43,7 +43,6 @@ ALLOWED_HOSTS = env.allowed_hosts(
     INTERNAL_URL,
     local=not PRODUCTION,
 )
-CSRF_FAILURE_VIEW = "accounts.views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [AUTHORIZATION_SERVER_URL]
 
 try:

@@ -51,7 +51,7 @@ from client_registry.declarations import is_claimed, is_declared
 from client_registry.models import active_registration
 from oauth import step_up
 from oauth.models import Authentication, Consent
-from oauth.requests import FORM, basic_credentials, problem_with_credentials, refuse
+from oauth.requests import FORM, basic_credentials, refuse
 from oauth.step_up import UnmetAuthenticationRequirements
 from oauth.validator import family_of
 
@@ -229,9 +229,10 @@ class ClientEndpoint:
         if request.method == "POST" and request.content_type != FORM:
             return refuse(f"The content type is not {FORM}.")
         start = time.monotonic()
-        response: HttpResponse
-        if problem := problem_with_credentials(request):
-            response = refuse(problem)
+        client_id, _ = basic_credentials(request.headers.get("Authorization", ""))
+        other = request.POST.get("client_id", "") not in ("", client_id)
+        if client_id and (other or request.POST.get("client_secret")):  # RFC 6749 section 2.3
+            response = refuse("The body has other credentials than the Authorization header.")
         else:
             response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         metrics.observe_client_request(request, response, time.monotonic() - start)

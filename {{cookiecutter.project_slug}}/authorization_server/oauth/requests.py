@@ -110,19 +110,6 @@ def basic_credentials(header: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def problem_with_credentials(request: HttpRequest) -> str | None:
-    """Return why the credentials of a client are refused unread, None if they are not.
-
-    A client must not authenticate in more than one way (RFC 6749 section 2.3).
-    """
-    client_id, _ = basic_credentials(request.headers.get("Authorization", ""))
-    if client_id and request.POST.get("client_secret"):
-        return "A client authenticates in one way: by the Authorization header or by the body."
-    if client_id and request.POST.get("client_id", "") not in ("", client_id):
-        return "The client_id of the body is not that of the Authorization header."
-    return None
-
-
 def refuse(description: str, status: int = 400) -> HttpResponse:
     """Return an error response (RFC 6749 section 5.2)."""
     content = {"error": "invalid_request", "error_description": description}

@@ -132,15 +132,11 @@ class RegisteredClientValidator(OAuth2Validator):
 
     # ---- Requests ----
 
-    def validate_redirect_uri(
-        self, client_id: str, redirect_uri: str, request: Request, *args: Any
-    ) -> bool:
+    def validate_redirect_uri(self, client_id: str, uri: str, request: Request) -> bool:
         """Compare the strings; the toolkit compares what `urlsplit` makes of them."""
-        is_valid = super().validate_redirect_uri(client_id, redirect_uri, request, *args)
-        return is_valid and is_declared(redirect_uri, request.client.redirect_uris)
+        return is_declared(uri, request.client.redirect_uris)
 
-    def is_origin_allowed(self, client_id: str, origin: str, request: Request, *args: Any) -> bool:
-        """Compare the strings, as `client_registry.models.is_origin_of_client` does."""
+    def is_origin_allowed(self, client_id: str, origin: str, request: Request) -> bool:
         return origin in request.client.allowed_origins.split()
 
     def validate_scopes(
@@ -175,10 +171,9 @@ class RegisteredClientValidator(OAuth2Validator):
         if not re.fullmatch(r"[0-9]{0,9}", request.max_age or ""):
             raise invalid_request("max_age is not a number of seconds.", request)
         challenge = request.code_challenge  # PKCE_REQUIRED refuses None.
-        if challenge is not None and not re.fullmatch(VERIFIER, challenge):
-            raise invalid_request("code_challenge is not 43 to 128 unreserved characters.", request)
-        if challenge is not None and request.code_challenge_method != "S256":
-            raise invalid_request("The only code_challenge_method is S256.", request)
+        is_s256 = request.code_challenge_method == "S256"
+        if challenge is not None and not (is_s256 and re.fullmatch(VERIFIER, challenge)):
+            raise invalid_request("PKCE needs S256, and a code_challenge that it gives.", request)
         self._validate_resource_uris(request, QueryDict(request.uri_query).getlist("resource"))
         return super().validate_response_type(client_id, response_type, client, request, *args)
 
@@ -213,16 +208,15 @@ class RegisteredClientValidator(OAuth2Validator):
             grant.save()
         return grant
 
-    def confirm_redirect_uri(
-        self, client_id: str, code: str, redirect_uri: str, client: Application, request: Request
-    ) -> bool:
+    def confirm_redirect_uri(self, client_id: str, code: str, uri: str, *args: Any) -> bool:
         """Demand the redirect URI of the authorization request (RFC 6749 section 4.1.3)."""
+        client, request = args
         asked = Grant.objects.get(code=code, application=client).redirect_uri
-        if asked and request.using_default_redirect_uri:
-            raise invalid_request("The parameter redirect_uri is missing.", request)
-        if redirect_uri != (asked or client.default_redirect_uri):
-            description = "The redirect_uri is not that of the authorization request."
-            raise errors.InvalidGrantError(description, request=request)
+        is_left_out = asked and request.using_default_redirect_uri
+        if is_left_out or uri != (asked or client.default_redirect_uri):
+            raise errors.InvalidGrantError(
+                "redirect_uri differs from the request.", request=request
+            )
         return True
 
     def validate_device_code(self, client_id: str, code: str, request: Request) -> str | None:

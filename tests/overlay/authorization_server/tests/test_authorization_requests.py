@@ -73,6 +73,10 @@ def test_unknown_scopes_without_openid_are_refused(browser):
         ({"code_challenge_method": "plain"}, "invalid_request", "S256"),
         ({"code_challenge_method": ""}, "invalid_request", "S256"),
         ({"code_challenge_method": None}, "invalid_request", "S256"),
+        *(
+            ({"resource": value}, "invalid_target", "resource")
+            for value in ("https://other.example.com", "orders", "urn:orders")
+        ),
     ],
 )
 def test_a_parameter_is_refused_by_name(browser, parameters, error, name):
@@ -442,7 +446,7 @@ def test_a_native_application_has_to_use_pkce(browser):
     ("asked", "sent", "error"),
     [
         (REDIRECT_URI, REDIRECT_URI, None),
-        (REDIRECT_URI, None, "invalid_request"),
+        (REDIRECT_URI, None, "invalid_grant"),
         (REDIRECT_URI, "http://127.0.0.1:1/callback", "invalid_grant"),
         (None, None, None),
         (None, REDIRECT_URI, None),

@@ -73,13 +73,6 @@ def test_a_consent_form_that_was_tampered_with(browser, alice, events, changes, 
     assert events() == [("request-refused", outcome, members)]
 
 
-def test_a_form_without_a_csrf_token(browser, alice, events):
-    browser.handler.enforce_csrf_checks = True
-    assert browser.post("/applications/").status_code == 403
-    members = {"sub": str(alice.pk), "endpoint": "/applications/"}
-    assert events() == [("form-refused", "access_denied", members)]
-
-
 def test_a_token_request_that_is_refused(events):
     data = {"grant_type": "client_credentials", "scope": "unknown:read"}
     request_token(basic("demo-machine"), **data)

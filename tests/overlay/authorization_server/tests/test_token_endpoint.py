@@ -131,18 +131,18 @@ def test_a_public_client_cannot_name_another_client_beside_its_credentials(brows
 
 @pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/"])
 @pytest.mark.parametrize(
-    ("body", "description"),
+    "body",
     [
-        ({"client_id": "demo-browser"}, "client_id"),
-        ({"client_secret": secret_of("demo-machine")}, "in one way"),
-        ({"client_id": "demo-machine", "client_secret": "wrong"}, "in one way"),
+        {"client_id": "demo-browser"},
+        {"client_secret": secret_of("demo-machine")},
+        {"client_id": "demo-machine", "client_secret": "wrong"},
     ],
 )
-def test_a_client_authenticates_in_one_way(path, body, description):
+def test_a_client_authenticates_in_one_way(path, body):
     form = {"grant_type": "client_credentials", "token": "a"} | body
     response = post_form(path, form, basic("demo-machine"))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
-    assert description in response.json()["error_description"]
+    assert "Authorization header" in response.json()["error_description"]
 
 
 @pytest.mark.parametrize("body", [{"client_id": "demo-machine"}, {"client_secret": ""}])

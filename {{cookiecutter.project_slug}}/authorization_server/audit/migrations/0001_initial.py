@@ -37,11 +37,6 @@ SQLITE = (
     "CREATE TRIGGER {0}_insert BEFORE INSERT ON {0} WHEN EXISTS (SELECT * FROM {0} WHERE {1}) "
     "BEGIN SELECT RAISE(ABORT, '{0} is append-only'); END",
 )
-# Of each table, the rows that a new one would replace.
-REPLACED = {
-    "audit_event": "id = NEW.id",
-    "audit_seal": "position = NEW.position OR event_id = NEW.event_id",
-}
 
 
 def create_triggers(apps, schema_editor):
@@ -50,9 +45,10 @@ def create_triggers(apps, schema_editor):
     statements = (POSTGRESQL,) if is_postgresql else SQLITE
     if is_postgresql:
         schema_editor.execute(FUNCTION, params=None)
-    for names in REPLACED.items():
+    seal = "position = NEW.position OR event_id = NEW.event_id"
+    for table, same in (("audit_event", "id = NEW.id"), ("audit_seal", seal)):
         for statement in statements:
-            schema_editor.execute(statement.format(*names), params=None)
+            schema_editor.execute(statement.format(table, same), params=None)
 
 
 def drop_function(apps, schema_editor):
