@@ -463,6 +463,21 @@ def test_a_passkey_belongs_to_the_public_address(settings):
     }
 
 
+@pytest.mark.parametrize("page", ["", "{}/edit/", "{}/remove/"])
+def test_a_passkey_has_one_name_on_our_pages(signed_in, carol, page):
+    passkey = Authenticator.objects.create(user=carol, type="webauthn", data={"name": "Telephone"})
+    text = signed_in.get(f"/accounts/2fa/webauthn/{page and 'keys/'}{page.format(passkey.pk)}").text
+    assert "Telephone" in text
+    assert "passkey" in text
+    assert "security key" not in text.lower()
+
+
+@pytest.mark.parametrize("page", ["login", "signup", "password/reset"])
+def test_an_e_mail_address_has_one_name_in_forms(person, page):
+    text = person.get(f"/accounts/{page}/").text
+    assert re.findall("<label.*>(E-?mail.*)</label>", text) == ["E-mail address"]
+
+
 def test_one_host_name_is_used_in_development(client, db):
     response = client.get("/accounts/login/?next=/", headers={"Host": "127.0.0.1:8000"})
     assert response["Location"] == "http://localhost:8000/accounts/login/?next=/"
