@@ -108,20 +108,25 @@ def test_an_event_that_is_rolled_back_leaves_neither_row_nor_line(caplog):
     assert (Event.objects.count(), caplog.records) == (0, [])
 
 
-@pytest.mark.parametrize("table", ["audit_event", "audit_seal"])
-@pytest.mark.parametrize(
-    "statement",
-    [
-        *("UPDATE {0} SET expires = '2000-01-01'", "DELETE FROM {0}", "TRUNCATE {0}"),
+OF_ONE_DATABASE = {
+    "postgresql": ["TRUNCATE {0}"],
+    "sqlite": [
         "REPLACE INTO {0} SELECT * FROM {0}",
         "REPLACE INTO audit_seal (position, event_id, expires, digest, previous, mac) "
         "SELECT position + 9, event_id, expires, digest, previous, mac FROM audit_seal",
     ],
+}
+
+
+@pytest.mark.parametrize("table", ["audit_event", "audit_seal"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("UPDATE {0} SET expires = '2000-01-01'", "DELETE FROM {0}"),
+        *OF_ONE_DATABASE[connection.vendor],
+    ],
 )
 def test_the_database_refuses_changes(table, statement):
-    only = {"TRUNCATE": "postgresql", "REPLACE": "sqlite"}.get(statement.split()[0])
-    if only not in (None, connection.vendor):
-        pytest.skip("a statement of the other database")
     write(1)
     chain.seal()
     with connection.cursor() as cursor, pytest.raises(DatabaseError, match="is append-only"):
