@@ -86,7 +86,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
     def _on_headers_complete(self) -> Any:
         self.cancel_deadline()
         parser = self._callback_parser
-        if parser.http_version > (1, 0) and not any(name == b"host" for name, _ in parser.headers):
+        # gunicorn_h1c has the names in lower case elsewhere.
+        headers = getattr(parser, "asgi_headers", None) or parser.headers
+        if parser.http_version > (1, 0) and b"host" not in dict(headers):
             raise InvalidHeader("The Host header is missing.")  # RFC 9112 section 3.2
         return super()._on_headers_complete()
 
