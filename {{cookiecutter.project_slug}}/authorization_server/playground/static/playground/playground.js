@@ -224,7 +224,7 @@ const experiments = {
     let step = await call(anyOperation(), token);
     for (; step.status === 200 && performance.now() < start + 15000; step = await call(anyOperation(), token)) await sleep(0.2);
     const seconds = ((performance.now() - start) / 1000).toFixed(2);
-    explain(step, `Revoking the refresh token ended the access token too. The API got a report of that, and refused it ${seconds} s later.`);
+    explain(step, `Revoking the refresh token ended the access token too. The API got a report of that, and refused it ${seconds} s later. Sign in again to try more.`);
   },
   async scope() {
     const { scopes, operations, title } = currentApi(), held = session.granted.split(" ");
