@@ -66,7 +66,9 @@ def add_next_key(path: Path) -> None:
         ValueError: It holds a next key already, or no key.
     """
     keys = read_keys(path)
-    if [key for key in keys if key.is_private] != keys[:1]:
+    if not (keys and keys[0].is_private):
+        raise ValueError("there is no key that signs")
+    if any(key.is_private for key in keys[1:]):
         raise ValueError("a next key is published already, and signs after --rotate (end=yes)")
     replace_keys(path, [keys[0], Key(str(today()), new_key().decode()), *keys[1:]])
 

@@ -17,6 +17,7 @@ from service_kit.env import ORIGIN
 # In `redirect_uris` and `allowed_origins`, for the public address of each resource server.
 EACH = "{resource_server}"
 OWN = "{authorization_server}"  # likewise, for that of this server
+LOOPBACK_PORT = re.compile(r"(?<=\Ahttp://127\.0\.0\.1):[0-9]+|(?<=\Ahttp://\[::1\]):[0-9]+")
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 ENVIRONMENTS = ("development", "production")
 CHOICES = {
@@ -43,8 +44,7 @@ def is_claimed(redirect_uri: str) -> bool:
 
 def is_declared(uri: str, declared: str) -> bool:
     """Return whether the strings are equal, but for the port of a loopback address (RFC 8252)."""
-    port = re.compile(r"(?<=\Ahttp://127\.0\.0\.1):[0-9]+|(?<=\Ahttp://\[::1\]):[0-9]+")
-    return port.sub("", uri) in (port.sub("", one) for one in declared.split())
+    return LOOPBACK_PORT.sub("", uri) in (LOOPBACK_PORT.sub("", one) for one in declared.split())
 
 
 class ClientTable(Table, frozen=True, kw_only=True):

@@ -124,6 +124,13 @@ def test_there_is_one_next_key(published, run):
         run("ensure_signing_key", "--next")
 
 
+def test_a_next_key_needs_one_that_signs(path, run):
+    run("ensure_signing_key")
+    path.write_text("no key")
+    with pytest.raises(CommandError, match="there is no key that signs"):
+        run("ensure_signing_key", "--next")
+
+
 def test_a_rotation_needs_a_next_key(path, run):
     run("ensure_signing_key")
     with pytest.raises(CommandError, match="no next key"):

@@ -13,3 +13,4 @@ MIDDLEWARE = [
 ]
 SECURE_SSL_REDIRECT = True
 HEALTH_CHECKS: list[str] = []
+IS_TRACED = False

@@ -16,8 +16,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware.common import CommonMiddleware
 
-from service_kit import env
-
 HEADER = "X-Request-ID"
 # The value is written to logs: it must be short and without line breaks.
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -87,7 +85,7 @@ class RequestIdMiddleware:
     """Identify each request. Must be the first entry of MIDDLEWARE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        if env.is_traced():
+        if settings.IS_TRACED:
             from service_kit.tracing import Traced
 
             get_response = Traced(get_response)
