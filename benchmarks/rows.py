@@ -152,7 +152,7 @@ def whoami_to_ping(api, server, headers):
     with turns.Client(api) as client:
         ping, whoami = client.get("/api/ping/"), client.get("/api/whoami/", headers)
         client.seconds(whoami, 2000)
-        for _ in range(ROUNDS):
+        for _ in range(2 * ROUNDS):
             # The medians of many turns: other work on the machine slows down some of them.
             spent, cpu = {ping: [], whoami: []}, {ping: [], whoami: []}
             for request in [ping, whoami, whoami, ping] * 16:
@@ -220,7 +220,23 @@ def reference_script(bench, url):
 
 def b3(bench):
     """(New token - remembered token) ÷ a direct introspection, medians; CPU likewise."""
-    (issuer, authorizing), (api, serving) = bench.servers()
+    yield from new_to_direct(bench, *bench.servers())
+
+
+def b3_bare(bench):
+    """As B3, with one request of libcurl in place of the validation."""
+    authorizing, _ = bench.servers()
+    variables = {
+        "PYTHONPATH": str(processes.HERE / "stock"),
+        "DJANGO_SETTINGS_MODULE": "bare_resource_server",
+    }
+    with bench.resource_server(authorizing[0], **variables) as serving:
+        yield from new_to_direct(bench, authorizing, serving)
+
+
+def new_to_direct(bench, authorization_server, resource_server):
+    """Yield what B3 measures, for each round, of these servers: (URL, process) each."""
+    (issuer, authorizing), (api, serving) = authorization_server, resource_server
     urls = issuer + INTROSPECT, f"{api}/api/whoami/", f"{api}/api/whoami/"
     introspection, new_token, old_token = map(load.Curl, urls)
     remembered = bearer(bench.new_token())

@@ -148,8 +148,8 @@ def header(data):
         token = bearer_token(Request(WSGIRequest(environ)))
     except (InvalidRequest, TooManyFieldsSent):
         return False
-    assert token is None or is_well_formed(token)
-    return token is not None
+    assert token is None or token.split() == [token]
+    return token is not None and is_well_formed(token)
 
 
 class File:

@@ -128,6 +128,8 @@ def validate(
     if access_token is not None:
         metrics.active_hits.inc()
         return access_token
+    if not is_well_formed(token):
+        return None
     try:
         access_token = _validate_uncached(state, key, token, meta or {}, may_be_stale)
     except TokenValidationError as error:
@@ -140,8 +142,6 @@ def validate(
 def _validate_uncached(
     state: ProcessState, key: bytes, token: str, meta: Mapping[str, Any], may_be_stale: bool
 ) -> AccessToken | None:
-    if not is_well_formed(token):
-        return None
     if state.local_cache.is_inactive(key):
         metrics.inactive_hits.inc()
         return None

@@ -120,7 +120,10 @@ def find(claims: Any, path: str) -> Any:
 
 
 def _first(claims: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return next(filter(None, (text(claims, name) for name in names)), "")
+    for name in names:
+        if name in claims and (value := text(claims, name)):
+            return value
+    return ""
 
 
 def _words(claims: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from math import ceil, inf
 from threading import Lock
@@ -106,6 +107,11 @@ def client_address(meta: Mapping[str, Any]) -> str:
         address = address[1:].partition("]")[0]
     elif address.count(":") == 1:
         address = address.partition(":")[0]
+    return _network(address)
+
+
+@lru_cache(maxsize=1000)
+def _network(address: str) -> str:
     try:
         ip = ip_address(address)
     except ValueError:

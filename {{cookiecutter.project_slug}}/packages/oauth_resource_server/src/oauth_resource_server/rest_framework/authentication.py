@@ -76,7 +76,7 @@ class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type:
         except TokenValidationError as error:
             raise TemporarilyUnavailable(error) from error
         if access_token is None:
-            raise InvalidToken(request, responses.TOKEN_REFUSED)
+            raise refusal(request, token)
         if access_token.is_machine:
             return AnonymousUser(), access_token
         return SimpleLazyObject(partial(_user, request, access_token)), access_token
@@ -87,7 +87,7 @@ class BearerTokenAuthentication(OAuth2ProtectedResourceAuthentication):  # type:
 
 
 def bearer_token(request: Request) -> str | None:
-    """Return the token of the header (RFC 6750 section 2.1); None without one."""
+    """Return the token of the header, None without one. Whether it is well-formed is unknown."""
     # `request.META` would be slower: the framework looks it up in several places.
     meta = request._request.META
     if (query := meta.get("QUERY_STRING")) and _is_in_query(query):
@@ -98,10 +98,17 @@ def bearer_token(request: Request) -> str | None:
     scheme, *rest = header.split() or [""]
     if scheme.lower() != "bearer":
         return None
-    if len(rest) != 1 or not is_well_formed(rest[0]):
-        is_too_long = len(rest) == 1 and len(rest[0]) > MAX_TOKEN_LENGTH
-        raise InvalidRequest(request, responses.TOKEN_TOO_LONG if is_too_long else MALFORMED)
+    if len(rest) != 1:
+        raise InvalidRequest(request, MALFORMED)
     return rest[0]
+
+
+def refusal(request: Request, token: str) -> InvalidRequest | InvalidToken:
+    """Return the refusal of a token that is not valid, or not even well-formed."""
+    if is_well_formed(token):
+        return InvalidToken(request, responses.TOKEN_REFUSED)
+    is_too_long = len(token) > MAX_TOKEN_LENGTH
+    return InvalidRequest(request, responses.TOKEN_TOO_LONG if is_too_long else MALFORMED)
 
 
 def _is_in_query(query: str) -> bool:
