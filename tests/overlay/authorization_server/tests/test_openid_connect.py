@@ -119,6 +119,10 @@ def test_userinfo_refuses_the_token_of_a_machine(client):
     assert userinfo(client, token).status_code == 401
 
 
+def test_userinfo_refuses_an_id_token(browser, client):
+    assert userinfo(client, browser.tokens().json()["id_token"]).status_code == 401
+
+
 def test_userinfo_refuses_a_token_in_the_address(browser, client):
     token = browser.tokens().json()["access_token"]
     assert client.get(f"/o/userinfo/?access_token={token}").status_code == 400
