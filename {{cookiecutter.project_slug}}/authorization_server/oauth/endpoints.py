@@ -181,12 +181,16 @@ class AuthorizationView(views.AuthorizationView):
         sent = form.cleaned_data
         application = Application.objects.filter(client_id=sent["client_id"]).first()
         if not application or not is_declared(sent["redirect_uri"], application.redirect_uris):
-            self.record_refusal("invalid_request")
-            raise BadRequest("Unknown client_id or redirect_uri.")
+            return self.form_invalid(form)
         if not sent["allow"]:
             of = {"client_id": sent["client_id"], "scope": sent["scope"]}
             record("consent-denied", outcome="access_denied", sub=self.request.user.pk, **of)
         return super().form_valid(form)
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        """Refuse a form that is not that of the page; the toolkit would answer with 200."""
+        self.record_refusal("invalid_request")
+        raise BadRequest("The form lacks a field, or names an unknown client_id or redirect_uri.")
 
     def record_refusal(self, outcome: str) -> None:
         """Record that the request or the form of the page is refused."""
@@ -206,9 +210,9 @@ class AuthorizationView(views.AuthorizationView):
         if application is None:  # Its schemes are needed (RFC 8252).
             client_id = self.request.GET.get("client_id")
             application = Application.objects.filter(client_id=client_id).first()
-        issuer = oauth2_settings.OIDC_ISS_ENDPOINT
         if not re.search(r"[?&]iss=", redirect_to):
-            redirect_to = add_params_to_uri(redirect_to, [("iss", issuer)])
+            issuer = [("iss", oauth2_settings.OIDC_ISS_ENDPOINT)]
+            redirect_to = add_params_to_uri(redirect_to, issuer)
         return super().redirect(redirect_to, application)
 
 
@@ -301,8 +305,7 @@ class UserInfoView(views.UserInfoView):
         response["Content-Type"] = "application/json"
         response["Cache-Control"] = "no-store"
         if response.status_code == 403:
-            challenge = 'Bearer error="insufficient_scope", scope="openid"'
-            response["WWW-Authenticate"] = challenge
+            response["WWW-Authenticate"] = 'Bearer error="insufficient_scope", scope="openid"'
         return response
 
 

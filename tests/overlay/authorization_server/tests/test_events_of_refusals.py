@@ -61,6 +61,8 @@ def test_an_authorization_request_that_is_refused(browser, alice, events, change
     [
         ({"redirect_uri": "https://evil.example"}, "invalid_request"),
         ({"client_id": "nobody"}, "invalid_request"),
+        ({"response_type": ""}, "invalid_request"),
+        ({"code_challenge": "", "allow": "true"}, "invalid_request"),
         ({"scope": "unknown:read", "allow": "true"}, "invalid_scope"),
     ],
 )

@@ -82,6 +82,6 @@ def test_the_key_set_may_be_cached(anonymous):
 )
 @pytest.mark.parametrize("button", [{}, {"allow": "true"}])
 def test_a_tampered_consent_form_redirects_nowhere(browser, consent, address, button):
-    for changes in {"redirect_uri": address}, {"client_id": "nobody"}:
+    for changes in {"redirect_uri": address}, {"client_id": "nobody"}, {"scope": ""}:
         response = browser.send_form(consent, **changes, **button)
         assert (response.status_code, "Location" in response.headers) == (400, False)
