@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -24,6 +25,9 @@ from stack import copy_template
 sys.dont_write_bytecode = True
 # Folders are compared; test_git.py makes repositories.
 os.environ["GATEHOUSE_GIT"] = "false"
+# A job in the background of a script ignores them, and so would the processes of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # `make test-library` runs tests/library; test_project.py runs tests/overlay in a generated project.
 collect_ignore = ["library", "overlay"]

@@ -171,7 +171,7 @@ def test_a_missing_migration_is_reported_with_the_command_that_makes_it(start, p
     wait_until(lambda: all(map(answers, ports.values())))
     process.terminate()
     output = process.communicate(timeout=WAIT_SECONDS)[0]
-    assert [line for line in output.splitlines() if "migration" in line] == [
+    assert [line for line in output.splitlines() if "no migration" in line] == [
         f"A model has changed, but has no migration: run `{sys.executable} "
         "resource_servers/orders/manage.py makemigrations`, then `make run`."
     ]
