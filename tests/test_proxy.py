@@ -174,8 +174,11 @@ def test_a_request_has_one_identifier_at_the_service_and_in_the_log(
 ):
     _, body = send("orders", "/?token=hidden", {"X-Request-ID": given})
     identifier = json.loads(body)["x-request-id"]
-    log = (configuration[1].parent / "log").read_text(encoding="utf-8").splitlines()
-    line = json.loads(log[-1])
+    log = configuration[1].parent / "log"
+    deadline = time.monotonic() + WAIT_SECONDS  # nginx logs a request after it has answered
+    while identifier not in log.read_text(encoding="utf-8") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    line = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
     assert list(line)[:5] == ["time", "level", "logger", "request_id", "message"]
     assert (line["request_id"], line["message"]) == (identifier, "GET / 200")
     assert (identifier == given) == is_kept
