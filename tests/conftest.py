@@ -25,7 +25,7 @@ from stack import copy_template
 sys.dont_write_bytecode = True
 # Folders are compared; test_git.py makes repositories.
 os.environ["GATEHOUSE_GIT"] = "false"
-# A job in the background of a script ignores them, and so would the processes of the tests.
+# The background jobs of a script ignore SIGINT and SIGQUIT, and so would the processes of tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 

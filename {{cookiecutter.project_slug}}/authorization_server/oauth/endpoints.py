@@ -210,9 +210,9 @@ class AuthorizationView(views.AuthorizationView):
         if application is None:  # Its schemes are needed (RFC 8252).
             client_id = self.request.GET.get("client_id")
             application = Application.objects.filter(client_id=client_id).first()
+        issuer = oauth2_settings.OIDC_ISS_ENDPOINT
         if not re.search(r"[?&]iss=", redirect_to):
-            issuer = [("iss", oauth2_settings.OIDC_ISS_ENDPOINT)]
-            redirect_to = add_params_to_uri(redirect_to, issuer)
+            redirect_to = add_params_to_uri(redirect_to, [("iss", issuer)])
         return super().redirect(redirect_to, application)
 
 

@@ -16,8 +16,6 @@ class TokenRequired(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         token: Any = request.auth
-        if isinstance(token, AccessToken):
-            return not token.is_expired()
         return hasattr(token, "scope") and bool(token.is_valid())
 
 
